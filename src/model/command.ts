@@ -1,0 +1,29 @@
+import type { Event } from './event.ts';
+import type { Snapshot } from './snapshot.ts';
+
+/** What a screen, a socket client or a signal may ask of a running engine. Never an edit of its state. */
+export type Command =
+  | { readonly command: 'pause' }
+  | { readonly command: 'resume' }
+  | { readonly command: 'rescan' }
+  /** Failed paths are tried now; without paths, all of them. */
+  | { readonly command: 'retry'; readonly paths?: readonly string[] }
+  /** A queued path goes first. */
+  | { readonly command: 'first'; readonly path: string }
+  | { readonly command: 'consent'; readonly yes: boolean }
+  /** Ends after what is under way; a second one ends at once. */
+  | { readonly command: 'stop' };
+
+/** A running engine as screens see it, in this process or at the other end of a socket. */
+export interface EngineHandle {
+  /** Events from now on, in order. Returns the function that ends it. */
+  subscribe(listener: (event: Event) => void): () => void;
+  snapshot(): Snapshot;
+  command(command: Command): void;
+  /** Resolves when the engine has ended. */
+  readonly ended: Promise<Outcome>;
+}
+
+export interface Outcome {
+  readonly exit: number;
+}

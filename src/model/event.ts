@@ -1,0 +1,99 @@
+import type { ErrorReport } from './errors.ts';
+import type { ModeKind } from './mode.ts';
+import type { ConsentReason, PlanTotals } from './plan.ts';
+import type { Proof } from './receipt.ts';
+import type { TransferPhase } from './transfer.ts';
+
+/**
+ * A fact the engine announces. The lines of `--json` are these objects as they are (`CONTRACT_EVENTS` only), so
+ * field names are part of the product's contract. `time` is ISO 8601 in UTC.
+ */
+export type Event = { readonly time: string } & EventBody;
+
+export type EventBody =
+  | ({ readonly event: 'plan'; readonly dryRun?: boolean } & PlanTotals)
+  | ({ readonly event: 'transfer.start' } & TransferFacts)
+  | ({
+      readonly event: 'transfer.progress';
+      readonly phase: TransferPhase;
+      readonly sent: number;
+    } & TransferFacts)
+  | ({
+      readonly event: 'transfer.done';
+      readonly versionId: string | null;
+      /** Null for a removal and for a file found unchanged: nothing was written. */
+      readonly proof: Proof | null;
+      readonly attempts: number;
+      readonly ms: number;
+      /** How it ended: `written`, `removed`, or `unchanged` (compared, and nothing needed sending). */
+      readonly result: 'written' | 'removed' | 'unchanged' | 'restored';
+    } & TransferFacts)
+  | ({
+      readonly event: 'transfer.failed';
+      readonly versionId: null;
+      readonly proof: null;
+      readonly attempts: number;
+      readonly ms: number;
+      readonly error: ErrorReport;
+      /** It is tried again by itself. */
+      readonly again: boolean;
+    } & TransferFacts)
+  | {
+      readonly event: 'throttle';
+      readonly resource: 'kms' | 's3';
+      /** Transfers at a time now, or requests a second where a limiter counts them. */
+      readonly rate: number;
+      readonly quota: number | null;
+    }
+  | ({ readonly event: 'warning'; readonly path?: string } & ErrorReport)
+  | { readonly event: 'watch'; readonly state: WatchState }
+  | { readonly event: 'scan'; readonly state: 'start' | 'progress' | 'done'; readonly files: number }
+  | { readonly event: 'consent'; readonly reason: ConsentReason }
+  | { readonly event: 'state'; readonly state: EngineState; readonly retryIn?: number }
+  | { readonly event: 'idle' }
+  | {
+      readonly event: 'summary';
+      readonly files: number;
+      readonly bytes: number;
+      readonly failed: number;
+      readonly skipped: number;
+      readonly ms: number;
+      readonly exit: number;
+    };
+
+export type EventName = EventBody['event'];
+
+/** Facts common to all lines about one Transfer. `bytes` is the plaintext size. */
+export interface TransferFacts {
+  readonly id: number;
+  readonly path: string;
+  readonly key: string;
+  readonly direction: 'up' | 'down' | 'remove-remote' | 'remove-local';
+  readonly bytes: number;
+  readonly mode: ModeKind;
+}
+
+export type WatchState = 'starting' | 'watching' | 'polling' | 'degraded' | 'stopped';
+
+export type EngineState =
+  | 'starting'
+  | 'scanning'
+  | 'working'
+  | 'idle'
+  | 'paused'
+  | 'offline'
+  | 'needs-you'
+  | 'stopped';
+
+/** The events that `--json` prints (`product.md`, Machine output); the others drive screens only. */
+export const CONTRACT_EVENTS: ReadonlySet<EventName> = new Set([
+  'plan',
+  'transfer.start',
+  'transfer.done',
+  'transfer.failed',
+  'throttle',
+  'warning',
+  'watch',
+  'idle',
+  'summary',
+] satisfies EventName[]);

@@ -1,0 +1,107 @@
+import type { NameKey, RelPath } from './brands.ts';
+import type { Entry, OddityReason } from './entry.ts';
+import type { Record } from './record.ts';
+
+/** Why an Action is in the Plan. */
+export type PutReason =
+  | 'new'
+  | 'changed'
+  | 'touched'
+  | 'other-mode'
+  | 'missing-remotely'
+  | 'changed-remotely';
+export type SkipReason = OddityReason | 'removal-off' | 'too-large' | 'remote-only';
+
+/** One line of the Plan. `local` and `record` are the facts it was decided on. */
+export type Action =
+  | {
+      readonly kind: 'put';
+      readonly key: NameKey;
+      readonly path: RelPath;
+      readonly reason: PutReason;
+      readonly local: Entry;
+      readonly record?: Record;
+      /** The object is thought to be there unchanged (stamp in doubt, or Index lost): compare before sending. */
+      readonly doubt?: 'stamp' | 'index-lost';
+      readonly remote?: RemoteEntry;
+    }
+  | {
+      readonly kind: 'get';
+      readonly key: NameKey;
+      readonly path: RelPath;
+      readonly reason: 'new' | 'changed';
+      readonly remote: RemoteEntry;
+      readonly record?: Record;
+    }
+  | {
+      readonly kind: 'remove-remote';
+      readonly key: NameKey;
+      readonly path: RelPath;
+      readonly reason: 'gone-locally' | 'now-excluded';
+      readonly record: Record;
+    }
+  | {
+      readonly kind: 'remove-local';
+      readonly key: NameKey;
+      readonly path: RelPath;
+      readonly reason: 'gone-remotely';
+      readonly record: Record;
+    }
+  | {
+      readonly kind: 'conflict';
+      readonly key: NameKey;
+      readonly path: RelPath;
+      readonly reason: 'both-changed';
+      readonly local?: Entry;
+      readonly remote?: RemoteEntry;
+    }
+  | {
+      readonly kind: 'skip';
+      readonly key: NameKey;
+      readonly path: RelPath;
+      readonly reason: SkipReason;
+      readonly code?: string;
+    };
+
+export type ActionKind = Action['kind'];
+
+/** What a listing says of one object: the remote counterpart of Entry. */
+export interface RemoteEntry {
+  readonly key: NameKey;
+  readonly etag: string;
+  /** Bytes stored. */
+  readonly size: number;
+  readonly versionId?: string;
+  /** ms since 1970. */
+  readonly modified: number;
+}
+
+/** Counts of a Plan; the field names are those of the `plan` event. */
+export interface PlanTotals {
+  readonly put: number;
+  readonly get: number;
+  readonly removeRemote: number;
+  readonly removeLocal: number;
+  readonly conflict: number;
+  readonly skip: number;
+  /** Plaintext bytes to move. */
+  readonly bytes: number;
+}
+
+export const EMPTY_TOTALS: PlanTotals = {
+  put: 0,
+  get: 0,
+  removeRemote: 0,
+  removeLocal: 0,
+  conflict: 0,
+  skip: 0,
+  bytes: 0,
+};
+
+/** Why a Plan waits for a person. */
+export type ConsentReason =
+  | { readonly kind: 'many-removals'; readonly removals: number; readonly of: number }
+  | {
+      readonly kind: 'lost-source';
+      readonly why: 'marker-missing' | 'marker-foreign' | 'other-device' | 'empty-root' | 'root-missing';
+    };

@@ -1,0 +1,293 @@
+/**
+ * The ports: what the engine needs of the world, stated by the consumer. Adapters live in `s3`, `local`, `state` and
+ * `keys`; fakes and the contract suites in `test/contract`. Every method that waits takes an AbortSignal and
+ * rejects with a VaultError of kind `cancelled` when it fires.
+ */
+import type { NameKey, ObjectKey, RelPath } from './brands.ts';
+import type { Entry, Seen } from './entry.ts';
+import type { Hint } from './hint.ts';
+import type { KeyInfo, KeyMaterial } from './keyref.ts';
+import type { Receipt } from './receipt.ts';
+import type { Record as IndexRecord } from './record.ts';
+import type { Secret } from './secret.ts';
+import type { WatchState } from './event.ts';
+
+/** User metadata: lower-case names without `x-amz-meta-`, ASCII values. */
+export type Metadata = Readonly<{ [name: string]: string }>;
+
+export interface Waits {
+  readonly signal?: AbortSignal | undefined;
+}
+
+// ---------------------------------------------------------------------------------------------------- object store
+
+/**
+ * One bucket under one Mode. Keys are whole keys, prefix included. A write resolves only with proof of the Mode:
+ * without it the object (or its new version) is removed again and the call rejects with kind `security`.
+ * Transient failures are not retried here beyond what `retrying` adds; errors are VaultErrors by kind.
+ */
+export interface ObjectStore {
+  /** Single-request PUT of at most 5 GiB; in practice what fits in memory. */
+  put(key: ObjectKey, body: Uint8Array, metadata: Metadata, options?: WriteOptions): Promise<Receipt>;
+  /** Multipart PUT that can go on after a restart; see `MultipartSource` and `UploadJournal`. */
+  upload(
+    key: ObjectKey,
+    source: MultipartSource,
+    journal: UploadJournal,
+    options?: WriteOptions,
+  ): Promise<Receipt>;
+  /** Rejects with code `object-missing` where there is none. The body must be read to its end or cancelled. */
+  get(key: ObjectKey, options?: ReadOptions): Promise<StoredObject>;
+  /** Undefined where there is no such object. */
+  head(key: ObjectKey, options?: ReadOptions): Promise<ObjectStat | undefined>;
+  /** Pages of at most 1,000, in UTF-8 byte order of keys. */
+  list(prefix: string, options?: Waits & { startAfter?: string }): AsyncIterable<readonly ListedObject[]>;
+  /** Removing what is not there succeeds. In a versioned bucket without `versionId` this adds a delete marker. */
+  remove(key: ObjectKey, options?: Waits & { versionId?: string }): Promise<void>;
+  /** Unfinished multipart uploads under a prefix, anyone's. */
+  uploads(prefix: string, options?: Waits): AsyncIterable<PendingUpload>;
+  abortUpload(key: ObjectKey, uploadId: string, options?: Waits): Promise<void>;
+  /** One cheap request that answers whether bucket and credentials work. */
+  reach(options?: Waits): Promise<void>;
+  /** Frees connections. No other call may follow. */
+  close(): Promise<void>;
+}
+
+export interface WriteOptions extends Waits {
+  readonly ifMatch?: string;
+  readonly ifNoneMatch?: '*';
+  /** Bytes acknowledged so far. */
+  readonly onSent?: (bytes: number) => void;
+}
+
+export interface ReadOptions extends Waits {
+  readonly versionId?: string;
+  /** First and last byte, both inclusive. */
+  readonly range?: { readonly first: number; readonly last: number };
+  readonly ifMatch?: string;
+}
+
+export interface ObjectStat {
+  readonly key: ObjectKey;
+  readonly size: number;
+  readonly etag: string;
+  readonly versionId?: string;
+  readonly modified: number;
+  readonly metadata: Metadata;
+}
+
+export interface StoredObject {
+  readonly stat: ObjectStat;
+  readonly body: AsyncIterable<Uint8Array>;
+}
+
+export interface ListedObject {
+  readonly key: ObjectKey;
+  readonly size: number;
+  readonly etag: string;
+  readonly modified: number;
+}
+
+export interface PendingUpload {
+  readonly key: ObjectKey;
+  readonly uploadId: string;
+  readonly initiated: number;
+}
+
+/** The bytes of a multipart upload: `open` yields parts of exactly `partSize` bytes, the last one shorter or equal. */
+export interface MultipartSource {
+  readonly metadata: Metadata;
+  /** Bytes in all, as stored. */
+  readonly size: number;
+  readonly partSize: number;
+  /** Called once. Yields the same bytes as in the interrupted attempt, or throws kind `changed`. */
+  open(signal: AbortSignal | undefined): AsyncIterable<Uint8Array>;
+}
+
+/**
+ * What is remembered of one multipart upload so that it can go on. The digest of a part (SHA-256 of its stored
+ * bytes) is journaled *before* the part is sent: bytes that differ from a journaled digest must never be sent, for
+ * they would be sealed under the same key and nonce.
+ */
+export interface UploadJournal {
+  /** The upload to go on with, if there is one. */
+  readonly uploadId: string | undefined;
+  part(number: number): JournaledPart | undefined;
+  /** After CreateMultipartUpload. */
+  begun(uploadId: string): void;
+  /** Before a part is sent. Durable when it returns. */
+  sending(number: number, digest: string): void;
+  /** After the store acknowledged the part. `answer` is what Complete needs of it. */
+  sent(number: number, answer: PartAnswer): void;
+  /** The upload ended, one way or the other. */
+  ended(): void;
+}
+
+export interface JournaledPart {
+  readonly digest: string;
+  readonly answer?: PartAnswer;
+}
+
+export interface PartAnswer {
+  readonly etag: string;
+  readonly crc32?: string;
+}
+
+// ------------------------------------------------------------------------------------------------------ local files
+
+/** The disk side of one vault. */
+export interface FileTree {
+  /**
+   * Everything under `under` (default: the root) in the order of keys (UTF-8 bytes), in batches; never `.s3vault`,
+   * never what the ignore rules leave out. Yields to the event loop between batches.
+   */
+  walk(options?: Waits & { under?: RelPath }): AsyncIterable<readonly Seen[]>;
+  /** One path now; undefined where there is nothing (or it is ignored, or it is a folder). */
+  look(path: RelPath): Promise<Seen | undefined>;
+  /** True for a folder that exists. */
+  isFolder(path: RelPath): Promise<boolean>;
+  /** True where the ignore rules, or `--exclude`, leave the path out. */
+  ignores(path: RelPath): boolean;
+  /** Whole content (a link: its target in UTF-8). Rejects with kind `changed` if it isn't what the Entry says. */
+  read(entry: Entry, options?: Waits): Promise<Buffer>;
+  /** Content in chunks of exactly `chunkSize`, the last one shorter. Throws kind `changed` as soon as it is noticed. */
+  stream(entry: Entry, chunkSize: number, options?: Waits): AsyncIterable<Buffer>;
+  /** State of the root and its marker, for the lost-source guard. */
+  source(): Promise<SourceState>;
+  /** Writes the marker `.s3vault/vault.json`. */
+  mark(id: string): Promise<void>;
+}
+
+export type SourceState =
+  | { readonly state: 'missing' }
+  | { readonly state: 'here'; readonly device: number; readonly markedAs: string | undefined };
+
+/** Watching. Hints are merged and settled by the engine; `onState` also carries what to tell the user. */
+export interface Watcher {
+  start(listener: WatchListener): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface WatchListener {
+  hint(hint: Hint): void;
+  state(state: WatchState): void;
+  warning(code: string, message: string, hint: string): void;
+}
+
+// ------------------------------------------------------------------------------------------------------------ Index
+
+/**
+ * All Records of one vault, and the journals. One process at a time holds it (else kind `held`). Calls are
+ * synchronous and durable when they return.
+ */
+export interface Index {
+  meta(name: string): string | undefined;
+  setMeta(name: string, value: string | undefined): void;
+  /** A page in the order of keys, after `after`. */
+  page(after: NameKey | undefined, limit: number): readonly IndexRecord[];
+  /** Records at or under a folder, in the order of keys. */
+  under(path: RelPath): readonly IndexRecord[];
+  get(key: NameKey): IndexRecord | undefined;
+  count(): { readonly files: number; readonly bytes: number };
+  /** All changes in one transaction. */
+  commit(changes: readonly IndexChange[]): void;
+  /** Journals of unfinished uploads, for going on and for cleaning. */
+  journal(): UploadJournals;
+  /** Where a Plan too long for memory waits; emptied at start. */
+  spool(): PlanSpool;
+  close(): void;
+}
+
+export type IndexChange =
+  | { readonly kind: 'put'; readonly record: IndexRecord }
+  | { readonly kind: 'remove'; readonly key: NameKey };
+
+/** What an upload was begun for; the upload goes on only if all of it still holds. */
+export interface UploadSubject {
+  readonly key: NameKey;
+  readonly size: number;
+  readonly mtime: number;
+  readonly ctime: number;
+  readonly inode: number;
+  readonly partSize: number;
+  readonly modeFingerprint: string;
+  /** SHA-256 of the plaintext. */
+  readonly digest: string;
+  /** Metadata sent with Create: holds the wrapped data key and message id, nothing secret. */
+  readonly metadata: Metadata;
+}
+
+export interface UploadJournals {
+  /** The journal of an unfinished upload of this key. */
+  find(key: NameKey): (UploadJournal & { readonly subject: UploadSubject }) | undefined;
+  /** Starts one, replacing what was there. */
+  create(subject: UploadSubject): UploadJournal;
+  all(): readonly { readonly key: NameKey; readonly uploadId: string | undefined }[];
+  remove(key: NameKey): void;
+}
+
+export interface PlanSpool {
+  push(lines: readonly string[]): void;
+  /** The next lines in order, removed from the spool. */
+  shift(limit: number): readonly string[];
+  clear(): void;
+}
+
+// ------------------------------------------------------------------------------------------------------------- keys
+
+/** Where named keys are kept. The contract suite runs on every implementation. */
+export interface KeyStore {
+  list(options?: Waits): Promise<readonly KeyInfo[]>;
+  /** Rejects with code `key-missing` where there is none, `keychain-…` where the store does not answer. */
+  load(name: string, options?: Waits): Promise<KeyMaterial>;
+  /** Rejects with code `key-exists` rather than replace one. */
+  save(name: string, material: KeyMaterial, created: string, options?: Waits): Promise<KeyInfo>;
+  remove(name: string, options?: Waits): Promise<void>;
+}
+
+/** KMS as client-side encryption needs it. Errors: `kms-denied`, `kms-missing`, `kms-disabled`, kind `throttled`. */
+export interface Kms {
+  generateDataKey(
+    keyId: string,
+    context: Metadata,
+    options?: Waits,
+  ): Promise<{ readonly dataKey: Secret; readonly wrapped: Uint8Array }>;
+  decrypt(keyId: string, wrapped: Uint8Array, context: Metadata, options?: Waits): Promise<Secret>;
+  /** The key's ARN; resolves aliases. */
+  describe(keyId: string, options?: Waits): Promise<string>;
+}
+
+/** Wraps and unwraps data keys: the only view of a long-lived key that sealing has. */
+export interface Keyring {
+  readonly wrap: 'AES/GCM' | 'RSA-OAEP-SHA1' | 'kms+context';
+  /** Fingerprint of the wrapping key, or the KMS key id. */
+  readonly fingerprint: string;
+  /** False for a public RSA key: it seals and cannot open. */
+  readonly canOpen: boolean;
+  /** A fresh data key of 32 bytes. `name` is bound into the wrapping: `115` for V3. */
+  fresh(name: string, options?: Waits): Promise<WrappedDataKey & { readonly dataKey: Secret }>;
+  /** Rejects with kind `security` and one message for all causes. */
+  unwrap(wrapped: WrappedDataKey, name: string, options?: Waits): Promise<Secret>;
+}
+
+export interface WrappedDataKey {
+  readonly wrapped: Uint8Array;
+  /** KMS encryption context with the reserved pair, or the material description of a raw key. */
+  readonly context: Metadata;
+}
+
+// ------------------------------------------------------------------------------------------------------------ clock
+
+/** Time and chance, injected so that tests own them. `Date.now` and `setTimeout` are not used elsewhere. */
+export interface Clock {
+  /** ms since 1970. */
+  now(): number;
+  /** Monotonic ms. */
+  ticks(): number;
+  /** Resolves after `ms`; rejects with kind `cancelled` when the signal fires. */
+  sleep(ms: number, options?: Waits): Promise<void>;
+  /** Calls `fn` after `ms`; the returned function calls it off. Does not keep the process alive. */
+  after(ms: number, fn: () => void): () => void;
+  /** A number in [0, 1) for jitter; never for secrets. */
+  random(): number;
+}

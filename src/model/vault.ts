@@ -1,0 +1,53 @@
+import type { VaultId } from './brands.ts';
+import type { KeyStoreKind } from './keyref.ts';
+import type { Mode } from './mode.ts';
+
+/** Where a vault's objects live, and how that place is reached. */
+export interface Remote {
+  readonly bucket: string;
+  /** Empty, or ends with `/`. */
+  readonly prefix: string;
+  /** HTTPS only. Undefined: AWS, or what the environment and the profile say (checked just as strictly). */
+  readonly endpoint?: string;
+  readonly region?: string;
+  readonly profile?: string;
+  readonly pathStyle?: boolean;
+  /** A PEM file with certificate authorities to trust beside the system's. */
+  readonly caBundle?: string;
+  readonly tlsMin?: TlsVersion;
+}
+
+export type TlsVersion = '1.2' | '1.3';
+
+/** Which way changes go. Three settings of one planner. */
+export type Direction = 'push' | 'pull' | 'both';
+
+/** One local root folder bound to one Remote under one Mode, with its rules. */
+export interface Vault {
+  readonly id: VaultId;
+  /** Absolute path of the synced folder. */
+  readonly root: string;
+  readonly remote: Remote;
+  readonly mode: Mode;
+  readonly keyStore?: KeyStoreKind;
+  readonly direction: Direction;
+  readonly rules: Rules;
+}
+
+/** What a vault lets through, and how fast. */
+export interface Rules {
+  /** Removals are done, not only reported. */
+  readonly removals: boolean;
+  readonly include: readonly string[];
+  readonly exclude: readonly string[];
+  /** Transfers at a time; default 16. */
+  readonly transfers?: number;
+  /** Bytes a second. */
+  readonly limitUpload?: number;
+  readonly limitDownload?: number;
+  /** Milliseconds a file must be still before it is sent; default 400. */
+  readonly settleMs?: number;
+}
+
+export const DEFAULT_SETTLE_MS = 400;
+export const DEFAULT_TRANSFERS = 16;
