@@ -3,7 +3,9 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts', 'test/**/*.test.tsx'],
-    exclude: ['test/long/**'],
+    // `npm run test:long` sets this: tests that take minutes.
+    exclude: process.env['S3VAULT_TEST_LONG'] === '1' ? [] : ['test/long/**'],
+    globalSetup: ['test/global-setup.ts'],
     testTimeout: 60_000,
     hookTimeout: 120_000,
     pool: 'forks',
