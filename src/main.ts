@@ -1,2 +1,33 @@
 #!/usr/bin/env node
-process.exitCode = 0;
+/**
+ * The entry: argv in, exit code out. Says the version without loading anything, refuses an old Node with the way out,
+ * and leaves all else to `cli`.
+ */
+import { readFileSync } from 'node:fs';
+
+const NEEDED = 24;
+
+function version(): string {
+  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+}
+
+async function main(): Promise<number> {
+  const args = process.argv.slice(2);
+  if (args.length === 1 && (args[0] === '--version' || args[0] === '-V')) {
+    process.stdout.write(`${version()}\n`);
+    return 0;
+  }
+  const major = Number(process.versions.node.split('.')[0]);
+  if (major < NEEDED) {
+    process.stderr.write(
+      `s3vault: needs Node ${NEEDED} or newer, and this is ${process.version}\n` +
+        '  in a checkout, npx s3vault uses the Node that npm ci installed; else: https://nodejs.org\n',
+    );
+    return 2;
+  }
+  const { runCommandLine } = await import('./cli/program.ts');
+  return runCommandLine(args, version());
+}
+
+process.exitCode = await main();

@@ -53,6 +53,8 @@ export interface Problem extends ErrorReport {
 }
 
 export const RECENT = 200;
+/** Problems kept at most; the counts go on. */
+export const PROBLEMS = 1_000;
 
 export const EMPTY_SNAPSHOT: Snapshot = {
   state: 'starting',
@@ -181,6 +183,7 @@ function withProblem(
   time: string,
   again: boolean,
 ): ReadonlyMap<string, Problem> {
+  if (snapshot.problems.size >= PROBLEMS && !snapshot.problems.has(path)) return snapshot.problems;
   const { code, message, hint } = error;
   return new Map(snapshot.problems).set(path, {
     code,

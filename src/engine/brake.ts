@@ -1,0 +1,57 @@
+import type { ConsentReason, Action } from '../model/plan.ts';
+import type { Clock } from '../model/ports.ts';
+import { braked } from './plan.ts';
+
+/** Removals within this window count together: a mass removal must not pass in small steps. */
+const WINDOW_MS = 60_000;
+
+/** Holds removals back when there are too many at once, until a person agrees. */
+export class Brake {
+  readonly #clock: Clock;
+  readonly #consent: boolean;
+  #held: readonly Action[] = [];
+  #passed: readonly { readonly at: number; readonly count: number }[] = [];
+
+  /** `consent`: given beforehand, everything passes. */
+  constructor(clock: Clock, consent: boolean) {
+    this.#clock = clock;
+    this.#consent = consent;
+  }
+
+  get holding(): boolean {
+    return this.#held.length > 0;
+  }
+
+  /** What may be removed now. `known` counts the Records before the removals; `reason` is set where all are held. */
+  pass(removals: readonly Action[], known: number): { go: readonly Action[]; reason?: ConsentReason } {
+    if (removals.length === 0) return { go: [] };
+    const now = this.#clock.ticks();
+    this.#passed = this.#passed.filter((past) => now - past.at < WINDOW_MS);
+    const lately = this.#passed.reduce((sum, past) => sum + past.count, 0);
+    const held = this.#merged(removals);
+    if (!this.#consent && braked(held.length + lately, known + lately)) {
+      this.#held = held;
+      return { go: [], reason: { kind: 'many-removals', removals: held.length, of: known } };
+    }
+    this.#passed = [...this.#passed, { at: now, count: removals.length }];
+    return { go: removals };
+  }
+
+  #merged(removals: readonly Action[]): readonly Action[] {
+    const byKey = new Map(this.#held.map((action) => [action.key, action]));
+    for (const action of removals) byKey.set(action.key, action);
+    return [...byKey.values()];
+  }
+
+  /** Forgets what is held: a new scan finds it again. */
+  reset(): void {
+    this.#held = [];
+  }
+
+  /** A person answered. What was held goes, or is dropped until a scan finds it again. */
+  answered(yes: boolean): readonly Action[] {
+    const held = this.#held;
+    this.#held = [];
+    return yes ? held : [];
+  }
+}

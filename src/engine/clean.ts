@@ -1,0 +1,38 @@
+import { relPath } from '../model/brands.ts';
+import { VaultError } from '../model/errors.ts';
+import { dropUpload } from './put.ts';
+import type { World } from './world.ts';
+
+const DAY_MS = 24 * 3_600_000;
+const META_SWEPT = 'uploads-swept-at';
+
+/**
+ * Finds and aborts unfinished multipart uploads of ours: those under the vault's prefix that no journal knows and
+ * that are older than a day (a crash between Create and its journal entry leaves one), and journaled ones whose file
+ * is gone. At most once a day; a store that forbids listing uploads is left in peace.
+ */
+export async function sweepUploads(world: World, now: number, signal: AbortSignal): Promise<void> {
+  const { index, store, tree, prefix } = world;
+  for (const { key } of index.journal().all()) {
+    const path = index.get(key)?.path ?? relPath(key);
+    if ((await tree.look(path)) === undefined) await dropUpload(world, key, signal);
+  }
+  const swept = Number(index.meta(META_SWEPT) ?? Number.NEGATIVE_INFINITY);
+  if (now - swept < DAY_MS) return;
+  const ours = new Set(
+    index
+      .journal()
+      .all()
+      .map((upload) => upload.uploadId),
+  );
+  try {
+    for await (const upload of store.uploads(prefix, { signal })) {
+      if (!ours.has(upload.uploadId) && now - upload.initiated > DAY_MS) {
+        await store.abortUpload(upload.key, upload.uploadId, { signal });
+      }
+    }
+  } catch (thrown) {
+    if (!(thrown instanceof VaultError && thrown.kind === 'refused')) throw thrown;
+  }
+  index.setMeta(META_SWEPT, String(now));
+}

@@ -1,0 +1,77 @@
+import type { Entry } from '../model/entry.ts';
+import { type Action, EMPTY_TOTALS, type PlanTotals } from '../model/plan.ts';
+import type { Index, PlanSpool } from '../model/ports.ts';
+import { addToTotals } from './plan.ts';
+
+/** Actions kept in memory; a longer Plan waits in the Index's spool. */
+const IN_MEMORY = 20_000;
+const SPOOL_LINES = 500;
+
+/** A Plan as a value: totals now, Actions when drawn. Skips are counted and handed to `onSkip`, not kept. */
+export interface CollectedPlan {
+  readonly totals: PlanTotals;
+  /** Everything but removals, drawn once, in order. */
+  actions(): Iterable<Action>;
+  readonly removals: readonly Action[];
+}
+
+export async function collectPlan(
+  actions: AsyncIterable<Action>,
+  index: Index,
+  onSkip: (skip: Extract<Action, { kind: 'skip' }>) => void,
+): Promise<CollectedPlan> {
+  let totals = EMPTY_TOTALS;
+  const kept: Action[] = [];
+  const removals: Action[] = [];
+  let lines: string[] = [];
+  let spool: PlanSpool | undefined;
+  for await (const action of actions) {
+    totals = addToTotals(totals, action);
+    if (action.kind === 'skip') onSkip(action);
+    else if (action.kind === 'remove-remote' || action.kind === 'remove-local') removals.push(action);
+    else if (kept.length < IN_MEMORY || action.kind !== 'put') kept.push(action);
+    else {
+      spool ??= emptied(index.spool());
+      lines.push(spoolLine(action));
+      if (lines.length === SPOOL_LINES) {
+        spool.push(lines);
+        lines = [];
+      }
+    }
+  }
+  spool?.push(lines);
+  return { totals, removals, actions: () => drawn(kept, spool, index) };
+}
+
+function emptied(spool: PlanSpool): PlanSpool {
+  spool.clear();
+  return spool;
+}
+
+function* drawn(kept: Action[], spool: PlanSpool | undefined, index: Index): Iterable<Action> {
+  yield* kept;
+  kept.length = 0;
+  for (
+    let lines = spool?.shift(SPOOL_LINES) ?? [];
+    lines.length > 0;
+    lines = spool?.shift(SPOOL_LINES) ?? []
+  ) {
+    for (const line of lines) yield unspool(line, index);
+  }
+}
+
+type Put = Extract<Action, { kind: 'put' }>;
+type SpooledPut = Omit<Put, 'record' | 'key' | 'path' | 'kind'> & { readonly local: Entry };
+
+/** The Record is left out: it is read again from the Index when the Action is drawn. */
+function spoolLine(action: Put): string {
+  const { reason, local, doubt, remote } = action;
+  return JSON.stringify({ reason, local, doubt, remote } satisfies { [K in keyof SpooledPut]?: unknown });
+}
+
+function unspool(line: string, index: Index): Action {
+  const put = JSON.parse(line) as SpooledPut;
+  const record = index.get(put.local.key);
+  const { key, path } = put.local;
+  return { ...put, kind: 'put', key, path, ...(record === undefined ? {} : { record }) };
+}

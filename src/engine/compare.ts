@@ -1,0 +1,70 @@
+import { timingSafeEqual } from 'node:crypto';
+import { startOpen } from '../crypto/open.ts';
+import { VaultError } from '../model/errors.ts';
+import type { Action } from '../model/plan.ts';
+import type { ObjectStat } from '../model/ports.ts';
+import type { Record } from '../model/record.ts';
+import { META_MAC, statFits } from './stats.ts';
+import { type World, keyIn } from './world.ts';
+
+type Put = Extract<Action, { kind: 'put' }>;
+
+/**
+ * Settles a doubt before anything is sent. Gives the Record to keep where the object in the bucket provably is this
+ * file already: its bytes hash to what the Index remembers (doubt `stamp`), or what the object says of itself fits
+ * (doubt `index-lost`). Undefined: send it.
+ */
+export async function alreadyThere(
+  world: World,
+  action: Put,
+  digest: Buffer,
+  signal: AbortSignal,
+): Promise<Record | undefined> {
+  if (action.doubt === 'stamp') {
+    const known = action.record?.digest;
+    return known !== undefined && timingSafeEqual(known, digest) ? action.record : undefined;
+  }
+  if (action.doubt !== 'index-lost') return undefined;
+  const stat = await world.store.head(keyIn(world, action.key), { signal });
+  if (stat === undefined || !(await objectFits(world, action, stat, digest, signal))) return undefined;
+  return {
+    ...action.local,
+    etag: stat.etag,
+    ...(stat.versionId === undefined ? {} : { versionId: stat.versionId }),
+    storedSize: stat.size,
+    modeFingerprint: world.modeFingerprint,
+    seenAt: 0,
+    digest,
+  };
+}
+
+/**
+ * Size, time and permissions must fit; in `client` mode the keyed digest too, where the key at hand can open. The
+ * store itself holds no digest of the plaintext in the other modes, so there the three are the proof.
+ */
+async function objectFits(
+  world: World,
+  action: Put,
+  stat: ObjectStat,
+  digest: Buffer,
+  signal: AbortSignal,
+): Promise<boolean> {
+  if (stat.size !== world.sealing.storedSize(action.local.size)) return false;
+  if (!statFits(action.local, stat.metadata)) return false;
+  const { keyring } = world.sealing;
+  if (keyring === undefined || !keyring.canOpen) return true;
+  const mac = stat.metadata[META_MAC];
+  if (mac === undefined) return false;
+  try {
+    const opening = await startOpen(keyring, stat.metadata, { signal });
+    try {
+      return opening.macFits(digest, mac);
+    } finally {
+      opening.wipe();
+    }
+  } catch (thrown) {
+    // Sealed under another key, or tampered with: what is there is not this file, so it is sent anew.
+    if (thrown instanceof VaultError && thrown.kind === 'security') return false;
+    throw thrown;
+  }
+}

@@ -1,0 +1,135 @@
+import { OWN_FOLDER, objectKey } from '../model/brands.ts';
+import { VaultError } from '../model/errors.ts';
+import type { Clock, ObjectStore, StoredObject } from '../model/ports.ts';
+import type { Vault } from '../model/vault.ts';
+
+/**
+ * `PREFIX.s3vault/vault.json`: what the vault under a prefix is, so that a second machine, or a mistaken mode, is
+ * noticed. Holds no secret; stored under the vault's own server-side protection, never sealed.
+ */
+export interface VaultDescription {
+  readonly version: 1;
+  readonly id: string;
+  readonly mode: string;
+  /** Fingerprints of the keys in use; the KMS key id for KMS modes; empty for `sse-s3`. */
+  readonly keys: readonly string[];
+  readonly created: string;
+}
+
+export interface Described {
+  readonly vault: Vault;
+  readonly store: ObjectStore;
+  readonly clock: Clock;
+  readonly keyFingerprint: string;
+}
+
+const MAX_BYTES = 64 * 1024;
+
+export const descriptionKey = (prefix: string) => objectKey(`${prefix}${OWN_FOLDER}/vault.json`);
+
+/** Reads the description under the vault's prefix; undefined where there is none. */
+export async function readDescription(
+  store: ObjectStore,
+  prefix: string,
+  signal?: AbortSignal,
+): Promise<VaultDescription | undefined> {
+  let stored: StoredObject;
+  try {
+    stored = await store.get(descriptionKey(prefix), { signal });
+  } catch (thrown) {
+    if (thrown instanceof VaultError && thrown.code === 'object-missing') return undefined;
+    throw thrown;
+  }
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of stored.body) {
+    size += chunk.length;
+    if (size > MAX_BYTES) break;
+    chunks.push(chunk);
+  }
+  return parseDescription(Buffer.concat(chunks).toString('utf8'));
+}
+
+function parseDescription(text: string): VaultDescription {
+  const bad = new VaultError(
+    'usage',
+    'description-unreadable',
+    'the vault description in the bucket cannot be read',
+    {
+      hint: 'is the prefix used by another program? choose another prefix, or remove .s3vault/vault.json under it',
+    },
+  );
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw bad;
+  }
+  if (typeof value !== 'object' || value === null) throw bad;
+  const { version, id, mode, keys, created } = value as { [name: string]: unknown };
+  if (typeof version === 'number' && version > 1) {
+    throw new VaultError(
+      'usage',
+      'description-newer',
+      'the vault in the bucket was made by a newer s3vault',
+      {
+        hint: 'update s3vault on this machine',
+      },
+    );
+  }
+  const keyList =
+    Array.isArray(keys) && keys.every((key): key is string => typeof key === 'string') ? keys : undefined;
+  if (version !== 1 || typeof id !== 'string' || typeof mode !== 'string' || keyList === undefined) throw bad;
+  return { version: 1, id, mode, keys: keyList, created: typeof created === 'string' ? created : '' };
+}
+
+/**
+ * Compares the vault with what the bucket says of itself, and writes the description where there is none. Rejects
+ * with exit 2 on another vault's prefix, another mode or another key.
+ */
+export async function meetRemote(described: Described, signal?: AbortSignal): Promise<void> {
+  const { vault, store, clock, keyFingerprint } = described;
+  const { prefix } = vault.remote;
+  const found = await readDescription(store, prefix, signal);
+  if (found !== undefined) {
+    checkDescription(found, vault, keyFingerprint);
+    return;
+  }
+  const description: VaultDescription = {
+    version: 1,
+    id: vault.id,
+    mode: vault.mode.kind,
+    keys: keyFingerprint === '' ? [] : [keyFingerprint],
+    created: new Date(clock.now()).toISOString(),
+  };
+  await store.put(descriptionKey(prefix), Buffer.from(`${JSON.stringify(description)}\n`), {}, { signal });
+}
+
+function checkDescription(found: VaultDescription, vault: Vault, keyFingerprint: string): void {
+  const place = `s3://${vault.remote.bucket}/${vault.remote.prefix}`;
+  if (found.mode !== vault.mode.kind) {
+    throw new VaultError(
+      'usage',
+      'other-mode',
+      `${place} holds a vault in mode ${found.mode}, not ${vault.mode.kind}`,
+      {
+        hint: `use --mode ${found.mode}, or another prefix`,
+      },
+    );
+  }
+  if (found.id !== vault.id) {
+    throw new VaultError('usage', 'other-vault', `${place} already holds the vault of another folder`, {
+      hint: 'use another prefix; two folders that push into one prefix would overwrite each other',
+    });
+  }
+  if (keyFingerprint !== '' && !found.keys.includes(keyFingerprint)) {
+    throw new VaultError(
+      'security',
+      'other-key',
+      `${place} is kept under key ${found.keys.join(', ')}, not ${keyFingerprint}`,
+      {
+        hint: 'choose the right key with --key, or import it with: s3vault keys import',
+      },
+    );
+  }
+}

@@ -1,0 +1,507 @@
+import { nameKey, relPath } from '../model/brands.ts';
+import type { Command, EngineHandle, Outcome } from '../model/command.ts';
+import { EXIT, type VaultError, asVaultError, report } from '../model/errors.ts';
+import type { EngineState, Event } from '../model/event.ts';
+import type { Hint } from '../model/hint.ts';
+import { type Action, EMPTY_TOTALS } from '../model/plan.ts';
+import type { Snapshot } from '../model/snapshot.ts';
+import { DEFAULT_SETTLE_MS, DEFAULT_TRANSFERS } from '../model/vault.ts';
+import { Brake } from './brake.ts';
+import { RateLimit } from './budget.ts';
+import { sweepUploads } from './clean.ts';
+import { type CollectedPlan, collectPlan } from './collect.ts';
+import { Committer } from './committer.ts';
+import { meetRemote } from './describe.ts';
+import { Emitter } from './emitter.ts';
+import { checkSource, lostSource } from './guard.ts';
+import { Hints } from './hints.ts';
+import { Online } from './online.ts';
+import { Performer } from './perform.ts';
+import { type PlanRules, addToTotals } from './plan.ts';
+import { Retries } from './retries.ts';
+import { planAll, planHints } from './rounds.ts';
+import { Schedule } from './schedule.ts';
+import { Skips } from './skips.ts';
+import type { EngineParts, World } from './world.ts';
+
+export interface EngineOptions {
+  /** Ends when in step; else keeps watching. */
+  readonly once: boolean;
+  /** Consent given beforehand (`--yes`). */
+  readonly consent: boolean;
+  /** Takes the folder as it is, after a lost-source refusal. */
+  readonly acceptSource: boolean;
+  /** Compares with the bucket's listing even where the Index is fresh. */
+  readonly checkRemote: boolean;
+}
+
+const HOUR_MS = 3_600_000;
+/** The bucket is listed at start when this long ago: objects that vanished there are found and sent again. */
+const LISTING_STALE_MS = 24 * HOUR_MS;
+const META_LISTED = 'listed-at';
+/** After `stop`, single requests under way may end; then everything is called off (uploads go on another time). */
+const STOP_GRACE_MS = 3_000;
+/** Without watching, a store that can't be reached for this long ends the run. */
+const OFFLINE_PATIENCE_MS = 15_000;
+const ROOT = relPath('');
+
+/**
+ * One vault's engine: hint → entry → plan → transfer → receipt → record → event, over and over. Everything outside
+ * comes in through ports; only this folder writes the Index, and only with a Receipt in hand.
+ */
+export class Engine implements EngineHandle {
+  readonly #parts: EngineParts;
+  readonly #options: EngineOptions;
+  readonly #emitter: Emitter;
+  readonly #hints: Hints;
+  readonly #committer: Committer;
+  readonly #performer: Performer;
+  readonly #retries: Retries;
+  readonly #skips: Skips;
+  readonly #brake: Brake;
+  readonly #online: Online;
+  readonly #abort = new AbortController();
+  readonly #started: number;
+  #schedule: Schedule | undefined;
+  #running = 0;
+  #paused = false;
+  #stopping = false;
+  #interrupted = false;
+  #fatal: VaultError | undefined;
+  #sweep: Promise<void> | undefined;
+  #wake: (() => void) | undefined;
+  #idle = false;
+  #rescanAll = true;
+  readonly ended: Promise<Outcome>;
+  #end: (outcome: Outcome) => void = () => undefined;
+
+  constructor(parts: EngineParts, options: EngineOptions) {
+    this.#parts = parts;
+    this.#options = options;
+    const { clock, index, vault } = parts;
+    this.#started = clock.ticks();
+    this.#emitter = new Emitter(clock);
+    this.#hints = new Hints(clock, vault.rules.settleMs ?? DEFAULT_SETTLE_MS, () => this.#awake());
+    this.#committer = new Committer(index, clock);
+    this.#retries = new Retries(clock, options.once);
+    this.#skips = new Skips(this.#emitter);
+    this.#brake = new Brake(clock, options.consent);
+    this.#online = new Online({
+      clock,
+      store: parts.store,
+      signal: this.#abort.signal,
+      patienceMs: options.once ? OFFLINE_PATIENCE_MS : undefined,
+      onOffline: (retryIn) => this.#wentOffline(retryIn),
+      onOnline: () => this.#cameOnline(),
+    });
+    this.#performer = new Performer(this.#world(), this.#committer, this.#emitter, {
+      mode: vault.mode.kind,
+      signal: this.#abort.signal,
+      again: (action, error) => this.#retries.willRetry(action.key, error),
+      attempts: (action) => this.#retries.attempts(action.key) + 1,
+    });
+    this.ended = new Promise((resolve) => {
+      this.#end = resolve;
+    });
+  }
+
+  #world(): World {
+    const { store, tree, index, sealing, clock, vault, modeFingerprint } = this.#parts;
+    return {
+      store,
+      tree,
+      index,
+      sealing,
+      clock,
+      upload: new RateLimit(clock, vault.rules.limitUpload),
+      prefix: vault.remote.prefix,
+      modeFingerprint,
+    };
+  }
+
+  subscribe(listener: (event: Event) => void): () => void {
+    return this.#emitter.subscribe(listener);
+  }
+
+  snapshot(): Snapshot {
+    return this.#emitter.snapshot;
+  }
+
+  command(command: Command): void {
+    switch (command.command) {
+      case 'pause':
+        this.#paused = true;
+        this.#schedule?.pause();
+        this.#state('paused');
+        return;
+      case 'resume':
+        this.#paused = false;
+        if (!this.#online.offline) this.#schedule?.resume();
+        this.#state('working');
+        this.#awake();
+        return;
+      case 'rescan':
+        this.#hints.add({ kind: 'under', path: ROOT }, 0);
+        return;
+      case 'retry':
+        for (const path of command.paths ?? this.#retries.paths()) {
+          this.#hints.add({ kind: 'path', path: relPath(path) }, 0);
+        }
+        return;
+      case 'first':
+        this.#schedule?.first(nameKey(command.path));
+        return;
+      case 'consent':
+        this.#consented(command.yes);
+        return;
+      case 'stop':
+        this.#stop();
+        return;
+      default:
+        command satisfies never;
+    }
+  }
+
+  /** Runs to the end; never rejects. The Outcome also comes through `ended`. */
+  async run(): Promise<Outcome> {
+    try {
+      await this.#prepare();
+      await this.#loop();
+    } catch (thrown) {
+      this.#fail(asVaultError(thrown));
+    }
+    await this.#finish();
+    const exit = this.#exit();
+    const { done, failed } = this.#totals;
+    this.#emitter.emit({
+      event: 'summary',
+      files: done.files,
+      bytes: done.bytes,
+      failed,
+      skipped: this.#skips.count,
+      ms: Math.round(this.#parts.clock.ticks() - this.#started),
+      exit,
+    });
+    this.#end({ exit });
+    return { exit };
+  }
+
+  /**
+   * The Plan as it would be now, each Action handed to `onAction`; nothing is sent, removed, marked or remembered.
+   * Rejects as `run` would end: lost source, store refused.
+   */
+  async preview(onAction: (action: Action) => void): Promise<Outcome> {
+    const { vault, tree, store, clock } = this.#parts;
+    const source = await tree.source();
+    if (source.state === 'missing') throw lostSource(vault, { kind: 'lost-source', why: 'root-missing' });
+    await store.reach({ signal: this.#abort.signal });
+    let totals = EMPTY_TOTALS;
+    for await (const action of planAll(this.#sources(this.#mustList(), () => undefined))) {
+      totals = addToTotals(totals, action);
+      onAction(action);
+    }
+    this.#emitter.emit({ event: 'plan', dryRun: true, ...totals });
+    const { skip } = totals;
+    const ms = Math.round(clock.ticks() - this.#started);
+    this.#emitter.emit({
+      event: 'summary',
+      files: 0,
+      bytes: 0,
+      failed: 0,
+      skipped: skip,
+      ms,
+      exit: EXIT.inStep,
+    });
+    return { exit: EXIT.inStep };
+  }
+
+  readonly #totals = { done: { files: 0, bytes: 0 }, failed: 0 };
+
+  async #prepare(): Promise<void> {
+    this.#state('starting');
+    const { vault, tree, index, watcher } = this.#parts;
+    const lost = await checkSource(vault, tree, index, this.#options.acceptSource);
+    if (lost !== undefined) throw lostSource(vault, lost);
+    this.#schedule = await Schedule.create({
+      transfers: vault.rules.transfers ?? DEFAULT_TRANSFERS,
+      run: (action) => this.#perform(action),
+      onPace: () => undefined,
+    });
+    await this.#online.reaching(() => meetRemote(this.#parts, this.#abort.signal));
+    if (watcher !== undefined && !this.#stopping) {
+      await watcher.start({
+        hint: (hint) => this.#hints.add(hint),
+        state: (state) => this.#emitter.emit({ event: 'watch', state }),
+        warning: (code, message, hint) => this.#emitter.emit({ event: 'warning', code, message, hint }),
+      });
+      this.#scanLater();
+    }
+  }
+
+  #scanLater(): void {
+    const { clock } = this.#parts;
+    clock.after(HOUR_MS * (0.9 + clock.random() * 0.2), () => {
+      if (this.#stopping) return;
+      this.#hints.add({ kind: 'under', path: ROOT }, 0);
+      this.#scanLater();
+    });
+  }
+
+  async #loop(): Promise<void> {
+    while (!this.#stopping) {
+      if (this.#rescanAll && this.#running === 0) {
+        this.#rescanAll = false;
+        await this.#roundAll();
+      }
+      const hints = this.#hints.take();
+      if (hints.length > 0) await this.#roundHints(hints);
+      else if (this.#isQuiet()) {
+        if (this.#options.once) return;
+        this.#becomeIdle();
+        await this.#sleepUntilWoken();
+      } else if (!(this.#rescanAll && this.#running === 0)) await this.#sleepUntilWoken();
+    }
+  }
+
+  #isQuiet(): boolean {
+    return this.#running === 0 && this.#hints.size === 0 && !this.#rescanAll;
+  }
+
+  #becomeIdle(): void {
+    if (this.#idle || this.#paused || this.#brake.holding) return;
+    this.#idle = true;
+    this.#emitter.emit({ event: 'idle' });
+  }
+
+  #sleepUntilWoken(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = resolve;
+    });
+  }
+
+  #awake(): void {
+    const wake = this.#wake;
+    this.#wake = undefined;
+    wake?.();
+  }
+
+  async #roundAll(): Promise<void> {
+    const { index, clock } = this.#parts;
+    const listed = this.#mustList();
+    this.#state('scanning');
+    this.#brake.reset();
+    this.#emitter.emit({ event: 'scan', state: 'start', files: 0 });
+    let files = 0;
+    let plan: CollectedPlan | undefined;
+    await this.#online.reaching(async () => {
+      this.#skips.restart();
+      const sources = this.#sources(listed, (seen) => {
+        files = seen;
+        this.#emitter.emit({ event: 'scan', state: 'progress', files });
+      });
+      plan = await collectPlan(planAll(sources), index, (skip) => this.#skips.add(skip));
+    });
+    this.#emitter.emit({ event: 'scan', state: 'done', files });
+    if (plan === undefined) return;
+    const known = index.count().files;
+    if (files === 0 && known > 0 && !this.#options.acceptSource) {
+      throw lostSource(this.#parts.vault, { kind: 'lost-source', why: 'empty-root' });
+    }
+    if (listed) index.setMeta(META_LISTED, String(clock.now()));
+    this.#emitter.emit({ event: 'plan', ...plan.totals });
+    this.#skips.report();
+    this.#start(plan, known);
+    this.#sweep = this.#sweepUploads();
+  }
+
+  async #sweepUploads(): Promise<void> {
+    try {
+      await sweepUploads(this.#world(), this.#parts.clock.now(), this.#abort.signal);
+    } catch (thrown) {
+      const error = asVaultError(thrown);
+      if (error.kind !== 'cancelled') this.#emitter.emit({ event: 'warning', ...report(error) });
+    }
+  }
+
+  #mustList(): boolean {
+    const { index, clock } = this.#parts;
+    const at = Number(index.meta(META_LISTED) ?? Number.NEGATIVE_INFINITY);
+    return this.#options.checkRemote || index.count().files === 0 || !(clock.now() - at < LISTING_STALE_MS);
+  }
+
+  #sources(listed: boolean, onSeen: (files: number) => void) {
+    const { tree, index, store, vault } = this.#parts;
+    return {
+      tree,
+      index,
+      store,
+      prefix: vault.remote.prefix,
+      rules: this.#rules(listed),
+      signal: this.#abort.signal,
+      onSeen,
+    };
+  }
+
+  #rules(listed: boolean): PlanRules {
+    const { vault, tree, sealing } = this.#parts;
+    return {
+      direction: vault.direction,
+      removals: vault.rules.removals,
+      listed,
+      maxSize: sealing.maxPlaintext,
+      ignores: (path) => tree.ignores(path),
+    };
+  }
+
+  async #roundHints(hints: readonly Hint[]): Promise<void> {
+    if (hints.some((hint) => hint.kind === 'under' && hint.path === ROOT)) {
+      this.#rescanAll = true;
+      return;
+    }
+    const { index } = this.#parts;
+    const sources = this.#sources(false, () => undefined);
+    const plan = await collectPlan(planHints(sources, hints), index, (skip) => this.#skips.add(skip));
+    this.#skips.report();
+    if (plan.totals.put + plan.totals.removeRemote === 0) return;
+    this.#emitter.emit({ event: 'plan', ...plan.totals });
+    this.#start(plan, index.count().files);
+  }
+
+  /** Sets a Plan going; removals only with consent where there are too many. */
+  #start(plan: CollectedPlan, known: number): void {
+    const { go: removals, reason } = this.#brake.pass(plan.removals, known);
+    if (reason !== undefined) {
+      this.#emitter.emit({ event: 'consent', reason });
+      this.#state('needs-you');
+    }
+    if (removals.length + plan.totals.put > 0) {
+      this.#idle = false;
+      if (!this.#paused) this.#state('working');
+    }
+    void this.#runActions(plan.actions());
+    if (removals.length > 0) void this.#runActions(removals);
+  }
+
+  #consented(yes: boolean): void {
+    const removals = this.#brake.answered(yes);
+    this.#state(removals.length > 0 ? 'working' : 'idle');
+    if (removals.length > 0) void this.#runActions(removals);
+    this.#awake();
+  }
+
+  async #runActions(actions: Iterable<Action>): Promise<void> {
+    this.#running++;
+    try {
+      await this.#schedule?.runAll(actions, (action) => this.#hints.add({ kind: 'path', path: action.path }));
+    } catch (thrown) {
+      this.#fail(asVaultError(thrown));
+    } finally {
+      this.#running--;
+      this.#awake();
+    }
+  }
+
+  async #perform(action: Action): Promise<void> {
+    if (this.#stopping) return;
+    const performed = await this.#performer.perform(action);
+    if (performed.ended === 'failed') {
+      this.#failed(action, performed.error);
+      return;
+    }
+    this.#retries.forget(action.key);
+    if (performed.ended === 'nothing') return;
+    this.#schedule?.succeeded();
+    this.#totals.done.files++;
+    this.#totals.done.bytes += action.kind === 'put' ? action.local.size : 0;
+  }
+
+  #failed(action: Action, error: VaultError): void {
+    if (
+      error.kind === 'security' ||
+      error.kind === 'refused' ||
+      error.kind === 'usage' ||
+      error.kind === 'internal'
+    ) {
+      if (error.kind === 'security') this.#totals.failed++;
+      this.#fail(error);
+      return;
+    }
+    if (error.kind === 'cancelled' && this.#stopping) return;
+    if (error.kind === 'throttled') this.#throttled(error);
+    if (error.kind === 'offline') {
+      void this.#online.wait(error).catch((thrown: unknown) => this.#fail(asVaultError(thrown)));
+    }
+    const delay = this.#retries.failed(action.key, action.path, error);
+    if (delay === undefined) this.#totals.failed++;
+    else this.#hints.add({ kind: 'path', path: action.path }, delay);
+  }
+
+  #throttled(error: VaultError): void {
+    this.#schedule?.slower();
+    this.#emitter.emit({
+      event: 'throttle',
+      resource: error.resource ?? 's3',
+      rate: this.#schedule?.pace ?? 1,
+      quota: null,
+    });
+  }
+
+  #wentOffline(retryIn: number): void {
+    this.#schedule?.pause();
+    this.#state('offline', retryIn);
+  }
+
+  #cameOnline(): void {
+    if (!this.#paused) this.#schedule?.resume();
+    this.#state('working');
+  }
+
+  /** The first fatal error decides; what is under way may end, nothing new starts. */
+  #fail(error: VaultError): void {
+    if (this.#stopping && error.kind === 'cancelled') return;
+    if (this.#fatal === undefined || (error.kind === 'security' && this.#fatal.kind !== 'security')) {
+      this.#fatal = error;
+      this.#emitter.emit({ event: 'warning', ...report(error) });
+    }
+    this.#stopping = true;
+    this.#schedule?.stop();
+    this.#awake();
+  }
+
+  #stop(): void {
+    this.#interrupted = true;
+    if (this.#stopping) {
+      this.#abort.abort();
+      return;
+    }
+    this.#stopping = true;
+    this.#schedule?.stop();
+    this.#parts.clock.after(STOP_GRACE_MS, () => this.#abort.abort());
+    this.#awake();
+  }
+
+  async #finish(): Promise<void> {
+    this.#stopping = true;
+    this.#hints.clear();
+    this.#schedule?.stop();
+    while (this.#running > 0) await this.#sleepUntilWoken();
+    await this.#sweep;
+    this.#committer.flush();
+    try {
+      await this.#parts.watcher?.close();
+    } catch (thrown) {
+      this.#emitter.emit({ event: 'warning', ...report(asVaultError(thrown)) });
+    }
+  }
+
+  #exit(): number {
+    if (this.#fatal !== undefined) return this.#fatal.exit;
+    if (this.#interrupted) return EXIT.interrupted;
+    if (this.#brake.holding) return EXIT.consent;
+    return this.#totals.failed > 0 || this.#skips.unprotected > 0 ? EXIT.someFailed : EXIT.inStep;
+  }
+
+  #state(state: EngineState, retryIn?: number): void {
+    this.#emitter.emit({ event: 'state', state, ...(retryIn === undefined ? {} : { retryIn }) });
+  }
+}

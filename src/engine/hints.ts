@@ -1,0 +1,105 @@
+import type { RelPath } from '../model/brands.ts';
+import type { Hint } from '../model/hint.ts';
+import type { Clock } from '../model/ports.ts';
+
+/** A path that never stays still is looked at after this long all the same. */
+const LONGEST_WAIT_MS = 30_000;
+
+interface Waiting {
+  readonly hint: Hint;
+  readonly first: number;
+  due: number;
+}
+
+/**
+ * Merges Hints and lets each settle: a path is handed out once it has had no further Hint for `settleMs`. Many Hints
+ * about one path are one; `under` covers `path`.
+ */
+export class Hints {
+  readonly #waiting = new Map<string, Waiting>();
+  readonly #clock: Clock;
+  readonly #settleMs: number;
+  readonly #onReady: () => void;
+  #cancelTimer: (() => void) | undefined;
+  #timerDue = Number.POSITIVE_INFINITY;
+
+  /** `onReady` is called when `take` has something to give. */
+  constructor(clock: Clock, settleMs: number, onReady: () => void) {
+    this.#clock = clock;
+    this.#settleMs = settleMs;
+    this.#onReady = onReady;
+  }
+
+  /** Hints that wait or are ready. */
+  get size(): number {
+    return this.#waiting.size;
+  }
+
+  add(hint: Hint, delayMs: number = this.#settleMs): void {
+    const now = this.#clock.ticks();
+    const known = this.#waiting.get(hint.path);
+    const first = known?.first ?? now;
+    const due = Math.min(now + delayMs, Math.max(first + LONGEST_WAIT_MS, now));
+    const merged = known?.hint.kind === 'under' ? known.hint : hint;
+    this.#waiting.set(hint.path, { hint: merged, first, due });
+    this.#arm(due);
+  }
+
+  /** All Hints that have settled, without those that an `under` among them covers. */
+  take(): readonly Hint[] {
+    const now = this.#clock.ticks();
+    const ready: Hint[] = [];
+    for (const [path, waiting] of this.#waiting) {
+      if (waiting.due > now) continue;
+      ready.push(waiting.hint);
+      this.#waiting.delete(path);
+    }
+    this.#rearm();
+    return withoutCovered(ready);
+  }
+
+  /** Forgets all, for the end. */
+  clear(): void {
+    this.#waiting.clear();
+    this.#cancelTimer?.();
+    this.#cancelTimer = undefined;
+    this.#timerDue = Number.POSITIVE_INFINITY;
+  }
+
+  #arm(due: number): void {
+    if (due >= this.#timerDue) return;
+    this.#cancelTimer?.();
+    this.#timerDue = due;
+    this.#cancelTimer = this.#clock.after(Math.max(0, due - this.#clock.ticks()), () => {
+      this.#timerDue = Number.POSITIVE_INFINITY;
+      if (this.#hasReady()) this.#onReady();
+      else this.#rearm();
+    });
+  }
+
+  #hasReady(): boolean {
+    const now = this.#clock.ticks();
+    for (const waiting of this.#waiting.values()) if (waiting.due <= now) return true;
+    return false;
+  }
+
+  #rearm(): void {
+    let next = Number.POSITIVE_INFINITY;
+    for (const waiting of this.#waiting.values()) next = Math.min(next, waiting.due);
+    if (next !== Number.POSITIVE_INFINITY) this.#arm(next);
+  }
+}
+
+function withoutCovered(hints: readonly Hint[]): readonly Hint[] {
+  const folders = new Set<string>(hints.filter((hint) => hint.kind === 'under').map((hint) => hint.path));
+  if (folders.size === 0) return hints;
+  return hints.filter((hint) => !coveredBy(hint.path, folders));
+}
+
+function coveredBy(path: RelPath, folders: ReadonlySet<string>): boolean {
+  if (path !== '' && folders.has('')) return true;
+  for (let at = path.lastIndexOf('/'); at > 0; at = path.lastIndexOf('/', at - 1)) {
+    if (folders.has(path.slice(0, at))) return true;
+  }
+  return false;
+}

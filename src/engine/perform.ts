@@ -1,0 +1,163 @@
+import { VaultError, asVaultError, report } from '../model/errors.ts';
+import type { TransferFacts } from '../model/event.ts';
+import type { ModeKind } from '../model/mode.ts';
+import type { Action } from '../model/plan.ts';
+import type { Receipt } from '../model/receipt.ts';
+import type { TransferPhase } from '../model/transfer.ts';
+import { Budget } from './budget.ts';
+import type { Committer } from './committer.ts';
+import { difference } from './detect.ts';
+import type { Emitter } from './emitter.ts';
+import { SINGLE_MAX, dropUpload, putFile } from './put.ts';
+import { type World, keyIn } from './world.ts';
+
+/** Plaintext and sealed bytes of small files held at a time. Large files hold their own few parts. */
+const MEMORY = 64 * 2 ** 20;
+const PARTS_IN_FLIGHT = 6 * 8 * 2 ** 20;
+const PROGRESS_MS = 100;
+
+/** How one attempt at an Action ended, for the engine to draw its conclusions. */
+export type Performed =
+  | { readonly ended: 'done' | 'nothing' }
+  | { readonly ended: 'failed'; readonly error: VaultError };
+
+export interface PerformOptions {
+  readonly mode: ModeKind;
+  readonly signal: AbortSignal;
+  /** Whether a failed Action will be tried again, asked once it failed. */
+  readonly again: (action: Action, error: VaultError) => boolean;
+  /** Attempts made so far, this one included. */
+  readonly attempts: (action: Action) => number;
+}
+
+/** Performs Actions: one Transfer each, from its start to the committed Record and the Event. */
+export class Performer {
+  readonly #world: World;
+  readonly #committer: Committer;
+  readonly #emitter: Emitter;
+  readonly #options: PerformOptions;
+  readonly #memory = new Budget(MEMORY);
+  #lastId = 0;
+
+  constructor(world: World, committer: Committer, emitter: Emitter, options: PerformOptions) {
+    this.#world = world;
+    this.#committer = committer;
+    this.#emitter = emitter;
+    this.#options = options;
+  }
+
+  async perform(action: Action): Promise<Performed> {
+    if (this.#isStale(action)) return { ended: 'nothing' };
+    const release = await this.#memory.take(memoryFor(action));
+    const facts = this.#factsOf(action);
+    const start = this.#world.clock.ticks();
+    this.#emitter.emit({ event: 'transfer.start', ...facts });
+    try {
+      const { result, receipt } = await this.#carryOut(action, facts);
+      this.#emitter.emit({
+        event: 'transfer.done',
+        ...facts,
+        result,
+        versionId: receipt?.versionId ?? null,
+        proof: receipt?.proof ?? null,
+        attempts: this.#options.attempts(action),
+        ms: Math.round(this.#world.clock.ticks() - start),
+      });
+      return { ended: 'done' };
+    } catch (thrown) {
+      return this.#failed(action, facts, start, asVaultError(thrown));
+    } finally {
+      release();
+    }
+  }
+
+  #failed(action: Action, facts: TransferFacts, start: number, error: VaultError): Performed {
+    this.#emitter.emit({
+      event: 'transfer.failed',
+      ...facts,
+      versionId: null,
+      proof: null,
+      attempts: this.#options.attempts(action),
+      ms: Math.round(this.#world.clock.ticks() - start),
+      error: report(error),
+      again: this.#options.again(action, error),
+    });
+    return { ended: 'failed', error };
+  }
+
+  /** True where the Index has caught up since the Plan was made: another Transfer did this already. */
+  #isStale(action: Action): boolean {
+    if (
+      action.kind !== 'put' ||
+      action.reason === 'missing-remotely' ||
+      action.reason === 'changed-remotely'
+    ) {
+      return false;
+    }
+    const now = this.#world.index.get(action.key);
+    return now !== undefined && difference(action.local, now) === 'same';
+  }
+
+  async #carryOut(
+    action: Action,
+    facts: TransferFacts,
+  ): Promise<{ result: 'written' | 'removed' | 'unchanged'; receipt: Receipt | undefined }> {
+    switch (action.kind) {
+      case 'put': {
+        const { record, receipt } = await putFile(this.#world, action, {
+          signal: this.#options.signal,
+          onPhase: this.#progress(facts),
+        });
+        await this.#committer.commit({ kind: 'put', record });
+        return { result: receipt === undefined ? 'unchanged' : 'written', receipt };
+      }
+      case 'remove-remote': {
+        const { key } = action;
+        await dropUpload(this.#world, key, this.#options.signal);
+        await this.#world.store.remove(keyIn(this.#world, key), { signal: this.#options.signal });
+        await this.#committer.commit({ kind: 'remove', key });
+        return { result: 'removed', receipt: undefined };
+      }
+      case 'get':
+      case 'remove-local':
+      case 'conflict':
+      case 'skip':
+        throw new VaultError('internal', 'not-a-push', `a ${action.kind} has no place in a push`);
+      default:
+        return action satisfies never;
+    }
+  }
+
+  /** Announces phases of transfers that take long enough to be watched. */
+  #progress(facts: TransferFacts): (phase: TransferPhase, sent: number) => void {
+    let last = Number.NEGATIVE_INFINITY;
+    const large = facts.bytes > SINGLE_MAX;
+    return (phase, sent) => {
+      const now = this.#world.clock.ticks();
+      if (!large || now - last < PROGRESS_MS) return;
+      last = now;
+      this.#emitter.emit({ event: 'transfer.progress', ...facts, phase, sent });
+    };
+  }
+
+  #factsOf(action: Action): TransferFacts {
+    return {
+      id: ++this.#lastId,
+      path: action.path,
+      key: keyIn(this.#world, action.key),
+      direction: directionOf(action),
+      bytes: action.kind === 'put' ? action.local.size : 0,
+      mode: this.#options.mode,
+    };
+  }
+}
+
+function directionOf(action: Action): TransferFacts['direction'] {
+  if (action.kind === 'remove-remote' || action.kind === 'remove-local') return action.kind;
+  return action.kind === 'get' ? 'down' : 'up';
+}
+
+function memoryFor(action: Action): number {
+  if (action.kind !== 'put') return 0;
+  return action.local.size <= SINGLE_MAX ? action.local.size * 2 : PARTS_IN_FLIGHT;
+}

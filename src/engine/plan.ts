@@ -1,0 +1,213 @@
+import { compareUtf8, type NameKey } from '../model/brands.ts';
+import type { Entry, Oddity, Seen } from '../model/entry.ts';
+import { VaultError } from '../model/errors.ts';
+import { type Action, EMPTY_TOTALS, type PlanTotals, type RemoteEntry } from '../model/plan.ts';
+import type { Record } from '../model/record.ts';
+import type { Direction } from '../model/vault.ts';
+import { difference } from './detect.ts';
+
+/** What one key looks like on the three sides. At least one of them is there. */
+export interface Sides {
+  readonly key: NameKey;
+  readonly local?: Seen | undefined;
+  /** Undefined: not there. Meaningless where the remote was not listed. */
+  readonly remote?: RemoteEntry | undefined;
+  readonly record?: Record | undefined;
+}
+
+export interface PlanRules {
+  readonly direction: Direction;
+  /** Removals are planned as such; else they become `skip` with reason `removal-off`. */
+  readonly removals: boolean;
+  /** The remote side was listed, so its absence means something. */
+  readonly listed: boolean;
+  /** Largest plaintext that can be stored; larger files are skipped with reason `too-large`. */
+  readonly maxSize: number;
+  /** True for paths that the ignore rules leave out: they are not removed for being unseen. */
+  ignores(path: Entry['path']): boolean;
+}
+
+/**
+ * The brain: decides one key. Pure. Undefined means in step (or not this vault's business). Only `push` is decided
+ * here so far; `pull` and `both` are further branches over the same three sides, with the Action kinds of the model.
+ */
+export function decide(sides: Sides, rules: PlanRules): Action | undefined {
+  if (rules.direction !== 'push') {
+    throw new VaultError('usage', 'direction', `direction ${rules.direction} is not part of this version`, {
+      hint: 'use --direction push',
+    });
+  }
+  const { local, record } = sides;
+  if (local === undefined) return record === undefined ? undefined : decideGone(record, rules);
+  if (local.kind === 'oddity') return skipOddity(local);
+  return decidePush(local, sides, rules);
+}
+
+function skipOddity(oddity: Oddity): Action {
+  return {
+    kind: 'skip',
+    key: oddity.key,
+    path: oddity.path,
+    reason: oddity.reason,
+    ...(oddity.code === undefined ? {} : { code: oddity.code }),
+  };
+}
+
+function decideGone(record: Record, rules: PlanRules): Action | undefined {
+  const { key, path } = record;
+  if (rules.ignores(path)) return undefined;
+  if (!rules.removals) return { kind: 'skip', key, path, reason: 'removal-off' };
+  return { kind: 'remove-remote', key, path, reason: 'gone-locally', record };
+}
+
+function decidePush(local: Entry, sides: Sides, rules: PlanRules): Action | undefined {
+  const { record, remote } = sides;
+  const { key, path } = local;
+  if (local.size > rules.maxSize) return { kind: 'skip', key, path, reason: 'too-large' };
+  const base = { kind: 'put', key, path, local } as const;
+  if (record === undefined) {
+    if (rules.listed && remote !== undefined) return { ...base, reason: 'new', doubt: 'index-lost', remote };
+    return { ...base, reason: 'new' };
+  }
+  if (rules.listed && remote === undefined) return { ...base, record, reason: 'missing-remotely' };
+  if (rules.listed && remote !== undefined && remote.etag !== record.etag) {
+    return { ...base, record, remote, reason: 'changed-remotely' };
+  }
+  const differs = difference(local, record);
+  if (differs === 'same') return undefined;
+  if (differs === 'doubt') return { ...base, record, reason: 'touched', doubt: 'stamp' };
+  return { ...base, record, reason: 'changed' };
+}
+
+/**
+ * Plans a whole tree: merges the three sides, each in the order of keys, and decides key by key with flat memory.
+ * Records below a folder that could not be read are left alone: what was not seen is not gone.
+ */
+export async function* planActions(
+  locals: AsyncIterable<readonly Seen[]>,
+  remotes: AsyncIterable<readonly RemoteEntry[]> | undefined,
+  records: Iterable<readonly Record[]>,
+  rules: PlanRules,
+): AsyncIterable<Action> {
+  let unseen: string | undefined;
+  for await (const sides of mergeSides(locals, remotes, records)) {
+    if (sides.local?.kind === 'oddity' && sides.key.endsWith('/')) unseen = sides.key;
+    if (sides.local === undefined && unseen !== undefined && sides.key.startsWith(unseen)) continue;
+    const action = decide(sides, rules);
+    if (action !== undefined) yield action;
+  }
+}
+
+/** Merges three sorted streams of batches into one stream of Sides. */
+export async function* mergeSides(
+  locals: AsyncIterable<readonly Seen[]>,
+  remotes: AsyncIterable<readonly RemoteEntry[]> | undefined,
+  records: Iterable<readonly Record[]>,
+): AsyncIterable<Sides> {
+  const a = new Side<Seen>(locals[Symbol.asyncIterator]());
+  const b = new Side<RemoteEntry>(remotes?.[Symbol.asyncIterator]());
+  const c = new Side<Record>(records[Symbol.iterator]());
+  try {
+    for (;;) {
+      // Batches are refilled rarely: asking first avoids a turn of the event loop per key.
+      if (a.dry) await a.fill();
+      if (b.dry) await b.fill();
+      if (c.dry) await c.fill();
+      const key = least(least(a.head?.key, b.head?.key), c.head?.key);
+      if (key === undefined) return;
+      yield { key, local: a.take(key), remote: b.take(key), record: c.take(key) };
+    }
+  } finally {
+    await a.end();
+    await b.end();
+    await c.end();
+  }
+}
+
+function least(a: NameKey | undefined, b: NameKey | undefined): NameKey | undefined {
+  if (a === undefined) return b;
+  if (b === undefined) return a;
+  return compareUtf8(a, b) <= 0 ? a : b;
+}
+
+type Batches<T> = AsyncIterator<readonly T[]> | Iterator<readonly T[]>;
+
+/** One sorted stream of batches, looked at one element at a time. */
+class Side<T extends { readonly key: NameKey }> {
+  readonly #source: Batches<T> | undefined;
+  #batch: readonly T[] = [];
+  #at = 0;
+  #ended: boolean;
+
+  constructor(source: Batches<T> | undefined) {
+    this.#source = source;
+    this.#ended = source === undefined;
+  }
+
+  get head(): T | undefined {
+    return this.#batch[this.#at];
+  }
+
+  /** True where `fill` must be awaited before `head` says anything. */
+  get dry(): boolean {
+    return this.#at >= this.#batch.length && !this.#ended;
+  }
+
+  async fill(): Promise<void> {
+    while (this.dry && this.#source !== undefined) {
+      const next = await this.#source.next();
+      if (next.done === true) this.#ended = true;
+      else {
+        this.#batch = next.value;
+        this.#at = 0;
+      }
+    }
+  }
+
+  take(key: NameKey): T | undefined {
+    const head = this.head;
+    if (head?.key !== key) return undefined;
+    this.#at++;
+    return head;
+  }
+
+  async end(): Promise<void> {
+    if (!this.#ended) await this.#source?.return?.();
+    this.#ended = true;
+  }
+}
+
+/** Adds one Action to the totals; `bytes` counts what is moved. */
+export function addToTotals(totals: PlanTotals, action: Action): PlanTotals {
+  switch (action.kind) {
+    case 'put':
+      return { ...totals, put: totals.put + 1, bytes: totals.bytes + action.local.size };
+    case 'get':
+      return { ...totals, get: totals.get + 1, bytes: totals.bytes + action.remote.size };
+    case 'remove-remote':
+      return { ...totals, removeRemote: totals.removeRemote + 1 };
+    case 'remove-local':
+      return { ...totals, removeLocal: totals.removeLocal + 1 };
+    case 'conflict':
+      return { ...totals, conflict: totals.conflict + 1 };
+    case 'skip':
+      return { ...totals, skip: totals.skip + 1 };
+    default:
+      return action satisfies never;
+  }
+}
+
+export function totalsOf(actions: Iterable<Action>): PlanTotals {
+  let totals = EMPTY_TOTALS;
+  for (const action of actions) totals = addToTotals(totals, action);
+  return totals;
+}
+
+/** Share and number of removals above which a person must agree (`product.md`, Sync rules). */
+export const BRAKE_SHARE = 0.25;
+export const BRAKE_FILES = 1_000;
+
+/** True where so many removals at once need consent. `known` counts the Records before the Plan. */
+export function braked(removals: number, known: number): boolean {
+  return removals > BRAKE_FILES || (removals > 0 && removals > known * BRAKE_SHARE);
+}

@@ -1,0 +1,73 @@
+import type { NameKey, RelPath } from '../model/brands.ts';
+import type { VaultError } from '../model/errors.ts';
+import type { Clock } from '../model/ports.ts';
+
+/** Attempts before a file counts as failed, without watching. */
+const TRIES_ONCE = 5;
+const BASE_MS = 500;
+const MAX_ONCE_MS = 8_000;
+const MAX_WATCH_MS = 300_000;
+
+interface Trouble {
+  readonly path: RelPath;
+  readonly failures: number;
+}
+
+/** Remembers what failed and when it is worth another try: exponential, jittered, never blocking the rest. */
+export class Retries {
+  readonly #clock: Clock;
+  readonly #once: boolean;
+  readonly #troubles = new Map<NameKey, Trouble>();
+
+  constructor(clock: Clock, once: boolean) {
+    this.#clock = clock;
+    this.#once = once;
+  }
+
+  attempts(key: NameKey): number {
+    return this.#troubles.get(key)?.failures ?? 0;
+  }
+
+  paths(): readonly RelPath[] {
+    return [...this.#troubles.values()].map((trouble) => trouble.path);
+  }
+
+  forget(key: NameKey): void {
+    this.#troubles.delete(key);
+  }
+
+  /** Whether one more failure of this kind would be followed by another try. */
+  willRetry(key: NameKey, error: VaultError): boolean {
+    switch (error.kind) {
+      case 'transient':
+      case 'throttled':
+      case 'changed':
+        return !this.#once || this.attempts(key) + 1 < TRIES_ONCE;
+      case 'offline':
+        return true;
+      case 'file':
+        return !this.#once;
+      case 'cancelled':
+      case 'usage':
+      case 'refused':
+      case 'consent':
+      case 'security':
+      case 'held':
+      case 'internal':
+        return false;
+      default:
+        return error.kind satisfies never;
+    }
+  }
+
+  /** Notes a failure; milliseconds until the next try, or undefined for none. */
+  failed(key: NameKey, path: RelPath, error: VaultError): number | undefined {
+    const again = this.willRetry(key, error);
+    const failures = this.attempts(key) + (error.kind === 'offline' ? 0 : 1);
+    this.#troubles.set(key, { path, failures });
+    if (!again) return undefined;
+    const cap = this.#once ? MAX_ONCE_MS : MAX_WATCH_MS;
+    const ceiling = Math.min(cap, BASE_MS * 2 ** Math.max(0, failures - 1));
+    return Math.max(error.retryAfter ?? 0, ceiling * (0.5 + this.#clock.random() / 2));
+  }
+}

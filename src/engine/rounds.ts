@@ -1,0 +1,100 @@
+import { type NameKey, OWN_FOLDER, type RelPath, nameKey } from '../model/brands.ts';
+import type { Seen } from '../model/entry.ts';
+import type { Hint } from '../model/hint.ts';
+import type { Action, RemoteEntry } from '../model/plan.ts';
+import type { FileTree, Index, ObjectStore } from '../model/ports.ts';
+import type { Record } from '../model/record.ts';
+import { type PlanRules, decide, planActions } from './plan.ts';
+
+/** Records read from the Index at a time. */
+const PAGE = 2_000;
+
+export interface RoundSources {
+  readonly tree: FileTree;
+  readonly index: Index;
+  readonly store: ObjectStore;
+  readonly prefix: string;
+  readonly rules: PlanRules;
+  readonly signal: AbortSignal;
+  /** Called with the number of files seen so far. */
+  readonly onSeen: (files: number) => void;
+}
+
+/** Plans the whole vault: the scan is the truth. */
+export function planAll(sources: RoundSources): AsyncIterable<Action> {
+  const { tree, index, rules, signal } = sources;
+  const locals = counted(tree.walk({ signal }), sources.onSeen);
+  const remotes = rules.listed ? listRemote(sources) : undefined;
+  return planActions(locals, remotes, pages(index), rules);
+}
+
+/** Plans what settled Hints point at. Folders are walked, paths looked at; nothing else is touched. */
+export async function* planHints(sources: RoundSources, hints: readonly Hint[]): AsyncIterable<Action> {
+  const rules: PlanRules = { ...sources.rules, listed: false };
+  for (const hint of hints) {
+    if (hint.kind === 'under') yield* planUnder(sources, hint.path, rules);
+    else yield* planPath(sources, hint.path, rules);
+  }
+}
+
+async function* planPath(sources: RoundSources, path: RelPath, rules: PlanRules): AsyncIterable<Action> {
+  const { tree, index } = sources;
+  const local = await tree.look(path);
+  if (local === undefined && (await isOrWasFolder(sources, path))) {
+    yield* planUnder(sources, path, rules);
+    return;
+  }
+  const key = local?.key ?? nameKey(path);
+  const action = decide({ key, local, record: index.get(key) }, rules);
+  if (action !== undefined) yield action;
+}
+
+async function isOrWasFolder({ tree, index }: RoundSources, path: RelPath): Promise<boolean> {
+  return (
+    (await tree.isFolder(path)) || (index.get(nameKey(path)) === undefined && index.under(path).length > 0)
+  );
+}
+
+function planUnder(sources: RoundSources, path: RelPath, rules: PlanRules): AsyncIterable<Action> {
+  const { tree, index, signal } = sources;
+  return planActions(tree.walk({ under: path, signal }), undefined, [index.under(path)], rules);
+}
+
+async function* counted(
+  batches: AsyncIterable<readonly Seen[]>,
+  onSeen: (files: number) => void,
+): AsyncIterable<readonly Seen[]> {
+  let files = 0;
+  for await (const batch of batches) {
+    for (const seen of batch) if (seen.kind !== 'oddity') files++;
+    onSeen(files);
+    yield batch;
+  }
+}
+
+export function* pages(index: Index): Iterable<readonly Record[]> {
+  let after: NameKey | undefined;
+  for (;;) {
+    const page = index.page(after, PAGE);
+    if (page.length > 0) yield page;
+    if (page.length < PAGE) return;
+    after = page.at(-1)?.key;
+  }
+}
+
+/** The bucket's listing as remote Entries, s3vault's own objects left out. */
+export async function* listRemote(
+  sources: Pick<RoundSources, 'store' | 'prefix' | 'signal'>,
+): AsyncIterable<readonly RemoteEntry[]> {
+  const { store, prefix, signal } = sources;
+  const own = `${prefix}${OWN_FOLDER}/`;
+  for await (const page of store.list(prefix, { signal })) {
+    const entries: RemoteEntry[] = [];
+    for (const object of page) {
+      if (object.key.startsWith(own)) continue;
+      const key = object.key.slice(prefix.length) as NameKey;
+      entries.push({ key, etag: object.etag, size: object.size, modified: object.modified });
+    }
+    yield entries;
+  }
+}

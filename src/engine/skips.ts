@@ -1,0 +1,114 @@
+import type { OddityReason } from '../model/entry.ts';
+import type { Action, SkipReason } from '../model/plan.ts';
+import type { Emitter } from './emitter.ts';
+
+type Skip = Extract<Action, { kind: 'skip' }>;
+
+/** Skips told one by one; beyond this only counted. */
+const TOLD = 1_000;
+
+interface Wording {
+  readonly message: string;
+  readonly hint: string;
+  /** The file holds something that is now not in the bucket: the run does not end with 0. */
+  readonly unprotected: boolean;
+}
+
+const WORDING: { readonly [R in SkipReason]: Wording } = {
+  unreadable: { message: 'cannot be read', hint: 'check its permissions and owner', unprotected: true },
+  socket: { message: 'is a socket and is skipped', hint: 'nothing to do', unprotected: false },
+  device: { message: 'is a device and is skipped', hint: 'nothing to do', unprotected: false },
+  fifo: { message: 'is a named pipe and is skipped', hint: 'nothing to do', unprotected: false },
+  'key-too-long': {
+    message: 'has a name too long for S3: over 1,024 bytes with the prefix',
+    hint: 'shorten the path, or use a shorter prefix',
+    unprotected: true,
+  },
+  'not-utf8': { message: 'has a name that is not valid UTF-8', hint: 'rename it', unprotected: true },
+  'name-clash': {
+    message: 'has the same name as another file but for case or Unicode form',
+    hint: 'rename one of them',
+    unprotected: true,
+  },
+  'own-name': {
+    message: 'has a name that s3vault or the S3 Encryption Client keeps for itself',
+    hint: 'rename it',
+    unprotected: true,
+  },
+  'too-large': {
+    message: 'is larger than this mode can store',
+    hint: 'split it, or use a server-side mode',
+    unprotected: true,
+  },
+  'removal-off': {
+    message: 'is gone here and kept in the bucket',
+    hint: '--delete lets removals through',
+    unprotected: false,
+  },
+  'remote-only': {
+    message: 'is in the bucket only',
+    hint: '--direction both would fetch it',
+    unprotected: false,
+  },
+};
+
+/** Gathers what a Plan skips and tells it: each oddity by name, removals held back as one line. */
+export class Skips {
+  readonly #emitter: Emitter;
+  #waiting: Skip[] = [];
+  #keptBack = 0;
+  readonly #known = new Map<string, SkipReason>();
+
+  constructor(emitter: Emitter) {
+    this.#emitter = emitter;
+  }
+
+  get count(): number {
+    return this.#known.size;
+  }
+
+  /** Files that are not in the bucket and ought to be. */
+  get unprotected(): number {
+    let count = 0;
+    for (const reason of this.#known.values()) if (WORDING[reason].unprotected) count++;
+    return count;
+  }
+
+  /** A scan of everything begins: what was known is found again or gone. */
+  restart(): void {
+    this.#known.clear();
+    this.#waiting = [];
+    this.#keptBack = 0;
+  }
+
+  add(skip: Skip): void {
+    if (this.#known.get(skip.path) === skip.reason) return;
+    this.#known.set(skip.path, skip.reason);
+    if (skip.reason === 'removal-off') this.#keptBack++;
+    else if (this.#waiting.length < TOLD) this.#waiting.push(skip);
+  }
+
+  report(): void {
+    for (const { path, reason } of this.#waiting) {
+      const { message, hint } = WORDING[reason];
+      this.#emitter.emit({
+        event: 'warning',
+        code: reason satisfies OddityReason | SkipReason,
+        path,
+        message: `${path} ${message}`,
+        hint,
+      });
+    }
+    this.#waiting = [];
+    if (this.#keptBack === 0) return;
+    const files = this.#keptBack === 1 ? '1 file is' : `${this.#keptBack} files are`;
+    const { hint } = WORDING['removal-off'];
+    this.#emitter.emit({
+      event: 'warning',
+      code: 'removal-off',
+      message: `${files} gone here and kept in the bucket`,
+      hint,
+    });
+    this.#keptBack = 0;
+  }
+}

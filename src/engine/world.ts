@@ -1,0 +1,36 @@
+import { type NameKey, type ObjectKey, objectKey } from '../model/brands.ts';
+import type { Clock, FileTree, Index, ObjectStore, Watcher } from '../model/ports.ts';
+import type { Vault } from '../model/vault.ts';
+import type { RateLimit } from './budget.ts';
+import type { Sealing } from './sealing.ts';
+
+/** The adapters of one vault, as the composition root hands them over. */
+export interface EngineParts {
+  readonly vault: Vault;
+  readonly store: ObjectStore;
+  readonly index: Index;
+  readonly tree: FileTree;
+  /** Undefined: no watching (`--once`). */
+  readonly watcher: Watcher | undefined;
+  readonly sealing: Sealing;
+  readonly clock: Clock;
+  /** See `modeFingerprint`: what a Record must carry to be in step with the vault's Mode. */
+  readonly modeFingerprint: string;
+  /** Fingerprint of the key, KMS key id, or empty: goes into the vault's description in the bucket. */
+  readonly keyFingerprint: string;
+}
+
+/** What one Transfer needs of the world. */
+export interface World {
+  readonly store: ObjectStore;
+  readonly tree: FileTree;
+  readonly index: Index;
+  readonly sealing: Sealing;
+  readonly clock: Clock;
+  readonly upload: RateLimit;
+  readonly prefix: string;
+  readonly modeFingerprint: string;
+}
+
+export const keyIn = (world: { readonly prefix: string }, key: NameKey): ObjectKey =>
+  objectKey(world.prefix + key);

@@ -1,0 +1,91 @@
+import type { DatabaseSync } from 'node:sqlite';
+import type { NameKey } from '../model/brands.ts';
+import type {
+  JournaledPart,
+  PartAnswer,
+  PlanSpool,
+  UploadJournal,
+  UploadJournals,
+  UploadSubject,
+} from '../model/ports.ts';
+
+/** Journals of unfinished multipart uploads. Every write is durable when it returns (`synchronous = FULL`). */
+export function openJournals(database: DatabaseSync): UploadJournals {
+  const statements = {
+    find: database.prepare('SELECT upload_id, subject FROM uploads WHERE key = ?'),
+    all: database.prepare('SELECT key, upload_id FROM uploads ORDER BY key'),
+    create: database.prepare('INSERT OR REPLACE INTO uploads (key, upload_id, subject) VALUES (?, NULL, ?)'),
+    begun: database.prepare('UPDATE uploads SET upload_id = ? WHERE key = ?'),
+    remove: database.prepare('DELETE FROM uploads WHERE key = ?'),
+    part: database.prepare('SELECT digest, answer FROM parts WHERE key = ? AND number = ?'),
+    sending: database.prepare('INSERT OR IGNORE INTO parts (key, number, digest) VALUES (?, ?, ?)'),
+    sent: database.prepare('UPDATE parts SET answer = ? WHERE key = ? AND number = ?'),
+    removeParts: database.prepare('DELETE FROM parts WHERE key = ?'),
+  };
+  const remove = (key: NameKey): void => {
+    database.exec('BEGIN IMMEDIATE');
+    statements.removeParts.run(key);
+    statements.remove.run(key);
+    database.exec('COMMIT');
+  };
+  const journalOf = (key: NameKey, uploadId: string | undefined): UploadJournal => ({
+    uploadId,
+    part: (number) => toPart(statements.part.get(key, number)),
+    begun: (id) => void statements.begun.run(id, key),
+    sending: (number, digest) => void statements.sending.run(key, number, digest),
+    sent: (number, answer) => void statements.sent.run(JSON.stringify(answer), key, number),
+    ended: () => remove(key),
+  });
+  return {
+    find: (key) => {
+      const row = statements.find.get(key);
+      if (row === undefined) return undefined;
+      const { upload_id, subject } = row;
+      const uploadId = typeof upload_id === 'string' ? upload_id : undefined;
+      return { ...journalOf(key, uploadId), subject: JSON.parse(String(subject)) as UploadSubject };
+    },
+    create: (subject) => {
+      remove(subject.key);
+      statements.create.run(subject.key, JSON.stringify(subject));
+      return journalOf(subject.key, undefined);
+    },
+    all: () =>
+      statements.all.all().map(({ key, upload_id }) => ({
+        key: String(key) as NameKey,
+        uploadId: typeof upload_id === 'string' ? upload_id : undefined,
+      })),
+    remove,
+  };
+}
+
+function toPart(row: { readonly [column: string]: unknown } | undefined): JournaledPart | undefined {
+  if (row === undefined) return undefined;
+  const { digest, answer } = row;
+  if (typeof answer !== 'string') return { digest: String(digest) };
+  return { digest: String(digest), answer: JSON.parse(answer) as PartAnswer };
+}
+
+/** Where a Plan too long for memory waits. */
+export function openSpool(database: DatabaseSync): PlanSpool {
+  const statements = {
+    push: database.prepare('INSERT INTO spool (line) VALUES (?)'),
+    shift: database.prepare('SELECT seq, line FROM spool ORDER BY seq LIMIT ?'),
+    drop: database.prepare('DELETE FROM spool WHERE seq <= ?'),
+    clear: database.prepare('DELETE FROM spool'),
+  };
+  return {
+    push: (lines) => {
+      if (lines.length === 0) return;
+      database.exec('BEGIN IMMEDIATE');
+      for (const line of lines) statements.push.run(line);
+      database.exec('COMMIT');
+    },
+    shift: (limit) => {
+      const rows = statements.shift.all(limit);
+      const last = rows.at(-1)?.['seq'];
+      if (last !== undefined) statements.drop.run(last);
+      return rows.map((row) => String(row['line']));
+    },
+    clear: () => void statements.clear.run(),
+  };
+}

@@ -1,0 +1,66 @@
+import type { DatabaseSync, SQLOutputValue } from 'node:sqlite';
+import { type NameKey, relPath } from '../model/brands.ts';
+import type { Record } from '../model/record.ts';
+
+type Row = { readonly [column: string]: SQLOutputValue };
+
+const COLUMNS =
+  'key, path, kind, size, mtime, ctime, inode, mode, digest, etag, version_id, stored_size, mode_fingerprint, seen_at';
+
+/** The prepared statements on the records table. */
+export function recordStatements(database: DatabaseSync) {
+  return {
+    first: database.prepare(`SELECT ${COLUMNS} FROM records ORDER BY key LIMIT ?`),
+    after: database.prepare(`SELECT ${COLUMNS} FROM records WHERE key > ? ORDER BY key LIMIT ?`),
+    under: database.prepare(
+      `SELECT ${COLUMNS} FROM records WHERE key = ? OR (key > ? AND key < ?) ORDER BY key`,
+    ),
+    get: database.prepare(`SELECT ${COLUMNS} FROM records WHERE key = ?`),
+    count: database.prepare('SELECT count(*) AS files, coalesce(sum(size), 0) AS bytes FROM records'),
+    put: database.prepare(
+      `INSERT OR REPLACE INTO records (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    ),
+    remove: database.prepare('DELETE FROM records WHERE key = ?'),
+  };
+}
+
+export function toRecord(row: Row): Record {
+  const { digest, version_id } = row;
+  return {
+    key: String(row['key']) as NameKey,
+    path: relPath(String(row['path'])),
+    kind: row['kind'] === 'link' ? 'link' : 'file',
+    size: Number(row['size']),
+    mtime: Number(row['mtime']),
+    ctime: Number(row['ctime']),
+    inode: Number(row['inode']),
+    mode: Number(row['mode']),
+    ...(digest instanceof Uint8Array ? { digest } : {}),
+    etag: String(row['etag']),
+    ...(typeof version_id === 'string' ? { versionId: version_id } : {}),
+    storedSize: Number(row['stored_size']),
+    modeFingerprint: String(row['mode_fingerprint']),
+    seenAt: Number(row['seen_at']),
+  };
+}
+
+export function toRow(record: Record): (string | number | Uint8Array | null)[] {
+  const { key, path, kind, size, mtime, ctime, inode, mode, digest, etag, versionId } = record;
+  const { storedSize, modeFingerprint, seenAt } = record;
+  return [
+    key,
+    path,
+    kind,
+    size,
+    mtime,
+    ctime,
+    inode,
+    mode,
+    digest ?? null,
+    etag,
+    versionId ?? null,
+    storedSize,
+    modeFingerprint,
+    seenAt,
+  ];
+}

@@ -1,0 +1,59 @@
+import { describe, expect, test } from 'vitest';
+import { Brake } from '../../src/engine/brake.ts';
+import type { Action } from '../../src/model/plan.ts';
+import { record } from '../support/facts.ts';
+import { ManualClock } from '../support/manual-clock.ts';
+
+const removals = (count: number, from = 0): Action[] =>
+  Array.from({ length: count }, (_, n) => {
+    const known = record(`f${from + n}`);
+    return { kind: 'remove-remote', key: known.key, path: known.path, reason: 'gone-locally', record: known };
+  });
+
+describe('the brake [DEL-4]', () => {
+  test('few removals pass, many wait for consent and then go', () => {
+    const brake = new Brake(new ManualClock(), false);
+    expect(brake.pass(removals(10), 100).go).toHaveLength(10);
+    const held = brake.pass(removals(40, 10), 90);
+    expect(held.go).toEqual([]);
+    expect(held.reason).toEqual({ kind: 'many-removals', removals: 40, of: 90 });
+    expect(brake.holding).toBe(true);
+    expect(brake.answered(true)).toHaveLength(40);
+    expect(brake.holding).toBe(false);
+  });
+
+  test('a mass removal in small steps is braked as one', () => {
+    const clock = new ManualClock();
+    const brake = new Brake(clock, false);
+    let left = 100;
+    let gone = 0;
+    for (let n = 0; n < 10 && !brake.holding; n++) {
+      const { go } = brake.pass(removals(5, n * 5), left);
+      gone += go.length;
+      left -= go.length;
+      clock.advance(1_000);
+    }
+    expect(gone).toBe(25);
+    expect(brake.holding).toBe(true);
+  });
+
+  test('after a minute the count begins anew', () => {
+    const clock = new ManualClock();
+    const brake = new Brake(clock, false);
+    brake.pass(removals(25), 100);
+    clock.advance(61_000);
+    expect(brake.pass(removals(10, 25), 75).go).toHaveLength(10);
+  });
+
+  test('a no drops what was held, the next scan finds it again', () => {
+    const brake = new Brake(new ManualClock(), false);
+    brake.pass(removals(4), 4);
+    expect(brake.answered(false)).toEqual([]);
+    expect(brake.holding).toBe(false);
+  });
+
+  test('consent given beforehand lets all pass', () => {
+    const brake = new Brake(new ManualClock(), true);
+    expect(brake.pass(removals(100), 100).go).toHaveLength(100);
+  });
+});
