@@ -1,0 +1,173 @@
+/**
+ * What can be done with named keys, for the commands and the screen: make, bring in, give out, bring back, remove.
+ * Secrets come and go as `Secret`; who asks, prints and confirms is the caller's matter.
+ */
+import { generateAes, generateRsa } from '../crypto/generate.ts';
+import type { KeyInfo, KeyMaterial, KeyStoreKind } from '../model/keyref.ts';
+import type { Clock, KeyStore, Waits } from '../model/ports.ts';
+import { Secret } from '../model/secret.ts';
+import { openAge, sealAgeText } from './age-file.ts';
+import { type KeyFormat, parseKeyText, parseWords, toKeyText, toWords } from './formats.ts';
+import { checkKeyName } from './key-name.ts';
+import { type KeyStoreOptions, keyFilePath, openKeyStore } from './open-key-store.ts';
+import { passphraseSource } from './passphrase.ts';
+import { fromStored, toStored } from './stored-key.ts';
+
+export interface Custody {
+  /** Where keys are kept, in words. */
+  readonly place: string;
+  list(waits?: Waits): Promise<readonly KeyInfo[]>;
+  create(name: string, kind: 'aes-256' | 'rsa', waits?: Waits): Promise<KeyInfo>;
+  /** `text` is what came in on stdin; it is wiped. `words` brings a key back from its recovery words. */
+  bringIn(name: string, format: KeyFormat, text: Secret, waits?: Waits): Promise<KeyInfo>;
+  /** The key as text without a line end. */
+  giveOut(name: string, format: KeyFormat, waits?: Waits): Promise<Secret>;
+  remove(name: string, waits?: Waits): Promise<void>;
+}
+
+export function openCustody(kind: KeyStoreKind, options: KeyStoreOptions): Custody {
+  const store = openKeyStore(kind, options);
+  return {
+    place: placeOf(kind, options),
+    list: (waits) => store.list(waits),
+    create: (name, keyKind, waits) => create(store, options.clock, name, keyKind, waits),
+    bringIn: (name, format, text, waits) => bringIn(store, options, name, format, text, waits),
+    giveOut: (name, format, waits) => giveOut(store, options, name, format, waits),
+    remove: (name, waits) => store.remove(name, waits),
+  };
+}
+
+function placeOf(kind: KeyStoreKind, options: KeyStoreOptions): string {
+  switch (kind) {
+    case 'keychain':
+      return "the operating system's keychain";
+    case 'file':
+      return keyFilePath(options.places);
+    case 'command':
+      return 'the key command';
+    default:
+      return kind satisfies never;
+  }
+}
+
+const nowIso = (clock: Clock): string => new Date(clock.now()).toISOString();
+
+async function create(
+  store: KeyStore,
+  clock: Clock,
+  name: string,
+  kind: 'aes-256' | 'rsa',
+  waits?: Waits,
+): Promise<KeyInfo> {
+  checkKeyName(name);
+  const material = kind === 'aes-256' ? generateAes() : await generateRsa();
+  return keep(store, name, material, nowIso(clock), waits);
+}
+
+/** Stores a key and wipes the copy that was in hand. */
+async function keep(
+  store: KeyStore,
+  name: string,
+  material: KeyMaterial,
+  created: string,
+  waits?: Waits,
+): Promise<KeyInfo> {
+  try {
+    return await store.save(name, material, created, waits);
+  } finally {
+    wipe(material);
+  }
+}
+
+function wipe(material: KeyMaterial): void {
+  if (material.kind !== 'rsa-public') material.secret.wipe();
+}
+
+async function bringIn(
+  store: KeyStore,
+  options: KeyStoreOptions,
+  name: string,
+  format: KeyFormat,
+  text: Secret,
+  waits?: Waits,
+): Promise<KeyInfo> {
+  try {
+    checkKeyName(name);
+    const { material, created } = await parse(options, name, format, text);
+    return await keep(store, name, material, created ?? nowIso(options.clock), waits);
+  } finally {
+    text.wipe();
+  }
+}
+
+async function parse(
+  options: KeyStoreOptions,
+  name: string,
+  format: KeyFormat,
+  text: Secret,
+): Promise<{ readonly material: KeyMaterial; readonly created?: string }> {
+  const plain = () => text.use((bytes) => bytes.toString('utf8'));
+  switch (format) {
+    case 'base64':
+    case 'pem':
+      return { material: parseKeyText(format, plain()) };
+    case 'words':
+      return { material: await parseWords(plain()) };
+    case 'age': {
+      const copy = text.use((bytes) => new Uint8Array(bytes));
+      const stored = await openAge(copy, await agePassphrase(options)('open'), 'the age file on stdin');
+      return fromStored(stored.toString('utf8'), name);
+    }
+    default:
+      return format satisfies never;
+  }
+}
+
+async function giveOut(
+  store: KeyStore,
+  options: KeyStoreOptions,
+  name: string,
+  format: KeyFormat,
+  waits?: Waits,
+): Promise<Secret> {
+  checkKeyName(name);
+  const material = await store.load(name, waits);
+  try {
+    return await print(store, options, name, format, material, waits);
+  } finally {
+    wipe(material);
+  }
+}
+
+async function print(
+  store: KeyStore,
+  options: KeyStoreOptions,
+  name: string,
+  format: KeyFormat,
+  material: KeyMaterial,
+  waits?: Waits,
+): Promise<Secret> {
+  switch (format) {
+    case 'base64':
+    case 'pem':
+      return toKeyText(format, material);
+    case 'words':
+      return toWords(material);
+    case 'age': {
+      const info = (await store.list(waits)).find((one) => one.name === name);
+      const created = info === undefined || info.created === '' ? nowIso(options.clock) : info.created;
+      const plain = Buffer.from(JSON.stringify(toStored(material, created)));
+      const passphrase = await agePassphrase(options)('new');
+      const sealed = await sealAgeText(plain, passphrase, options.workFactorForTests);
+      plain.fill(0);
+      return new Secret(Buffer.from(sealed.trimEnd()));
+    }
+    default:
+      return format satisfies never;
+  }
+}
+
+/** The passphrase of a single exported key; not that of the key file, unless the user says the same. */
+function agePassphrase({ env, prompt, passphraseCommand }: KeyStoreOptions) {
+  return passphraseSource({ env, prompt, command: passphraseCommand, subject: 'the age file' });
+}
