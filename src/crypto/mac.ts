@@ -1,19 +1,18 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
-import type { Secret } from '../model/secret.ts';
-import { withMacKey } from './derive.ts';
 
 /**
  * What goes into `s3vault-mac`: base64 of HMAC-SHA256 over the plaintext's SHA-256 digest (32 bytes), under a key of
- * this object alone. The store learns nothing from it, not even that two objects are equal.
+ * this object alone (`derive.ts`). The store learns nothing from it, not even that two objects are equal.
  */
-export function macOf(dataKey: Secret, messageId: Buffer, digest: Uint8Array): string {
+export function macOf(macKey: Buffer, digest: Uint8Array): string {
+  if (macKey.length !== 32) throw new Error('the key for s3vault-mac is gone');
   if (digest.length !== 32) throw new Error('a digest for s3vault-mac has 32 bytes');
-  return withMacKey(dataKey, messageId, (key) => createHmac('sha256', key).update(digest).digest('base64'));
+  return createHmac('sha256', macKey).update(digest).digest('base64');
 }
 
 /** Constant time. Text that is no MAC does not fit. */
-export function macFits(dataKey: Secret, messageId: Buffer, digest: Uint8Array, mac: string): boolean {
+export function macFits(macKey: Buffer, digest: Uint8Array, mac: string): boolean {
   const given = Buffer.from(mac, 'utf8');
-  const right = Buffer.from(macOf(dataKey, messageId, digest), 'utf8');
+  const right = Buffer.from(macOf(macKey, digest), 'utf8');
   return given.length === right.length && timingSafeEqual(given, right);
 }

@@ -1,6 +1,6 @@
 import type { Keyring, Metadata, Waits } from '../model/ports.ts';
 import type { Secret } from '../model/secret.ts';
-import { type ContentCipher, v2Cipher, v3Cipher } from './derive.ts';
+import { type ContentCipher, v2Cipher, v3Cipher, withMacKey } from './derive.ts';
 import { type Envelope, readEnvelope } from './envelope.ts';
 import { cannotOpen, notCommitting, throwIfCancelled } from './fault.ts';
 import { macFits } from './mac.ts';
@@ -48,7 +48,8 @@ export async function startOpen(
     format: envelope.format,
     whole: (body) => openWhole(contentCipher(envelope, dataKey), body),
     stream: (body) => openPieces(gcmDecipher(contentCipher(envelope, dataKey)), body),
-    macFits: (digest, mac) => envelope.format === 'V3' && macFits(dataKey, envelope.messageId, digest, mac),
+    macFits: (digest, mac) =>
+      envelope.format === 'V3' && withMacKey(dataKey, envelope.messageId, (key) => macFits(key, digest, mac)),
     wipe: () => dataKey.wipe(),
   };
 }

@@ -1,8 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { VaultError } from '../model/errors.ts';
 import type { Keyring, Metadata, Waits } from '../model/ports.ts';
-import type { Secret } from '../model/secret.ts';
-import { DATA_KEY_BYTES, MESSAGE_ID_BYTES, SUITE, commitmentOf, v3Cipher } from './derive.ts';
+import { MESSAGE_ID_BYTES, SUITE, type SealKeys, sealCipher, sealKeys } from './derive.ts';
 import { onlyEnvelope, readEnvelope, writeEnvelope } from './envelope.ts';
 import { notCommitting, throwIfCancelled } from './fault.ts';
 import { macOf } from './mac.ts';
@@ -38,7 +37,7 @@ export interface Seal {
    * past MAX_PLAINTEXT. A piece is never written to again once it was yielded.
    */
   stream(chunks: AsyncIterable<Uint8Array>, partSize: number): AsyncIterable<Buffer>;
-  /** Overwrites the data key. A stream that was begun goes on to its end. */
+  /** Overwrites the keys. A stream that was begun goes on to its end. */
   wipe(): void;
 }
 
@@ -47,14 +46,13 @@ export async function startSeal(keyring: Keyring, options?: Waits): Promise<Seal
   throwIfCancelled(options);
   const { dataKey, wrapped, context } = await keyring.fresh(SUITE, options);
   try {
-    if (dataKey.length !== DATA_KEY_BYTES) throw new Error('keyring gave a data key of the wrong length');
     const messageId = randomBytes(MESSAGE_ID_BYTES);
-    const commitment = commitmentOf(dataKey, messageId);
+    const keys = sealKeys(dataKey, messageId);
+    const { commitment } = keys;
     const metadata = writeEnvelope({ wrap: keyring.wrap, wrapped, context, messageId, commitment });
-    return sealOf(dataKey, messageId, metadata);
-  } catch (thrown) {
+    return sealOf(keys, metadata);
+  } finally {
     dataKey.wipe();
-    throw thrown;
   }
 }
 
@@ -68,10 +66,14 @@ export async function resumeSeal(keyring: Keyring, metadata: Metadata, options?:
   const envelope = readEnvelope(metadata);
   if (envelope.format !== 'V3') throw notCommitting();
   const dataKey = await unlock(keyring, envelope, options);
-  return sealOf(dataKey, envelope.messageId, onlyEnvelope(metadata));
+  try {
+    return sealOf(sealKeys(dataKey, envelope.messageId), onlyEnvelope(metadata));
+  } finally {
+    dataKey.wipe();
+  }
 }
 
-function sealOf(dataKey: Secret, messageId: Buffer, metadata: Metadata): Seal {
+function sealOf(keys: SealKeys, metadata: Metadata): Seal {
   let used = false;
   const cipherOnce = () => {
     if (used) {
@@ -80,11 +82,11 @@ function sealOf(dataKey: Secret, messageId: Buffer, metadata: Metadata): Seal {
       });
     }
     used = true;
-    return gcmCipher(v3Cipher(dataKey, messageId));
+    return gcmCipher(sealCipher(keys));
   };
   return {
     metadata,
-    mac: (digest) => macOf(dataKey, messageId, digest),
+    mac: (digest) => keys.mac.use((key) => macOf(key, digest)),
     whole: (plaintext) => {
       checkSize(plaintext.length);
       const cipher = cipherOnce();
@@ -95,8 +97,8 @@ function sealOf(dataKey: Secret, messageId: Buffer, metadata: Metadata): Seal {
       return sealPieces(cipherOnce(), chunks, partSize);
     },
     wipe: () => {
-      used = true;
-      dataKey.wipe();
+      keys.content.wipe();
+      keys.mac.wipe();
     },
   };
 }

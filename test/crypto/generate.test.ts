@@ -73,6 +73,7 @@ describe('RSA keys', () => {
     const encoding = { type: 'pkcs8', format: 'pem' } as const;
     const short = generateKeyPairSync('rsa', { modulusLength: 1024 });
     const curve = generateKeyPairSync('ed25519');
+    const pss = generateKeyPairSync('rsa-pss', { modulusLength: 2048 });
     const locked = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({
       ...encoding,
       cipher: 'aes-256-cbc',
@@ -84,13 +85,14 @@ describe('RSA keys', () => {
       publicPem,
       short.privateKey.export(encoding),
       curve.privateKey.export(encoding),
+      pss.privateKey.export(encoding),
       locked,
     ];
     for (const text of wrong) {
       const error = await failure(() => rsaMaterial(secretOf(text.toString())));
       expect([error.kind, error.code]).toEqual(['usage', 'bad-key']);
     }
-    const wrongPublic = ['', pem, short.publicKey, curve.publicKey].map((key) =>
+    const wrongPublic = ['', pem, short.publicKey, curve.publicKey, pss.publicKey].map((key) =>
       typeof key === 'string' ? key : key.export({ type: 'spki', format: 'pem' }).toString(),
     );
     for (const text of wrongPublic) {

@@ -1,7 +1,8 @@
-import { createHash } from 'node:crypto';
+import { createHash, createHmac } from 'node:crypto';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { generateAes } from '../../src/crypto/generate.ts';
+import { macOf } from '../../src/crypto/mac.ts';
 import { startOpen } from '../../src/crypto/open.ts';
 import { openRange, storedRange } from '../../src/crypto/range.ts';
 import {
@@ -14,7 +15,7 @@ import {
   startSeal,
 } from '../../src/crypto/seal.ts';
 import { checkSize, gcmCipher, gcmDecipher, openPieces, sealPieces } from '../../src/crypto/stream.ts';
-import { v3Cipher } from '../../src/crypto/derive.ts';
+import { sealKeys, v3Cipher, withMacKey } from '../../src/crypto/derive.ts';
 import { keyringOf } from '../../src/crypto/wrap.ts';
 import { Secret } from '../../src/model/secret.ts';
 import { twinKeys, twinOpen } from './twin.ts';
@@ -244,8 +245,8 @@ describe('a seal encrypts once', () => {
   test.each(uses)('%s not after wiping', async (_, use) => {
     const seal = await startSeal(keyring);
     seal.wipe();
-    expect(() => use(seal)).toThrow();
-    expect(() => seal.mac(Buffer.alloc(32))).toThrow('data key is gone');
+    expect(() => use(seal)).toThrow('content key is gone');
+    expect(() => seal.mac(Buffer.alloc(32))).toThrow('is gone');
   });
 
   test('a stream that was begun goes on though the key is wiped', async () => {
@@ -291,6 +292,20 @@ describe('the keyed digest', () => {
     expect(opening.macFits(digestOf(plain(41)), mac)).toBe(false);
     const other = await startOpen(keyring, (await startSeal(keyring)).metadata);
     expect(other.macFits(digest, mac)).toBe(false);
+  });
+
+  test('is HMAC-SHA256 under a key of its own, now and for ever', async () => {
+    const [dataKey, messageId] = [plain(32), plain(28)];
+    const prk = createHmac('sha512', messageId).update(dataKey).digest();
+    const info = Buffer.from('s3vault-mac v1\u0001', 'latin1');
+    const key = createHmac('sha512', prk).update(info).digest().subarray(0, 32);
+    const expected = createHmac('sha256', key).update(digest).digest('base64');
+    const made = withMacKey(new Secret(dataKey), messageId, (macKey) => macOf(macKey, digest));
+    expect(made).toBe(expected);
+    expect(sealKeys(new Secret(dataKey), messageId).mac.use((macKey) => macOf(macKey, digest))).toBe(
+      expected,
+    );
+    expect(key).not.toEqual(twinKeys(dataKey, messageId).content);
   });
 
   test('does not fit when it was shortened, lengthened or is no digest at all', async () => {

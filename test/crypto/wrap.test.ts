@@ -275,4 +275,11 @@ describe('rewrapping', () => {
     const error = await failure(() => rewrap(keyringOf(generateAes()), keyringOf(rsa), metadata));
     expect(error.code).toBe('cannot-open');
   });
+
+  test('does not move a data key that the object does not commit to', async () => {
+    const keyring = keyringOf(generateAes());
+    const [one, other] = [await sealed(keyring), await sealed(keyring)];
+    const mixed = { ...one.metadata, 'x-amz-3': other.metadata['x-amz-3']! };
+    expect((await failure(() => rewrap(keyring, keyringOf(rsa), mixed))).code).toBe('cannot-open');
+  });
 });
