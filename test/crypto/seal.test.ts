@@ -373,6 +373,24 @@ describe('refusals', () => {
     }
   });
 
+  test('no key stays behind', async () => {
+    let dataKey: Secret | undefined;
+    const watched = {
+      ...keyring,
+      fresh: async (name: string) => {
+        const fresh = await keyring.fresh(name);
+        dataKey = fresh.dataKey;
+        return fresh;
+      },
+    };
+    await startSeal(watched);
+    expect(dataKey!.length).toBe(0);
+    const kept: Buffer[] = [];
+    v3Cipher(new Secret(plain(32)), plain(28)).withKey((key) => kept.push(key));
+    withMacKey(new Secret(plain(32)), plain(28), (key) => kept.push(key));
+    expect(kept).toEqual([Buffer.alloc(32), Buffer.alloc(32)]);
+  });
+
   test('no error holds a key or plaintext', async () => {
     const secret = new Secret(Buffer.from('0123456789abcdef0123456789abcdef'));
     const ring = keyringOf({ kind: 'aes-256', fingerprint: 'f', secret });
