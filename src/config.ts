@@ -83,7 +83,15 @@ const EMPTY: Config = { version: VERSION, vaults: [] };
 const text = v.pipe(v.string(), v.minLength(1, 'must not be empty'));
 const absolute = v.pipe(text, v.check(isAbsolute, 'must be an absolute path'));
 const count = v.pipe(v.number(), v.integer('must be a whole number'), v.minValue(1, 'must be at least 1'));
-const pairs = v.record(v.string(), v.string());
+/** Not `v.record`: that one leaves out fields with names such as `constructor`, without a word. */
+const pairs = v.custom<Readonly<Record<string, string>>>(
+  (value) =>
+    typeof value === 'object' &&
+    value !== null &&
+    !Array.isArray(value) &&
+    Object.values(value).every((one) => typeof one === 'string'),
+  'must be an object whose values are text',
+);
 const keyStore = v.picklist(['keychain', 'file', 'command']);
 
 const httpsUrl = v.pipe(

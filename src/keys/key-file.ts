@@ -1,6 +1,7 @@
 /**
  * Keys in one file in the age format, protected with a passphrase: for machines where no keychain answers. Any age
- * program opens it (`age -d keys.age`); inside is JSON, `{version, keys: {name: stored key}}`.
+ * program opens it (`age -d keys.age`); inside is JSON, `{version, keys: [{name, …stored key}]}`: a list, because names such
+ * as `constructor` are no safe names of fields.
  */
 import * as v from 'valibot';
 import { dirname } from 'node:path';
@@ -16,7 +17,10 @@ import { type StoredKey, damaged, infoOf, materialOf, storedKeySchema, toStored 
 
 const VERSION = 1;
 
-const contentSchema = v.object({ version: v.number(), keys: v.record(v.string(), storedKeySchema) });
+const contentSchema = v.object({
+  version: v.number(),
+  keys: v.array(v.object({ name: v.string(), ...storedKeySchema.entries })),
+});
 
 export interface KeyFileOptions {
   readonly path: string;
@@ -49,7 +53,8 @@ export function keyFileStore(options: KeyFileOptions): KeyStore {
   };
 }
 
-type Keys = Readonly<{ [name: string]: StoredKey }>;
+type Keys = ReadonlyMap<string, StoredKey>;
+const NONE: Keys = new Map();
 
 class KeyFile {
   readonly #options: KeyFileOptions;
@@ -62,14 +67,13 @@ class KeyFile {
   }
 
   async list(): Promise<readonly KeyInfo[]> {
-    const entries = Object.entries((await this.#read()) ?? {});
-    return entries
+    return [...((await this.#read()) ?? NONE)]
       .map(([name, stored]) => infoOf(name, stored, stored.created, 'file'))
       .sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
   async load(name: string): Promise<KeyMaterial> {
-    const stored = own((await this.#read()) ?? {}, name);
+    const stored = ((await this.#read()) ?? NONE).get(name);
     if (stored === undefined) throw this.#missing(name);
     const material = materialOf(stored, name);
     if (material.fingerprint !== stored.fingerprint) throw damaged(name);
@@ -78,16 +82,16 @@ class KeyFile {
 
   async save(name: string, material: KeyMaterial, created: string): Promise<KeyInfo> {
     await this.#change((keys) => {
-      if (own(keys, name) !== undefined) throw keyExists(name, this.#options.path);
-      return { ...keys, [name]: toStored(material, created) };
+      if (keys.has(name)) throw keyExists(name, this.#options.path);
+      return new Map(keys).set(name, toStored(material, created));
     });
     return infoOf(name, material, created, 'file');
   }
 
   async remove(name: string): Promise<void> {
     await this.#change((keys) => {
-      if (own(keys, name) === undefined) throw this.#missing(name);
-      const { [name]: _removed, ...rest } = keys;
+      const rest = new Map(keys);
+      if (!rest.delete(name)) throw this.#missing(name);
       return rest;
     });
   }
@@ -124,8 +128,8 @@ class KeyFile {
     await privateFolder(dirname(path));
     await withLock(path, async () => {
       const before = await this.#read();
-      const keys = change(before ?? {});
-      const plain = Buffer.from(JSON.stringify({ version: VERSION, keys }, undefined, 2));
+      const keys = change(before ?? NONE);
+      const plain = contentOf(keys);
       const passphrase = await this.#ask(before === undefined ? 'new' : 'open');
       const sealed = await sealAge(plain, passphrase, workFactorForTests);
       const back = await openAge(sealed, passphrase, path);
@@ -141,9 +145,10 @@ class KeyFile {
   }
 }
 
-/** A name such as `constructor` must not find what every object inherits. */
-const own = (keys: Keys, name: string): StoredKey | undefined =>
-  Object.hasOwn(keys, name) ? keys[name] : undefined;
+function contentOf(keys: Keys): Buffer {
+  const list = [...keys].map(([name, stored]) => ({ name, ...stored }));
+  return Buffer.from(JSON.stringify({ version: VERSION, keys: list }, undefined, 2));
+}
 
 function parseContent(plain: Buffer, path: string): Keys {
   let value: unknown;
@@ -160,7 +165,7 @@ function parseContent(plain: Buffer, path: string): Keys {
       hint: 'use that version here too',
     });
   }
-  return result.output.keys;
+  return new Map(result.output.keys.map(({ name, ...stored }) => [name, stored]));
 }
 
 function fileDamaged(path: string): VaultError {
