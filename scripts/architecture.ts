@@ -44,7 +44,7 @@ export const PARTS: Readonly<Record<PartName, Part>> = {
   'clock.ts': { purpose: 'the one real clock', imports: ['model'], libraries: [] },
   'private-file.ts': {
     purpose: 'files that only their owner may read: written whole or not at all',
-    imports: ['model'],
+    imports: ['model', 'clock.ts'],
     libraries: [],
   },
   crypto: {

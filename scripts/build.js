@@ -1,6 +1,6 @@
 // Builds dist/ from src/: type-stripped JavaScript, one file per source file, and marks the entry as executable.
 import { execFileSync } from 'node:child_process';
-import { chmodSync, existsSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { dirname, join } from 'node:path';
 
@@ -15,3 +15,16 @@ if (!existsSync(tsc)) {
 rmSync(join(top, 'dist'), { recursive: true, force: true });
 execFileSync(tsc, ['-p', join(top, 'tsconfig.build.json')], { stdio: 'inherit', cwd: top });
 chmodSync(join(top, 'dist', 'main.js'), 0o755);
+linkCommand();
+
+/**
+ * Makes `npx s3vault` work in a checkout: npm links the commands of dependencies, not the project's own, and npx of
+ * npm 11 then looks for a package of that name elsewhere.
+ */
+function linkCommand() {
+  const link = join(top, 'node_modules', '.bin', 's3vault');
+  rmSync(link, { force: true });
+  if (process.platform === 'win32')
+    writeFileSync(`${link}.cmd`, '@node "%~dp0\\..\\..\\dist\\main.js" %*\r\n');
+  else symlinkSync(join('..', '..', 'dist', 'main.js'), link);
+}

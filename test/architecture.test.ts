@@ -85,10 +85,27 @@ describe('the table', () => {
   });
 });
 
-test('the lock file names no host to download from', () => {
-  const packages: Record<string, { resolved?: string; link?: boolean }> = json('package-lock.json').packages;
-  expect(Object.keys(packages).length).toBeGreaterThan(50);
-  expect(Object.keys(packages).filter((name) => packages[name]?.resolved !== undefined)).toStrictEqual([]);
+describe('the lock file', () => {
+  interface Locked {
+    readonly resolved?: string;
+    readonly optionalDependencies?: Readonly<Record<string, string>>;
+  }
+  const packages: Readonly<Record<string, Locked>> = json('package-lock.json').packages;
+
+  test('names no host to download from', () => {
+    expect(Object.keys(packages).length).toBeGreaterThan(50);
+    expect(Object.keys(packages).filter((name) => packages[name]?.resolved !== undefined)).toStrictEqual([]);
+  });
+
+  // `npm install` passes over a package for another platform that cannot be had; `npm ci` then refuses the lock file.
+  test('holds the packages of every platform', () => {
+    const missing = Object.entries(packages).flatMap(([name, one]) =>
+      Object.keys(one.optionalDependencies ?? {})
+        .filter((other) => !Object.keys(packages).some((path) => path.endsWith(`node_modules/${other}`)))
+        .map((other) => `${name} wants ${other}`),
+    );
+    expect(missing).toStrictEqual([]);
+  });
 });
 
 describe('each rule sees its breach', () => {
