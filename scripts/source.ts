@@ -1,5 +1,5 @@
 /** Reads source files into facts that rules can be checked against. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { parseSync } from 'vite';
 
@@ -35,7 +35,8 @@ const TOP = join(import.meta.dirname, '..');
 
 /** All TypeScript and JavaScript files under the given folders of the checkout. */
 export function sources(...folders: readonly string[]): readonly Source[] {
-  return folders.flatMap((folder) => files(join(TOP, folder))).map((file) => readSource(file));
+  const here = folders.map((folder) => join(TOP, folder)).filter((folder) => existsSync(folder));
+  return here.flatMap(files).map((file) => readSource(file));
 }
 
 function files(folder: string): readonly string[] {
