@@ -12,7 +12,9 @@ import type { KeychainAnswer, KeychainRequest } from './keychain-call.ts';
 async function answer(request: KeychainRequest): Promise<KeychainAnswer> {
   let keytar: typeof Keytar;
   try {
-    keytar = await import('keytar');
+    // CommonJS: Node finds only some of its names for an import, and all of them in `default`.
+    const loaded: object = await import('keytar');
+    keytar = ('default' in loaded ? loaded.default : loaded) as typeof Keytar;
   } catch (thrown) {
     return { failed: 'load', message: messageOf(thrown) };
   }
