@@ -1,0 +1,67 @@
+/** Credentials for requests that are signed here: static ones from the environment, else what the SDK's chain gives. */
+import type { S3Client } from '@aws-sdk/client-s3';
+import { VaultError } from '../model/errors.ts';
+import type { Credentials } from './sign.ts';
+
+export interface CredentialSource {
+  /** Credentials that are valid now; remembered until shortly before they expire. */
+  get(): Promise<Credentials>;
+  /** After the store called them expired: false where there are no others to be had. */
+  refresh(): Promise<boolean>;
+}
+
+export interface CredentialPlan {
+  readonly profile: string | undefined;
+  readonly env: NodeJS.ProcessEnv;
+}
+
+/** Static keys in the environment; a profile, named or in `AWS_PROFILE`, goes before them as in the SDK. */
+export function staticCredentials({ profile, env }: CredentialPlan): Credentials | undefined {
+  const { AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN } = env;
+  if (profile !== undefined || !AWS_ACCESS_KEY_ID || !AWS_SECRET_ACCESS_KEY) return undefined;
+  return {
+    accessKeyId: AWS_ACCESS_KEY_ID,
+    secretAccessKey: AWS_SECRET_ACCESS_KEY,
+    ...(AWS_SESSION_TOKEN ? { sessionToken: AWS_SESSION_TOKEN } : {}),
+  };
+}
+
+/** The SDK is loaded only where the environment holds no static keys. */
+export function credentialSource(plan: CredentialPlan, client: () => Promise<S3Client>): CredentialSource {
+  const fixed = staticCredentials(plan);
+  if (fixed !== undefined) return { get: async () => fixed, refresh: async () => false };
+  const load = async (forceRefresh: boolean): Promise<Credentials> => {
+    try {
+      const loaded = await (await client()).config.credentials({ forceRefresh });
+      const { accessKeyId, secretAccessKey, sessionToken } = loaded;
+      return { accessKeyId, secretAccessKey, ...(sessionToken === undefined ? {} : { sessionToken }) };
+    } catch (thrown) {
+      throw credentialFailure(thrown);
+    }
+  };
+  return {
+    get: () => load(false),
+    refresh: async () => {
+      const before = await load(false);
+      return (await load(true)).secretAccessKey !== before.secretAccessKey;
+    },
+  };
+}
+
+/** The SDK's complaint about credentials as a refusal with the way out. */
+export function credentialFailure(thrown: unknown): VaultError {
+  if (thrown instanceof VaultError) return thrown;
+  const message = thrown instanceof Error ? thrown.message : String(thrown);
+  const expired = /sso|expired|token/i.test(message);
+  return new VaultError(
+    'refused',
+    expired ? 'credentials-expired' : 'credentials-missing',
+    `no credentials for the store: ${message.replace(/\.$/, '')}`,
+    {
+      cause: thrown,
+      hint: expired
+        ? 'sign in again, for example with: aws sso login'
+        : 'set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a profile with --profile',
+    },
+  );
+}

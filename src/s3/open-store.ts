@@ -1,0 +1,69 @@
+/** One bucket under one Protection as the engine's ObjectStore. */
+import type { VaultError } from '../model/errors.ts';
+import type { Clock, ObjectStore } from '../model/ports.ts';
+import type { ResolvedRemote } from './connect.ts';
+import { listObjects, listUploads } from './list.ts';
+import { type Protection, checkProtection } from './modes.ts';
+import { abortUpload, uploadObject } from './multipart.ts';
+import { type RetryPolicy, retrying } from './retrying.ts';
+import {
+  type Site,
+  confirmPut,
+  getObject,
+  headObject,
+  putObject,
+  reachBucket,
+  removeObject,
+} from './single.ts';
+import { Wire } from './wire.ts';
+
+export interface StoreOptions {
+  readonly clock: Clock;
+  /** Connections at most, and so requests at a time. */
+  readonly transfers: number;
+  /** Tries of each request in all; default 6. */
+  readonly attempts?: number;
+  readonly onThrottle?: (error: VaultError) => void;
+  readonly onRetry?: (error: VaultError, attempt: number, delayMs: number) => void;
+}
+
+/**
+ * Opens nothing yet: connections are made when first needed. Throws `key-kind` for a key that does not fit the mode.
+ * `close` also closes `resolved`.
+ */
+export function openStore(
+  resolved: ResolvedRemote,
+  protection: Protection,
+  options: StoreOptions,
+): ObjectStore {
+  checkProtection(protection);
+  const { clock, transfers } = options;
+  const site: Site = {
+    remote: resolved,
+    protection,
+    wire: new Wire(resolved, { clock, connections: transfers }),
+  };
+  const retries: RetryPolicy = {
+    ...(options.attempts === undefined ? {} : { attempts: options.attempts }),
+    onThrottle: options.onThrottle,
+    onRetry: options.onRetry,
+    confirm: (key, body, metadata, write) => confirmPut(site, key, body, metadata, write),
+  };
+  const listing = { site, clock, retries };
+  const plain: ObjectStore = {
+    put: (key, body, metadata, write = {}) => putObject(site, key, body, metadata, write),
+    upload: (key, source, journal, write = {}) => uploadObject(listing, key, source, journal, write),
+    get: (key, read = {}) => getObject(site, key, read),
+    head: (key, read = {}) => headObject(site, key, read),
+    list: (prefix, waits = {}) => listObjects(listing, prefix, waits),
+    remove: (key, remove = {}) => removeObject(site, key, remove),
+    uploads: (prefix, waits = {}) => listUploads(listing, prefix, waits),
+    abortUpload: (key, uploadId, waits = {}) => abortUpload(site, key, uploadId, waits),
+    reach: (waits = {}) => reachBucket(site, waits),
+    close: async () => {
+      await site.wire.close();
+      await resolved.close();
+    },
+  };
+  return retrying(plain, clock, retries);
+}

@@ -1,0 +1,302 @@
+/** Requests of one exchange: put, get, head, remove, reach. */
+import type { ObjectKey } from '../model/brands.ts';
+import { safeName } from '../model/display.ts';
+import { VaultError } from '../model/errors.ts';
+import type { Metadata, ObjectStat, ReadOptions, StoredObject, Waits, WriteOptions } from '../model/ports.ts';
+import type { Proof, Receipt } from '../model/receipt.ts';
+import { countedBody } from './body.ts';
+import { type Sums, sharedChecksum, sumHeaders, sumsOf, unquoted } from './checksums.ts';
+import type { ResolvedRemote } from './connect.ts';
+import type { Asked } from './failure.ts';
+import { type Protection, prove, readHeaders, writeHeaders } from './modes.ts';
+import type { Headers } from './sign.ts';
+import { type Wire, type WireAnswer, drain } from './wire.ts';
+
+/** What every request of one store shares. */
+export interface Site {
+  readonly wire: Wire;
+  readonly remote: ResolvedRemote;
+  readonly protection: Protection;
+}
+
+export const askedOf = (site: Site, operation: Asked['operation'], key?: string): Asked => ({
+  operation,
+  bucket: site.remote.bucket,
+  mode: site.protection.mode,
+  ...(key === undefined ? {} : { key }),
+});
+
+const META = 'x-amz-meta-';
+
+export async function putObject(
+  site: Site,
+  key: ObjectKey,
+  body: Uint8Array,
+  metadata: Metadata,
+  options: WriteOptions,
+): Promise<Receipt> {
+  const sums = sumsOf(body, site.remote.isAws);
+  const answer = await site.wire.send({
+    method: 'PUT',
+    asked: askedOf(site, 'write', key),
+    key,
+    headers: {
+      ...writeHeaders(site.protection),
+      ...sumHeaders(sums),
+      ...metadataHeaders(metadata),
+      ...conditions(options),
+    },
+    body,
+    signal: options.signal,
+  });
+  await drain(answer);
+  options.onSent?.(body.length);
+  const versionId = versionOf(answer.headers);
+  return orRemove(site, key, versionId, async () => {
+    const proof = await proveWrite(site, key, versionId, answer.headers, textSums(sums), options);
+    const etag = unquoted(answer.headers['etag'] ?? '');
+    return receiptOf(key, etag, versionId, body.length, proof);
+  });
+}
+
+export function receiptOf(
+  key: ObjectKey,
+  etag: string,
+  versionId: string | undefined,
+  size: number,
+  proof: Proof,
+): Receipt {
+  return { key, etag, ...(versionId === undefined ? {} : { versionId }), size, proof };
+}
+
+export const textSums = (sums: Sums): { readonly crc32?: string; readonly md5?: string } =>
+  'crc32' in sums ? sums : { md5: sums.md5.toString('hex') };
+
+/** The Proof in the answer to a write; where only its checksum is missing, the object itself is asked. */
+export async function proveWrite(
+  site: Site,
+  key: ObjectKey,
+  versionId: string | undefined,
+  answer: Headers,
+  sent: { readonly crc32?: string; readonly md5?: string },
+  options: Waits,
+): Promise<Proof> {
+  const checksum = sharedChecksum(answer, sent);
+  if (checksum !== undefined || site.protection.mode !== 'client')
+    return prove(site.protection, answer, checksum);
+  const stored = await headAnswer(site, key, versionId, true, options);
+  return prove(site.protection, answer, stored === undefined ? undefined : sharedChecksum(stored, sent));
+}
+
+/** Runs `check`; where it finds a security failure, what was written is removed again before that is thrown. */
+export async function orRemove<T>(
+  site: Site,
+  key: ObjectKey,
+  versionId: string | undefined,
+  check: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await check();
+  } catch (thrown) {
+    if (!(thrown instanceof VaultError) || thrown.kind !== 'security') throw thrown;
+    try {
+      await removeObject(site, key, versionId === undefined ? {} : { versionId });
+    } catch (failed) {
+      throw notRemoved(thrown, failed);
+    }
+    throw thrown;
+  }
+}
+
+export function notRemoved(proof: VaultError, failed: unknown): VaultError {
+  const reason = failed instanceof Error ? failed.message : String(failed);
+  return new VaultError(
+    'security',
+    proof.code,
+    `${proof.message}; and what was written could not be removed again: ${reason}`,
+    { hint: `remove it by hand; ${proof.hint ?? ''}`.replace(/; $/, ''), cause: failed },
+  );
+}
+
+export async function getObject(site: Site, key: ObjectKey, options: ReadOptions): Promise<StoredObject> {
+  const { range, signal } = options;
+  const answer = await site.wire.send({
+    method: 'GET',
+    asked: askedOf(site, 'read', key),
+    key,
+    query: versionQuery(options),
+    headers: {
+      ...readHeaders(site.protection),
+      ...(range === undefined ? {} : { range: `bytes=${range.first}-${range.last}` }),
+      ...(options.ifMatch === undefined ? {} : { 'if-match': quoted(options.ifMatch) }),
+    },
+    signal,
+  });
+  const length = Number(answer.headers['content-length'] ?? Number.NaN);
+  if (!Number.isSafeInteger(length) || (range !== undefined && answer.status !== 206)) {
+    answer.body.on('error', () => undefined).destroy();
+    throw new VaultError(
+      'transient',
+      'answer',
+      `the store's answer for ${safeName(key)} has no length or ignores the range`,
+    );
+  }
+  return { stat: statOf(key, answer), body: countedBody(answer.body, length, signal) };
+}
+
+export async function headObject(
+  site: Site,
+  key: ObjectKey,
+  options: ReadOptions,
+): Promise<ObjectStat | undefined> {
+  const query = versionQuery(options);
+  const headers = {
+    ...readHeaders(site.protection),
+    ...(options.ifMatch === undefined ? {} : { 'if-match': quoted(options.ifMatch) }),
+  };
+  const asked = askedOf(site, 'read', key);
+  try {
+    const answer = await site.wire.send({
+      method: 'HEAD',
+      asked,
+      key,
+      query,
+      headers,
+      signal: options.signal,
+    });
+    await drain(answer);
+    return statOf(key, answer);
+  } catch (thrown) {
+    if (!(thrown instanceof VaultError)) throw thrown;
+    if (thrown.code === 'object-missing') return undefined;
+    // HEAD has no words for its refusal; the first byte of a GET has.
+    if (thrown.status === 400 || thrown.status === 403) await explain(site, key, options);
+    throw thrown;
+  }
+}
+
+async function explain(site: Site, key: ObjectKey, options: ReadOptions): Promise<void> {
+  const { versionId, signal } = options;
+  const range = { first: 0, last: 0 };
+  const stored = await getObject(site, key, {
+    range,
+    signal,
+    ...(versionId === undefined ? {} : { versionId }),
+  }).catch((thrown: unknown) => {
+    if (thrown instanceof VaultError && thrown.status !== 416) throw thrown;
+  });
+  await stored?.body[Symbol.asyncIterator]().return?.();
+}
+
+/** Headers of HEAD, checksums asked for; undefined where there is no such object. */
+export async function headAnswer(
+  site: Site,
+  key: ObjectKey,
+  versionId: string | undefined,
+  checksums: boolean,
+  options: Waits,
+): Promise<Headers | undefined> {
+  try {
+    const answer = await site.wire.send({
+      method: 'HEAD',
+      asked: askedOf(site, 'read', key),
+      key,
+      query: versionQuery(versionId === undefined ? {} : { versionId }),
+      headers: {
+        ...readHeaders(site.protection),
+        ...(checksums ? { 'x-amz-checksum-mode': 'ENABLED' } : {}),
+      },
+      signal: options.signal,
+    });
+    await drain(answer);
+    return answer.headers;
+  } catch (thrown) {
+    if (thrown instanceof VaultError && thrown.code === 'object-missing') return undefined;
+    throw thrown;
+  }
+}
+
+/**
+ * For `retrying`: whether the object is the one of an earlier try whose answer got lost. Metadata tells, with a checksum
+ * where there is one: a sealed object's wrapped key occurs once in the world.
+ */
+export async function confirmPut(
+  site: Site,
+  key: ObjectKey,
+  body: Uint8Array,
+  metadata: Metadata,
+  options: WriteOptions,
+): Promise<Receipt | undefined> {
+  const headers = await headAnswer(site, key, undefined, true, options);
+  if (headers === undefined || Number(headers['content-length']) !== body.length) return undefined;
+  const stored = metadataOf(headers);
+  if (Object.entries(metadata).some(([name, value]) => stored[name] !== value)) return undefined;
+  const sent = textSums(sumsOf(body, site.remote.isAws));
+  const etag = unquoted(headers['etag'] ?? '');
+  try {
+    const proof = prove(site.protection, headers, sharedChecksum(headers, sent));
+    return receiptOf(key, etag, versionOf(headers), body.length, proof);
+  } catch {
+    return undefined;
+  }
+}
+
+export async function removeObject(
+  site: Site,
+  key: ObjectKey,
+  options: Waits & { readonly versionId?: string },
+): Promise<void> {
+  const asked = askedOf(site, 'remove', key);
+  const query = versionQuery(options);
+  try {
+    await drain(await site.wire.send({ method: 'DELETE', asked, key, query, signal: options.signal }));
+  } catch (thrown) {
+    if (!(thrown instanceof VaultError && thrown.code === 'object-missing')) throw thrown;
+  }
+}
+
+/** Lists nothing: needs no permission beyond what a sync needs, and its refusals have words, unlike HEAD's. */
+export async function reachBucket(site: Site, options: Waits): Promise<void> {
+  const query = { 'list-type': '2', 'max-keys': '1', prefix: site.remote.prefix };
+  const asked = askedOf(site, 'reach');
+  await drain(await site.wire.send({ method: 'GET', asked, query, signal: options.signal }));
+}
+
+function statOf(key: ObjectKey, { headers }: WireAnswer): ObjectStat {
+  const versionId = versionOf(headers);
+  const whole = /\/(\d+)$/.exec(headers['content-range'] ?? '')?.[1];
+  return {
+    key,
+    size: Number(whole ?? headers['content-length'] ?? 0),
+    etag: unquoted(headers['etag'] ?? ''),
+    ...(versionId === undefined ? {} : { versionId }),
+    modified: Date.parse(headers['last-modified'] ?? '') || 0,
+    metadata: metadataOf(headers),
+  };
+}
+
+/** S3 says `null` for an object of a bucket that has no versions. */
+export function versionOf(headers: Headers): string | undefined {
+  const versionId = headers['x-amz-version-id'];
+  return versionId === undefined || versionId === 'null' || versionId === '' ? undefined : versionId;
+}
+
+function metadataOf(headers: Headers): Metadata {
+  const found = Object.entries(headers).filter(([name]) => name.startsWith(META));
+  return Object.fromEntries(found.map(([name, value]) => [name.slice(META.length), value]));
+}
+
+const metadataHeaders = (metadata: Metadata): Headers =>
+  Object.fromEntries(Object.entries(metadata).map(([name, value]) => [META + name, value]));
+
+const versionQuery = ({ versionId }: { readonly versionId?: string }): Headers =>
+  versionId === undefined ? {} : { versionId };
+
+export const quoted = (etag: string): string => (etag.startsWith('"') ? etag : `"${etag}"`);
+
+export function conditions({ ifMatch, ifNoneMatch }: WriteOptions): Headers {
+  return {
+    ...(ifMatch === undefined ? {} : { 'if-match': quoted(ifMatch) }),
+    ...(ifNoneMatch === undefined ? {} : { 'if-none-match': ifNoneMatch }),
+  };
+}
