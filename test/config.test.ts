@@ -14,7 +14,7 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import {
   type Config,
@@ -203,7 +203,7 @@ describe('changing', () => {
       letters.map((letter) => run(process.execPath, ['--input-type=module', '-e', script, home, letter])),
     );
     const text = (await readConfig(where)).passphraseCommand ?? '';
-    expect([...text].sort().join('')).toBe('aaaaabbbbbccccc');
+    expect(Array.from(text).sort().join('')).toBe('aaaaabbbbbccccc');
   });
 
   test('a lock whose holder lives is waited for, not broken', async () => {

@@ -1,5 +1,5 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { aesMaterial, generateAes, generateRsa, rsaPublicMaterial } from '../../src/crypto/generate.ts';
 import { parseKeyText, parseWords, toKeyText, toWords } from '../../src/keys/formats.ts';

@@ -1,4 +1,5 @@
 import { createServer, type Server } from 'node:https';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { generate } from 'selfsigned';
@@ -31,14 +32,8 @@ beforeAll(async () => {
     extensions: [{ name: 'subjectAltName', altNames: [{ type: 2, value: 'localhost' }] }],
   });
   ca = pems.cert;
-  server = createServer({ key: pems.private, cert: pems.cert }, async (request, response) => {
-    const target = String(request.headers['x-amz-target']).split('.').at(-1) ?? '';
-    asked.push({ target, body: JSON.parse(await text(request)) });
-    response.writeHead(answer.status, {
-      'content-type': 'application/x-amz-json-1.1',
-      'x-amzn-requestid': 'r-1',
-    });
-    response.end(JSON.stringify(answer.body));
+  server = createServer({ key: pems.private, cert: pems.cert }, (request, response) => {
+    void respond(request, response);
   });
   await new Promise<void>((done) => server.listen(0, 'localhost', done));
   endpoint = `https://localhost:${(server.address() as AddressInfo).port}`;
@@ -55,6 +50,16 @@ afterAll(async () => {
 beforeEach(() => {
   asked = [];
 });
+
+async function respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const target = String(request.headers['x-amz-target']).split('.').at(-1) ?? '';
+  asked.push({ target, body: JSON.parse(await text(request)) });
+  response.writeHead(answer.status, {
+    'content-type': 'application/x-amz-json-1.1',
+    'x-amzn-requestid': 'r-1',
+  });
+  response.end(JSON.stringify(answer.body));
+}
 
 const open = (): Kms => openKms({ region: 'us-east-1', endpoint, env: {}, ca });
 const refuse = (status: number, type: string): void => {

@@ -1,0 +1,272 @@
+/** `s3vault keys …`: secrets come in on stdin and go out on stdout, never as arguments. */
+import { buffer } from 'node:stream/consumers';
+import { Command, Option } from 'commander';
+import { systemClock } from '../clock.ts';
+import { type Config, type Places, changeConfig, places, readConfig } from '../config.ts';
+import type { Custody } from '../keys/custody.ts';
+import { VaultError } from '../model/errors.ts';
+import type { KeyInfo, KeyStoreKind } from '../model/keyref.ts';
+import type { Clock } from '../model/ports.ts';
+import { Secret } from '../model/secret.ts';
+import type { Vault } from '../model/vault.ts';
+import { type KeyFlags, addKeyOptions } from './options.ts';
+import type { Output } from './print.ts';
+import { type Terminal, openTerminal } from './prompt.ts';
+
+const FORMATS = ['base64', 'words', 'pem', 'age'] as const;
+type Format = (typeof FORMATS)[number];
+
+/** The world of these commands; tests give their own. */
+export interface KeysWorld {
+  readonly env: NodeJS.ProcessEnv;
+  readonly clock: Clock;
+  readonly stdin: NodeJS.ReadableStream & { readonly isTTY?: boolean | undefined };
+  readonly stdout: Output;
+  readonly stderr: Output;
+  readonly terminal: () => Terminal | undefined;
+  /** For tests only; see `KeyFileOptions`. */
+  readonly workFactorForTests?: number;
+}
+
+const REAL: KeysWorld = {
+  env: process.env,
+  clock: systemClock,
+  stdin: process.stdin,
+  stdout: process.stdout,
+  stderr: process.stderr,
+  terminal: () => openTerminal(),
+};
+
+interface Flags extends KeyFlags {
+  readonly json?: boolean;
+  readonly yes?: boolean;
+  readonly kind?: 'aes-256' | 'rsa';
+  readonly format?: Format;
+}
+
+/** One run of a key command: what was asked for, and where. */
+interface Run {
+  readonly world: KeysWorld;
+  readonly flags: Flags;
+  readonly places: Places;
+  readonly config: Config;
+  readonly kind: KeyStoreKind;
+  readonly custody: Custody;
+  readonly terminal: Terminal | undefined;
+}
+
+/** The command with its subcommands. Each ends with a VaultError or in success. */
+export function keysCommand(world: KeysWorld = REAL): Command {
+  const keys = new Command('keys')
+    .description('list, create, import, export, recover and delete keys')
+    .exitOverride()
+    .showHelpAfterError('(s3vault keys --help shows all commands)');
+  const on =
+    (fn: (run: Run, name: string) => Promise<void>) =>
+    async (name: string, flags: Flags, command: Command): Promise<void> => {
+      refuseMore(command);
+      return perform(world, flags, (run) => fn(run, name));
+    };
+  const named = (command: string) => keys.command(command).argument('<name>').allowExcessArguments();
+  addKeyOptions(keys.command('list').description('names, kinds and fingerprints'))
+    .option('--json', 'print one JSON object a line')
+    .action(async (flags: Flags) => perform(world, flags, listKeys));
+  addKeyOptions(named('create').description('make a new key'))
+    .addOption(new Option('--kind <kind>', 'kind of key').choices(['aes-256', 'rsa']).default('aes-256'))
+    .action(on(createKey));
+  addKeyOptions(named('import').description('read a key from stdin'))
+    .addOption(new Option('--format <format>', 'form of the key').choices(FORMATS).makeOptionMandatory())
+    .action(on(importKey));
+  addKeyOptions(named('export').description('write a key to stdout'))
+    .addOption(new Option('--format <format>', 'form of the key').choices(FORMATS).makeOptionMandatory())
+    .option('--yes', 'do not ask')
+    .option('--json', 'refused: a key is never part of JSON output')
+    .action(on(exportKey));
+  addKeyOptions(named('recover').description('rebuild a key from 24 words on stdin')).action(on(recoverKey));
+  addKeyOptions(named('delete').description('remove a key for good'))
+    .option('--yes', 'do not ask, unless a vault uses the key')
+    .action(on(deleteKey));
+  return keys;
+}
+
+/** commander would print what there is too much of, and that may be a key. */
+function refuseMore({ args }: Command): void {
+  if (args.length < 2) return;
+  throw new VaultError('usage', 'too-many-arguments', 'there is more than the name of a key', {
+    hint: 'a key comes in on stdin; one given as an argument is in the history of your shell now',
+  });
+}
+
+async function perform(world: KeysWorld, flags: Flags, fn: (run: Run) => Promise<void>): Promise<void> {
+  const where = places(world.env);
+  const config = await readConfig(where);
+  const kind = flags.keyStore ?? config.keyStore ?? 'keychain';
+  const terminal = world.terminal();
+  const custody = await openHere(world, flags, where, config, kind, terminal);
+  await fn({ world, flags, places: where, config, kind, custody, terminal });
+  await remember(where, config, flags);
+}
+
+async function openHere(
+  world: KeysWorld,
+  flags: Flags,
+  where: Places,
+  config: Config,
+  kind: KeyStoreKind,
+  terminal: Terminal | undefined,
+): Promise<Custody> {
+  const { openCustody } = await import('../keys/custody.ts');
+  const { env, clock, workFactorForTests } = world;
+  return openCustody(kind, {
+    env,
+    clock,
+    places: where,
+    prompt: terminal?.askSecret,
+    passphraseCommand: flags.passphraseCommand ?? config.passphraseCommand,
+    command: flags.keyCommand ?? config.keyCommand,
+    names: config.vaults.filter((vault) => storeOf(vault, config) === kind).flatMap(keyNameOf),
+    ...(workFactorForTests === undefined ? {} : { workFactorForTests }),
+  });
+}
+
+/** The first place that was chosen explicitly, and worked, is the place from then on, with what opens it. */
+async function remember(where: Places, config: Config, flags: Flags): Promise<void> {
+  const { keyStore, keyCommand, passphraseCommand } = flags;
+  if (keyStore === undefined || config.keyStore !== undefined) return;
+  await changeConfig(where, (now) => ({
+    keyStore,
+    ...(keyCommand === undefined ? {} : { keyCommand }),
+    ...(passphraseCommand === undefined ? {} : { passphraseCommand }),
+    ...now,
+  }));
+}
+
+const storeOf = (vault: Vault, config: Config): KeyStoreKind =>
+  vault.keyStore ?? config.keyStore ?? 'keychain';
+
+function keyNameOf({ mode }: Vault): readonly string[] {
+  if (mode.kind === 'sse-c') return [mode.key.name];
+  return mode.kind === 'client' && mode.key.kind === 'stored' ? [mode.key.name] : [];
+}
+
+// ---------------------------------------------------------------------------------------------------------- commands
+
+async function listKeys({ world, flags, custody }: Run): Promise<void> {
+  const keys = await custody.list();
+  if (flags.json === true) {
+    const time = new Date(world.clock.now()).toISOString();
+    for (const key of keys) world.stdout.write(`${JSON.stringify({ event: 'key', time, ...key })}\n`);
+    return;
+  }
+  if (keys.length === 0)
+    world.stderr.write(`no keys in ${custody.place}; make one with: s3vault keys create NAME\n`);
+  const width = Math.max(0, ...keys.map(({ name }) => name.length));
+  for (const { name, kind, fingerprint, created } of keys) {
+    const when = created === '' ? '-' : created.slice(0, 10);
+    world.stdout.write(`${name.padEnd(width)}  ${kind.padEnd(10)}  ${fingerprint}  ${when}\n`);
+  }
+}
+
+function say({ world, custody }: Run, done: string, { name, kind, fingerprint }: KeyInfo): void {
+  world.stdout.write(`${done} key ${name} (${kind}, fingerprint ${fingerprint}) in ${custody.place}\n`);
+}
+
+async function createKey(run: Run, name: string): Promise<void> {
+  const info = await run.custody.create(name, run.flags.kind ?? 'aes-256');
+  say(run, 'created', info);
+  await showRecovery(run, info);
+}
+
+/** The words are shown only to a person: with a pipe at either end they could end in a log. */
+async function showRecovery(run: Run, { name, kind }: KeyInfo): Promise<void> {
+  const { stdin, stdout, stderr } = run.world;
+  const format = kind === 'aes-256' ? 'words' : 'pem';
+  if (kind !== 'aes-256' || stdin.isTTY !== true || stdout.isTTY !== true || stderr.isTTY !== true) {
+    stderr.write(
+      `keep a copy elsewhere, or what it seals is lost with it: s3vault keys export ${name} --format ${format}\n`,
+    );
+    return;
+  }
+  const words = await run.custody.giveOut(name, 'words');
+  stderr.write('\nwrite these 24 words down and keep them safe; whoever has them has the key:\n\n');
+  words.use((bytes) => stderr.write(wordTable(bytes.toString('utf8').split(' '))));
+  words.wipe();
+  stderr.write(`\nthey bring it back on any machine: s3vault keys recover ${name}\n`);
+}
+
+function wordTable(words: readonly string[]): string {
+  const cells = words.map((word, i) => `${String(i + 1).padStart(2)} ${word.padEnd(9)}`);
+  const rows = Array.from({ length: 6 }, (_, row) =>
+    [0, 6, 12, 18].map((at) => cells[at + row] ?? '').join('  '),
+  );
+  return rows.map((row) => `  ${row.trimEnd()}\n`).join('');
+}
+
+async function importKey(run: Run, name: string): Promise<void> {
+  const format = run.flags.format ?? 'base64';
+  say(run, 'imported', await run.custody.bringIn(name, format, await fromStdin(run, `the key (${format})`)));
+}
+
+async function recoverKey(run: Run, name: string): Promise<void> {
+  say(run, 'recovered', await run.custody.bringIn(name, 'words', await fromStdin(run, 'the 24 words')));
+  run.world.stdout.write('compare the fingerprint with the one noted for this key\n');
+}
+
+/** A pipe is read to its end; on a terminal the one line is asked for without echo. */
+async function fromStdin({ world, terminal, flags }: Run, what: string): Promise<Secret> {
+  if (world.stdin.isTTY !== true) return Secret.take(await buffer(world.stdin));
+  if (terminal === undefined || flags.format === 'pem' || flags.format === 'age') {
+    throw new VaultError('usage', 'no-input', `${what} comes in on stdin, and that is a terminal`, {
+      hint: 'pipe it in: … < FILE',
+    });
+  }
+  return terminal.askSecret(`${what}, not shown: `);
+}
+
+async function exportKey(run: Run, name: string): Promise<void> {
+  const { flags, world, custody, terminal } = run;
+  if (flags.json === true) {
+    throw new VaultError('usage', 'no-json', 'a key is never part of JSON output', {
+      hint: 'leave --json out',
+    });
+  }
+  if (flags.yes !== true) {
+    const answer = await terminal?.ask(`write key ${name} to stdout in the clear? [y/N] `);
+    if (answer === undefined || !/^y(es)?$/i.test(answer)) throw notAgreed('was not exported', '--yes');
+  }
+  const secret = await custody.giveOut(name, flags.format ?? 'base64');
+  secret.use((bytes) => world.stdout.write(`${bytes.toString('utf8')}\n`));
+  secret.wipe();
+}
+
+function notAgreed(what: string, how: string): VaultError {
+  return new VaultError('consent', 'not-agreed', `the key ${what}: nobody agreed`, {
+    hint: `answer on a terminal, or agree with ${how}`,
+  });
+}
+
+async function deleteKey(run: Run, name: string): Promise<void> {
+  const { config, kind, world, custody } = run;
+  const users = config.vaults.filter(
+    (vault) => storeOf(vault, config) === kind && keyNameOf(vault).includes(name),
+  );
+  if (run.flags.yes !== true || users.length > 0) await confirmDelete(run, name, users);
+  await custody.remove(name);
+  world.stdout.write(`deleted key ${name} from ${custody.place}\n`);
+}
+
+/** What a key has sealed is gone with it: only its typed name will do, and `--yes` is not enough while a vault uses it. */
+async function confirmDelete({ terminal }: Run, name: string, users: readonly Vault[]): Promise<void> {
+  const used =
+    users.length === 0
+      ? ''
+      : `it is needed to read the vault of ${users.map(({ root }) => root).join(', ')}. `;
+  const answer = await terminal?.ask(
+    `${used}without key ${name} its objects cannot be read. type its name to delete it: `,
+  );
+  if (answer === name) return;
+  if (users.length === 0) throw notAgreed('was not deleted', '--yes');
+  throw new VaultError('consent', 'key-in-use', `key ${name} is used by the vault of ${users[0]?.root}`, {
+    hint: 'type its name on a terminal, or unregister the vault first: s3vault forget DIR',
+  });
+}
