@@ -13,7 +13,7 @@ import type { Secret } from '../model/secret.ts';
 import { privateFolder, readSecretFile, replacePrivate, withLock } from '../private-file.ts';
 import { openAge, sealAge } from './age-file.ts';
 import { checkKeyName, keyExists, keyMissing } from './key-name.ts';
-import { type StoredKey, damaged, infoOf, materialOf, storedKeySchema, toStored } from './stored-key.ts';
+import { type StoredKey, infoOf, materialOf, storedKeySchema, toStored } from './stored-key.ts';
 
 const VERSION = 1;
 
@@ -75,9 +75,7 @@ class KeyFile {
   async load(name: string): Promise<KeyMaterial> {
     const stored = ((await this.#read()) ?? NONE).get(name);
     if (stored === undefined) throw this.#missing(name);
-    const material = materialOf(stored, name);
-    if (material.fingerprint !== stored.fingerprint) throw damaged(name);
-    return material;
+    return materialOf(stored, name);
   }
 
   async save(name: string, material: KeyMaterial, created: string): Promise<KeyInfo> {

@@ -47,9 +47,7 @@ function keyText(material: KeyMaterial): string {
  */
 export function fromStored(text: string, name: string): { material: KeyMaterial; created: string } {
   const stored = parseStored(text, name);
-  const material = materialOf(stored, name);
-  if (material.fingerprint !== stored.fingerprint) throw damaged(name);
-  return { material, created: stored.created };
+  return { material: materialOf(stored, name), created: stored.created };
 }
 
 export function parseStored(text: string, name: string): StoredKey {
@@ -70,7 +68,14 @@ export function parseStored(text: string, name: string): StoredKey {
   return result.output;
 }
 
+/** The key of a stored one; see `fromStored` for what is rejected. */
 export function materialOf(stored: StoredKey, name: string): KeyMaterial {
+  const material = unchecked(stored, name);
+  if (material.fingerprint !== stored.fingerprint) throw damaged(name);
+  return material;
+}
+
+function unchecked(stored: StoredKey, name: string): KeyMaterial {
   try {
     switch (stored.kind) {
       case 'aes-256':

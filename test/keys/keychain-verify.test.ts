@@ -8,7 +8,7 @@ import { ManualClock } from '../support/manual-clock.ts';
 
 const kept = vi.hoisted(() => ({
   values: new Map<string, string>(),
-  alter: (value: string) => value as string | undefined,
+  alter: (value: string): string | undefined => value,
 }));
 
 vi.mock('../../src/keys/keychain-call.ts', () => ({
@@ -25,6 +25,8 @@ vi.mock('../../src/keys/keychain-call.ts', () => ({
         return kept.values.delete(request.account);
       case 'find':
         return [...kept.values].map(([account, password]) => ({ account, password }));
+      default:
+        return request satisfies never;
     }
   },
 }));
