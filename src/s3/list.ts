@@ -5,7 +5,7 @@ import type { Clock, ListedObject, PendingUpload, Waits } from '../model/ports.t
 import { unquoted } from './checksums.ts';
 import { type RetryPolicy, withRetries } from './retrying.ts';
 import { sdkSend } from './sdk-failure.ts';
-import { type Site, askedOf } from './single.ts';
+import { type Site, askedOf } from './site.ts';
 
 export interface Listing {
   readonly site: Site;

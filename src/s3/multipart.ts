@@ -4,6 +4,7 @@
  * answer is looked at for the Proof.
  */
 import type {
+  CompleteMultipartUploadCommand,
   CompleteMultipartUploadCommandOutput,
   CreateMultipartUploadCommandOutput,
   S3Client,
@@ -17,6 +18,7 @@ import { VaultError } from '../model/errors.ts';
 import type { MultipartSource, PartAnswer, UploadJournal, Waits, WriteOptions } from '../model/ports.ts';
 import type { Receipt } from '../model/receipt.ts';
 import { crc32Text, multipartMd5, sharedChecksum, sumHeaders, sumsOf, unquoted } from './checksums.ts';
+import { underConditions } from './conditions.ts';
 import type { Listing } from './list.ts';
 import {
   prove,
@@ -31,17 +33,8 @@ import { failureOfThrown } from './network-failure.ts';
 import { withRetries } from './retrying.ts';
 import { sdkSend } from './sdk-failure.ts';
 import type { Headers } from './sign.ts';
-import {
-  type Site,
-  askedOf,
-  headAnswer,
-  notRemoved,
-  orRemove,
-  putObject,
-  quoted,
-  receiptOf,
-  versionOf,
-} from './single.ts';
+import { notRemoved, orRemove, putObject, receiptOf } from './single.ts';
+import { type Site, askedOf, headAnswer, versionOf } from './site.ts';
 import { drain } from './wire.ts';
 
 /** Parts of one upload under way at a time. */
@@ -325,34 +318,34 @@ class RunningUpload {
       ChecksumCRC32?: string | undefined;
     }[],
   ): Promise<Partial<CompleteMultipartUploadCommandOutput>> {
-    const { CompleteMultipartUploadCommand } = await import('@aws-sdk/client-s3');
+    const { CompleteMultipartUploadCommand: Complete } = await import('@aws-sdk/client-s3');
     const { remote, protection } = this.#site;
     const { ifMatch, ifNoneMatch } = this.#options;
-    const command = new CompleteMultipartUploadCommand({
-      Bucket: remote.bucket,
-      Key: this.#key,
-      UploadId: this.#journal.uploadId,
-      MultipartUpload: { Parts: [...parts] },
-      ...sdkFields(readHeaders(protection)),
-      ...(ifMatch === undefined ? {} : { IfMatch: quoted(ifMatch) }),
-      ...(ifNoneMatch === undefined ? {} : { IfNoneMatch: ifNoneMatch }),
-      ...(remote.isAws
-        ? {
-            MpuObjectSize: this.#source.size,
-            ChecksumType: 'FULL_OBJECT',
-            ChecksumCRC32: crc32Text(this.#crc),
-          }
-        : {}),
-    });
+    const complete = (conditions: Headers): CompleteMultipartUploadCommand =>
+      new Complete({
+        Bucket: remote.bucket,
+        Key: this.#key,
+        UploadId: this.#journal.uploadId,
+        MultipartUpload: { Parts: [...parts] },
+        ...sdkFields(readHeaders(protection)),
+        IfMatch: conditions['if-match'],
+        IfNoneMatch: conditions['if-none-match'],
+        ...(remote.isAws
+          ? {
+              MpuObjectSize: this.#source.size,
+              ChecksumType: 'FULL_OBJECT',
+              ChecksumCRC32: crc32Text(this.#crc),
+            }
+          : {}),
+      });
     const conditional = ifMatch !== undefined || ifNoneMatch !== undefined;
+    const send = (conditions: Headers): Promise<CompleteMultipartUploadCommandOutput> =>
+      sdkSend(this.#site, askedOf(this.#site, 'write', this.#key), this.#signal, (client, waits) =>
+        client.send(complete(conditions), waits),
+      );
     const output = await this.#again(async (attempt) => {
       try {
-        return await sdkSend(
-          this.#site,
-          askedOf(this.#site, 'write', this.#key),
-          this.#signal,
-          (client, waits) => client.send(command, waits),
-        );
+        return await underConditions(this.#site, this.#key, { ...this.#options, signal: this.#signal }, send);
       } catch (thrown) {
         // An earlier try may have worked and its answer got lost: then the object says so.
         const unclear = attempt > 1 && thrown instanceof VaultError && isGone(thrown);

@@ -6,15 +6,8 @@ import { listObjects, listUploads } from './list.ts';
 import { type Protection, checkProtection } from './modes.ts';
 import { abortUpload, uploadObject } from './multipart.ts';
 import { type RetryPolicy, retrying } from './retrying.ts';
-import {
-  type Site,
-  confirmPut,
-  getObject,
-  headObject,
-  putObject,
-  reachBucket,
-  removeObject,
-} from './single.ts';
+import { confirmPut, getObject, headObject, putObject, reachBucket, removeObject } from './single.ts';
+import type { Site } from './site.ts';
 import { Wire } from './wire.ts';
 
 export interface StoreOptions {
@@ -41,6 +34,7 @@ export function openStore(
   const site: Site = {
     remote: resolved,
     protection,
+    quirks: { bareEtags: false },
     wire: new Wire(resolved, { clock, connections: transfers }),
   };
   const retries: RetryPolicy = {

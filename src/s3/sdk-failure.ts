@@ -5,7 +5,7 @@ import { credentialFailure } from './credentials.ts';
 import { type Asked, type Complaint, failureOf, isExpired } from './failure.ts';
 import { failureOfThrown } from './network-failure.ts';
 import type { Headers } from './sign.ts';
-import type { Site } from './single.ts';
+import type { Site } from './site.ts';
 
 /** Sends by `send` once, and once more after expired credentials were refreshed. Rejects with a VaultError. */
 export async function sdkSend<T>(

@@ -6,25 +6,11 @@ import type { Metadata, ObjectStat, ReadOptions, StoredObject, Waits, WriteOptio
 import type { Proof, Receipt } from '../model/receipt.ts';
 import { countedBody } from './body.ts';
 import { type Sums, sharedChecksum, sumHeaders, sumsOf, unquoted } from './checksums.ts';
-import type { ResolvedRemote } from './connect.ts';
-import type { Asked } from './failure.ts';
-import { type Protection, prove, readHeaders, writeHeaders } from './modes.ts';
+import { underConditions } from './conditions.ts';
+import { prove, readHeaders, writeHeaders } from './modes.ts';
 import type { Headers } from './sign.ts';
-import { type Wire, type WireAnswer, drain } from './wire.ts';
-
-/** What every request of one store shares. */
-export interface Site {
-  readonly wire: Wire;
-  readonly remote: ResolvedRemote;
-  readonly protection: Protection;
-}
-
-export const askedOf = (site: Site, operation: Asked['operation'], key?: string): Asked => ({
-  operation,
-  bucket: site.remote.bucket,
-  mode: site.protection.mode,
-  ...(key === undefined ? {} : { key }),
-});
+import { type Site, askedOf, headAnswer, versionOf, versionQuery } from './site.ts';
+import { type WireAnswer, drain } from './wire.ts';
 
 const META = 'x-amz-meta-';
 
@@ -36,19 +22,18 @@ export async function putObject(
   options: WriteOptions,
 ): Promise<Receipt> {
   const sums = sumsOf(body, site.remote.isAws);
-  const answer = await site.wire.send({
-    method: 'PUT',
-    asked: askedOf(site, 'write', key),
-    key,
-    headers: {
-      ...writeHeaders(site.protection),
-      ...sumHeaders(sums),
-      ...metadataHeaders(metadata),
-      ...conditions(options),
-    },
-    body,
-    signal: options.signal,
-  });
+  const headers = { ...writeHeaders(site.protection), ...sumHeaders(sums), ...metadataHeaders(metadata) };
+  const asked = askedOf(site, 'write', key);
+  const answer = await underConditions(site, key, options, (conditions) =>
+    site.wire.send({
+      method: 'PUT',
+      asked,
+      key,
+      headers: { ...headers, ...conditions },
+      body,
+      signal: options.signal,
+    }),
+  );
   await drain(answer);
   options.onSent?.(body.length);
   const versionId = versionOf(answer.headers);
@@ -128,7 +113,7 @@ export async function getObject(site: Site, key: ObjectKey, options: ReadOptions
     headers: {
       ...readHeaders(site.protection),
       ...(range === undefined ? {} : { range: `bytes=${range.first}-${range.last}` }),
-      ...(options.ifMatch === undefined ? {} : { 'if-match': quoted(options.ifMatch) }),
+      ...(options.ifMatch === undefined ? {} : { 'if-match': `"${unquoted(options.ifMatch)}"` }),
     },
     signal,
   });
@@ -152,7 +137,7 @@ export async function headObject(
   const query = versionQuery(options);
   const headers = {
     ...readHeaders(site.protection),
-    ...(options.ifMatch === undefined ? {} : { 'if-match': quoted(options.ifMatch) }),
+    ...(options.ifMatch === undefined ? {} : { 'if-match': `"${unquoted(options.ifMatch)}"` }),
   };
   const asked = askedOf(site, 'read', key);
   try {
@@ -186,34 +171,6 @@ async function explain(site: Site, key: ObjectKey, options: ReadOptions): Promis
     if (thrown instanceof VaultError && thrown.status !== 416) throw thrown;
   });
   await stored?.body[Symbol.asyncIterator]().return?.();
-}
-
-/** Headers of HEAD, checksums asked for; undefined where there is no such object. */
-export async function headAnswer(
-  site: Site,
-  key: ObjectKey,
-  versionId: string | undefined,
-  checksums: boolean,
-  options: Waits,
-): Promise<Headers | undefined> {
-  try {
-    const answer = await site.wire.send({
-      method: 'HEAD',
-      asked: askedOf(site, 'read', key),
-      key,
-      query: versionQuery(versionId === undefined ? {} : { versionId }),
-      headers: {
-        ...readHeaders(site.protection),
-        ...(checksums ? { 'x-amz-checksum-mode': 'ENABLED' } : {}),
-      },
-      signal: options.signal,
-    });
-    await drain(answer);
-    return answer.headers;
-  } catch (thrown) {
-    if (thrown instanceof VaultError && thrown.code === 'object-missing') return undefined;
-    throw thrown;
-  }
 }
 
 /**
@@ -275,12 +232,6 @@ function statOf(key: ObjectKey, { headers }: WireAnswer): ObjectStat {
   };
 }
 
-/** S3 says `null` for an object of a bucket that has no versions. */
-export function versionOf(headers: Headers): string | undefined {
-  const versionId = headers['x-amz-version-id'];
-  return versionId === undefined || versionId === 'null' || versionId === '' ? undefined : versionId;
-}
-
 function metadataOf(headers: Headers): Metadata {
   const found = Object.entries(headers).filter(([name]) => name.startsWith(META));
   return Object.fromEntries(found.map(([name, value]) => [name.slice(META.length), value]));
@@ -288,15 +239,3 @@ function metadataOf(headers: Headers): Metadata {
 
 const metadataHeaders = (metadata: Metadata): Headers =>
   Object.fromEntries(Object.entries(metadata).map(([name, value]) => [META + name, value]));
-
-const versionQuery = ({ versionId }: { readonly versionId?: string }): Headers =>
-  versionId === undefined ? {} : { versionId };
-
-export const quoted = (etag: string): string => (etag.startsWith('"') ? etag : `"${etag}"`);
-
-export function conditions({ ifMatch, ifNoneMatch }: WriteOptions): Headers {
-  return {
-    ...(ifMatch === undefined ? {} : { 'if-match': quoted(ifMatch) }),
-    ...(ifNoneMatch === undefined ? {} : { 'if-none-match': ifNoneMatch }),
-  };
-}

@@ -1,0 +1,65 @@
+/** What the requests of one store share. */
+import { VaultError } from '../model/errors.ts';
+import type { Waits } from '../model/ports.ts';
+import type { ResolvedRemote } from './connect.ts';
+import type { Asked } from './failure.ts';
+import { type Protection, readHeaders } from './modes.ts';
+import type { Headers } from './sign.ts';
+import { type Wire, drain } from './wire.ts';
+
+export interface Site {
+  readonly wire: Wire;
+  readonly remote: ResolvedRemote;
+  readonly protection: Protection;
+  readonly quirks: Quirks;
+}
+
+/** What was learned of a store while working with it. */
+export interface Quirks {
+  /** It compares ETags in conditions of writes as text, and its own have no quotes. */
+  bareEtags: boolean;
+}
+
+export const askedOf = (site: Site, operation: Asked['operation'], key?: string): Asked => ({
+  operation,
+  bucket: site.remote.bucket,
+  mode: site.protection.mode,
+  ...(key === undefined ? {} : { key }),
+});
+
+/** Headers of HEAD, checksums asked for; undefined where there is no such object. */
+export async function headAnswer(
+  site: Site,
+  key: ObjectKey,
+  versionId: string | undefined,
+  checksums: boolean,
+  options: Waits,
+): Promise<Headers | undefined> {
+  try {
+    const answer = await site.wire.send({
+      method: 'HEAD',
+      asked: askedOf(site, 'read', key),
+      key,
+      query: versionQuery(versionId === undefined ? {} : { versionId }),
+      headers: {
+        ...readHeaders(site.protection),
+        ...(checksums ? { 'x-amz-checksum-mode': 'ENABLED' } : {}),
+      },
+      signal: options.signal,
+    });
+    await drain(answer);
+    return answer.headers;
+  } catch (thrown) {
+    if (thrown instanceof VaultError && thrown.code === 'object-missing') return undefined;
+    throw thrown;
+  }
+}
+
+/** S3 says `null` for an object of a bucket that has no versions. */
+export function versionOf(headers: Headers): string | undefined {
+  const versionId = headers['x-amz-version-id'];
+  return versionId === undefined || versionId === 'null' || versionId === '' ? undefined : versionId;
+}
+
+export const versionQuery = ({ versionId }: { readonly versionId?: string }): Headers =>
+  versionId === undefined ? {} : { versionId };
