@@ -60,7 +60,7 @@ async function assemble(
   const client = (): Promise<S3Client> => (made ??= createClient(plan));
   const place =
     endpoint === undefined
-      ? await locate(await client(), remote.bucket)
+      ? await locate(plan, remote.bucket)
       : placeOf(endpoint, remote.bucket, plan.pathStyle);
   if (!place.origin.startsWith('https://')) throw plainHttp(place.origin, 'the configuration of the AWS SDK');
   return {

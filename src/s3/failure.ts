@@ -51,12 +51,9 @@ export const isSkewed = (complaint: Complaint): boolean => SKEWED.test(complaint
 
 /** Turns a complaint into the error that says what to do. */
 export function failureOf(complaint: Complaint, asked: Asked): VaultError {
-  const found =
-    busy(complaint) ??
-    elsewhere(complaint, asked) ??
-    refused(complaint, asked) ??
-    particular(complaint, asked);
-  return found ?? rest(complaint, asked);
+  const said = { ...complaint, message: complaint.message.replace(/\.$/, '') };
+  const found = busy(said) ?? elsewhere(said, asked) ?? refused(said, asked) ?? particular(said, asked);
+  return found ?? rest(said, asked);
 }
 
 const nameOf = ({ key }: Asked): string => (key === undefined ? 'the object' : safeName(key));
@@ -177,7 +174,7 @@ function kmsRefusal(c: Complaint): VaultError | undefined {
       hint: 'enable it, or name another with --kms-key',
     });
   if (c.code.startsWith('KMS.'))
-    return make(c, 'refused', 'kms-refused', `KMS refuses: ${text}`, {
+    return make(c, 'refused', 'kms-refused', `the KMS key is refused: ${text}`, {
       hint: 'the key must be symmetric, enabled and not about to be deleted',
     });
   if (c.status === 403 && /kms:(GenerateDataKey|Decrypt|Encrypt)|\bKMS\b/i.test(c.message))

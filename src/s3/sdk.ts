@@ -4,6 +4,7 @@ import { Agent } from 'node:https';
 import type { SecureContext } from 'node:tls';
 import { VaultError } from '../model/errors.ts';
 import { staticCredentials } from './credentials.ts';
+import type { Credentials } from './sign.ts';
 
 /** Where a bucket answers. */
 export interface Place {
@@ -32,9 +33,12 @@ const ignore = (): void => undefined;
 /** Else the SDK writes to the console, and so across the screen. */
 const SILENT = { trace: ignore, debug: ignore, info: ignore, warn: ignore, error: ignore };
 
-export async function createClient(plan: ClientPlan): Promise<S3Client> {
+export async function createClient(
+  plan: ClientPlan,
+  credentials: Credentials | undefined = staticCredentials(plan),
+): Promise<S3Client> {
   const { S3Client } = await import('@aws-sdk/client-s3');
-  const client = new S3Client(configOf(plan));
+  const client = new S3Client(configOf(plan, credentials));
   client.middlewareStack.add(
     (next) => async (args) => {
       refusePlain(args.request);
@@ -46,9 +50,8 @@ export async function createClient(plan: ClientPlan): Promise<S3Client> {
   return client;
 }
 
-function configOf(plan: ClientPlan): S3ClientConfig {
+function configOf(plan: ClientPlan, credentials: Credentials | undefined): S3ClientConfig {
   const { endpoint, region, profile, pathStyle, isAws } = plan;
-  const credentials = staticCredentials(plan);
   const checksums = isAws ? 'WHEN_SUPPORTED' : 'WHEN_REQUIRED';
   const agent = { keepAlive: true, maxSockets: 16, secureContext: plan.tls };
   return {
@@ -96,7 +99,9 @@ export async function sdkRegion(plan: ClientPlan): Promise<string> {
 }
 
 /** Where the SDK would send a bucket's requests: partition, FIPS, dual-stack and bucket rules are all its own. */
-export async function locate(client: S3Client, bucket: string): Promise<Place> {
+export async function locate(plan: ClientPlan, bucket: string): Promise<Place> {
+  // The SDK wants credentials before it says where; no real ones are to be read yet.
+  const client = await createClient(plan, { accessKeyId: 'none', secretAccessKey: 'none' });
   const { HeadBucketCommand } = await import('@aws-sdk/client-s3');
   const command = new HeadBucketCommand({ Bucket: bucket });
   let place: Place | undefined;
@@ -114,6 +119,8 @@ export async function locate(client: S3Client, bucket: string): Promise<Place> {
       cause,
       hint: 'look at --region, --endpoint and the name of the bucket',
     });
+  } finally {
+    client.destroy();
   }
   if (place === undefined) throw new VaultError('internal', 'internal', 'the AWS SDK gave no address');
   return place;

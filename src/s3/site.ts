@@ -1,4 +1,5 @@
 /** What the requests of one store share. */
+import type { ObjectKey } from '../model/brands.ts';
 import { VaultError } from '../model/errors.ts';
 import type { Waits } from '../model/ports.ts';
 import type { ResolvedRemote } from './connect.ts';
