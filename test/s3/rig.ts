@@ -5,7 +5,7 @@ import { Secret } from '../../src/model/secret.ts';
 import { systemClock } from '../../src/clock.ts';
 import { resolveRemote } from '../../src/s3/connect.ts';
 import type { Protection } from '../../src/s3/modes.ts';
-import { openStore } from '../../src/s3/open-store.ts';
+import { type StoreOptions, openStore } from '../../src/s3/open-store.ts';
 import type { ModeName, StoreRig } from '../contract/object-store.ts';
 
 export interface Endpoint {
@@ -15,6 +15,8 @@ export interface Endpoint {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
   readonly kmsKeyId: string;
+  /** The store is spoken to as if it were Amazon S3: checksums in headers, sizes in Complete. */
+  readonly asAws?: boolean;
   /** Makes a bucket and gives its name. */
   createBucket(options: { readonly versioning: boolean }): Promise<string>;
 }
@@ -35,14 +37,20 @@ export function protectionOf(mode: ModeName, kmsKeyId: string, other = false): P
   }
 }
 
-export async function storeOn(place: Endpoint, bucket: string, protection: Protection): Promise<ObjectStore> {
-  const { endpoint, region, caFile, accessKeyId, secretAccessKey } = place;
+export async function storeOn(
+  place: Omit<Endpoint, 'createBucket' | 'kmsKeyId'>,
+  bucket: string,
+  protection: Protection,
+  options: Partial<StoreOptions> = {},
+): Promise<ObjectStore> {
+  const { endpoint, region, caFile, accessKeyId, secretAccessKey, asAws = false } = place;
   const remote = { bucket, prefix: '', endpoint, region, caBundle: caFile };
   const resolved = await resolveRemote(remote, {
     AWS_ACCESS_KEY_ID: accessKeyId,
     AWS_SECRET_ACCESS_KEY: secretAccessKey,
   });
-  return openStore(resolved, protection, { clock: systemClock, transfers: 4, attempts: 3 });
+  const spoken = asAws ? { ...resolved, isAws: true } : resolved;
+  return openStore(spoken, protection, { clock: systemClock, transfers: 4, attempts: 3, ...options });
 }
 
 export async function rigOn(
