@@ -51,10 +51,17 @@ export const isSkewed = (complaint: Complaint): boolean => SKEWED.test(complaint
 
 /** Turns a complaint into the error that says what to do. */
 export function failureOf(complaint: Complaint, asked: Asked): VaultError {
-  const said = { ...complaint, message: complaint.message.replace(/\.$/, '') };
+  const said = {
+    ...complaint,
+    message: safeName(complaint.message.replace(/\.$/, '')),
+    code: plain(complaint.code),
+  };
   const found = busy(said) ?? elsewhere(said, asked) ?? refused(said, asked) ?? particular(said, asked);
   return found ?? rest(said, asked);
 }
+
+/** A code is matched on and shown; what is none is dropped. */
+const plain = (code: string): string => (/^[\w. ]{1,100}$/.test(code) ? code : '');
 
 const nameOf = ({ key }: Asked): string => (key === undefined ? 'the object' : safeName(key));
 

@@ -1,9 +1,12 @@
+import { ListBucketsCommand } from '@aws-sdk/client-s3';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createSecureContext } from 'node:tls';
 import { afterAll, describe, expect, test } from 'vitest';
 import type { Remote } from '../../src/model/vault.ts';
 import { resolveRemote } from '../../src/s3/connect.ts';
+import { type ClientPlan, createClient } from '../../src/s3/sdk.ts';
 import { parseSections, readProfile } from '../../src/s3/shared-config.ts';
 
 const home = mkdtempSync(join(tmpdir(), 's3vault-connect-'));
@@ -56,6 +59,22 @@ describe('plain HTTP is refused, whoever says it', () => {
     const refused = { kind: 'usage', code: 'plain-http', exit: 2 };
     await expect(resolveRemote(remote(over), { ...base, ...env })).rejects.toMatchObject(refused);
   });
+});
+
+test('whatever the configuration: the SDK sends nothing over plain HTTP', async () => {
+  const plan: ClientPlan = {
+    endpoint: 'http://localhost:1',
+    region: 'us-east-1',
+    profile: undefined,
+    pathStyle: true,
+    isAws: false,
+    tls: createSecureContext(),
+    env: base,
+  };
+  const client = await createClient(plan);
+  const sending = client.send(new ListBucketsCommand());
+  await expect(sending).rejects.toMatchObject({ kind: 'usage', code: 'plain-http' });
+  client.destroy();
 });
 
 describe('what is resolved', () => {
