@@ -26,7 +26,9 @@ function read(request: S3Request, withBody: boolean): Reply {
   const keys = withBody || wantsChecksum ? openingKeys(world, version.encryption, customer?.key) : [];
   const span = wantedSpan(request, version);
   const checksum =
-    wantsChecksum && span === undefined ? checksumNow(version, keys, world.keepBodies) : undefined;
+    wantsChecksum && span === undefined && (world.keepBodies || !withBody)
+      ? checksumNow(version, keys, world.keepBodies)
+      : undefined;
   const reply = {
     status: span === undefined ? 200 : 206,
     headers: {

@@ -203,7 +203,7 @@ describe('looking and ending', () => {
       }),
     );
     const found = [...(listed.Uploads ?? []), ...(more.Uploads ?? [])].map(({ UploadId }) => UploadId);
-    expect(found.toSorted()).toEqual([id, other].toSorted());
+    expect(new Set(found)).toEqual(new Set([id, other]));
     await s3.send(new AbortMultipartUploadCommand({ Bucket, Key, UploadId: id }));
     expect(await refusal(s3.send(new ListPartsCommand({ Bucket, Key, UploadId: id })))).toMatchObject({
       name: 'NoSuchUpload',
