@@ -2,7 +2,7 @@
  * Signature Version 4 (IAM User Guide, "AWS Signature Version 4 for API requests"), checked for real: who does not hold
  * the secret key gets nothing.
  */
-import { createHmac, hash, timingSafeEqual } from 'node:crypto';
+import { type KeyObject, createHmac, createSecretKey, hash, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { S3Error, accessDenied } from './errors.ts';
 import { isoDate } from './request.ts';
@@ -40,7 +40,7 @@ interface Authorization {
 export class Authority {
   readonly #region: string;
   readonly #identities = new Map<string, Identity>();
-  readonly #signingKeys = new Map<string, Buffer>();
+  readonly #signingKeys = new Map<string, KeyObject>();
 
   constructor(region: string) {
     this.#region = region;
@@ -76,17 +76,18 @@ export class Authority {
     );
   }
 
-  /** Four HMACs are spared for every request of a day. */
-  #signingKey(identity: Identity, { date, region, service }: Authorization): Buffer {
+  /** Kept ready for use: four HMACs and the making of a key are spared for every request of a day. */
+  #signingKey(identity: Identity, { date, region, service }: Authorization): KeyObject {
     const name = `${identity.accessKeyId}/${date}/${region}/${service}`;
     const known = this.#signingKeys.get(name);
     if (known !== undefined) return known;
-    let key: string | Buffer = `AWS4${identity.secretAccessKey}`;
+    let bytes: Buffer = Buffer.from(`AWS4${identity.secretAccessKey}`, 'utf8');
     for (const word of [date, region, service, 'aws4_request']) {
-      key = createHmac('sha256', key).update(word).digest();
+      bytes = createHmac('sha256', bytes).update(word).digest();
     }
-    this.#signingKeys.set(name, Buffer.from(key));
-    return Buffer.from(key);
+    const key = createSecretKey(bytes);
+    this.#signingKeys.set(name, key);
+    return key;
   }
 }
 

@@ -19,6 +19,8 @@ export interface Protection {
   readonly keys: readonly Buffer[];
 }
 
+const NOT_SEALED: Protection = { encryption: { kind: 's3', dataKey: undefined }, keys: [] };
+
 /** What a write asks for, or what the bucket's default gives it. Costs KMS a call where KMS keys are used. */
 export function protect(world: World, bucket: Bucket, key: string, headers: IncomingHttpHeaders): Protection {
   if (namesCustomerKey(headers)) return protectWithCustomerKey(bucket, headers);
@@ -36,7 +38,7 @@ function protectWithCustomerKey(bucket: Bucket, headers: IncomingHttpHeaders): P
     );
   }
   const given = customerKey(headers);
-  if (given === undefined) return { encryption: { kind: 's3', dataKey: undefined }, keys: [] };
+  if (given === undefined) return NOT_SEALED;
   return { encryption: rememberKey(given), keys: [given.key] };
 }
 
@@ -111,7 +113,7 @@ function protectByDefault(
   headers: IncomingHttpHeaders,
 ): Protection {
   const rule = bucket.encryption;
-  if (rule.algorithm === 'AES256') return { encryption: { kind: 's3', dataKey: undefined }, keys: [] };
+  if (rule.algorithm === 'AES256') return NOT_SEALED;
   const bucketKey = flag(headers[BUCKET_KEY]) ?? rule.bucketKey;
   return protectWith(world, bucket, key, { ...rule, bucketKey }, {});
 }
@@ -124,6 +126,7 @@ function protectWith(
   context: EncryptionContext,
 ): Protection {
   if (asked.algorithm === 'AES256') {
+    if (!world.keepBodies) return NOT_SEALED;
     const dataKey = randomBytes(32);
     return { encryption: { kind: 's3', dataKey }, keys: [dataKey] };
   }

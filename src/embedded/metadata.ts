@@ -49,7 +49,10 @@ export function attributesOf(headers: IncomingHttpHeaders): ObjectAttributes {
   return { metadata, headers: keptHeaders(headers), storageClass: storageClass(headers) };
 }
 
-function keptHeaders(headers: IncomingHttpHeaders): Record<string, string> {
+/** One for all the objects that have no other: a million of them fit in memory. */
+const DEFAULT_HEADERS: Readonly<Record<string, string>> = { 'content-type': 'binary/octet-stream' };
+
+function keptHeaders(headers: IncomingHttpHeaders): Readonly<Record<string, string>> {
   const kept: Record<string, string> = {};
   for (const name of KEPT) {
     const value = headers[name];
@@ -57,8 +60,8 @@ function keptHeaders(headers: IncomingHttpHeaders): Record<string, string> {
     const text = name === 'content-encoding' ? withoutFraming(String(value)) : String(value);
     if (text !== '') kept[name] = text;
   }
-  kept['content-type'] ??= 'binary/octet-stream';
-  return kept;
+  for (const _ in kept) return { ...DEFAULT_HEADERS, ...kept };
+  return DEFAULT_HEADERS;
 }
 
 /** `aws-chunked` says how the request was sent, not how the object is encoded. */
