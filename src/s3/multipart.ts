@@ -184,10 +184,15 @@ class RunningUpload {
    * next one, and joins what it holds. This way it joins one part, not two.
    */
   async *bytes(): AsyncIterable<Uint8Array> {
-    for await (const part of this.#source.open(this.#signal)) {
-      if (this.#site.remote.isAws) this.#crc = crc32(part, this.#crc);
-      yield part.subarray(0, 1);
-      yield part.subarray(1);
+    try {
+      for await (const part of this.#source.open(this.#signal)) {
+        if (this.#site.remote.isAws) this.#crc = crc32(part, this.#crc);
+        yield part.subarray(0, 1);
+        yield part.subarray(1);
+      }
+    } catch (thrown) {
+      // Parts that are under way must not be waited for.
+      throw this.#failed(thrown);
     }
   }
 
@@ -199,12 +204,17 @@ class RunningUpload {
     try {
       return await work;
     } catch (thrown) {
-      this.#failure ??= failureOfThrown(thrown, this.#options.signal);
-      this.#stop.abort();
-      throw thrown;
+      throw this.#failed(thrown);
     } finally {
       this.#underWay.delete(work);
     }
+  }
+
+  /** Notes the first failure and stops the rest. */
+  #failed(thrown: unknown): VaultError {
+    this.#failure ??= failureOfThrown(thrown, this.#options.signal);
+    this.#stop.abort();
+    return this.#failure;
   }
 
   async finish(): Promise<Receipt> {

@@ -7,6 +7,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type EmbeddedServer, type Fault, startEmbedded } from '../../src/embedded/server.ts';
 import { systemClock } from '../../src/clock.ts';
 import { objectKey } from '../../src/model/brands.ts';
+import { VaultError } from '../../src/model/errors.ts';
 import type { Clock, ObjectStore } from '../../src/model/ports.ts';
 import { resolveRemote } from '../../src/s3/connect.ts';
 import type { Protection } from '../../src/s3/modes.ts';
@@ -386,6 +387,44 @@ describe('what goes wrong on the way', () => {
     control.abort();
     for (const { status, reason } of (await settled) as PromiseRejectedResult[])
       expect([status, reason]).toMatchObject(['rejected', { kind: 'cancelled' }]);
+  });
+
+  test('a source that fails does not wait for parts that hang', async () => {
+    const { store } = await open();
+    server.faults.add({ match: 'UploadPart', fault: { kind: 'hang' } });
+    const source = {
+      ...big(),
+      open: async function* () {
+        yield randomBytes(PART);
+        yield randomBytes(PART);
+        await server.requests.until('CreateMultipartUpload', 1);
+        throw new VaultError('changed', 'changed-while-reading', 'it changed');
+      },
+    };
+    const changed = { code: 'changed-while-reading' };
+    await expect(store.upload(KEY, source, new TestJournal())).rejects.toMatchObject(changed);
+  });
+
+  test('after an upload has failed nothing of it is under way', async () => {
+    const { store } = await open();
+    const ofPart = (number: string) => (request: { readonly query: ReadonlyMap<string, string> }) =>
+      request.query.get('partNumber') === number;
+    server.faults.add({ match: ofPart('1'), fault: { kind: 'hang' } });
+    const denied = { kind: 'status', status: 403, code: 'AccessDenied', message: 'no' } as const;
+    server.faults.add({ match: ofPart('2'), fault: denied });
+    const journal = new TestJournal();
+    await expect(store.upload(KEY, big(), journal)).rejects.toMatchObject({ code: 'access-denied' });
+    expect(journal.calls).not.toContain('sent 1');
+    expect(journal.calls).not.toContain('ended');
+  });
+
+  test('a store that does not keep conditions is looked at first', async () => {
+    const { store } = await open();
+    await store.put(KEY, BODY, {});
+    server.requests.reset();
+    const unmet = { kind: 'changed', code: 'precondition' };
+    await expect(store.put(KEY, BODY, {}, { ifNoneMatch: '*' })).rejects.toMatchObject(unmet);
+    expect(server.requests.counts).toEqual({ HeadObject: 1 });
   });
 
   test('a server that is gone is offline, and not tried again', async () => {
