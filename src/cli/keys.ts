@@ -3,12 +3,12 @@ import { buffer } from 'node:stream/consumers';
 import { Command, Option } from 'commander';
 import { systemClock } from '../clock.ts';
 import { type Config, type Places, changeConfig, places, readConfig } from '../config.ts';
-import type { Custody } from '../keys/custody.ts';
 import { VaultError } from '../model/errors.ts';
 import type { KeyInfo, KeyStoreKind } from '../model/keyref.ts';
 import type { Clock } from '../model/ports.ts';
 import { Secret } from '../model/secret.ts';
 import type { Vault } from '../model/vault.ts';
+import type { Custody } from '../vaults.ts';
 import { type KeyFlags, addKeyOptions } from './options.ts';
 import type { Output } from './print.ts';
 import { type Terminal, openTerminal } from './prompt.ts';
@@ -57,7 +57,7 @@ interface Run {
 
 /** The command with its subcommands. Each ends with a VaultError or in success. */
 export function keysCommand(world: KeysWorld = REAL): Command {
-  const keys = new Command('keys')
+  const keys = new Command('s3vault keys')
     .description('list, create, import, export, recover and delete keys')
     .exitOverride()
     .showHelpAfterError('(s3vault keys --help shows all commands)');
@@ -115,9 +115,9 @@ async function openHere(
   kind: KeyStoreKind,
   terminal: Terminal | undefined,
 ): Promise<Custody> {
-  const { openCustody } = await import('../keys/custody.ts');
+  const { openKeys } = await import('../vaults.ts');
   const { env, clock, workFactorForTests } = world;
-  return openCustody(kind, {
+  return openKeys(kind, {
     env,
     clock,
     places: where,

@@ -3,7 +3,7 @@ import type { Command, EngineHandle, Outcome } from '../model/command.ts';
 import { EXIT, type VaultError, asVaultError, report } from '../model/errors.ts';
 import type { EngineState, Event } from '../model/event.ts';
 import type { Hint } from '../model/hint.ts';
-import { type Action, EMPTY_TOTALS } from '../model/plan.ts';
+import type { Action } from '../model/plan.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import { DEFAULT_SETTLE_MS, DEFAULT_TRANSFERS } from '../model/vault.ts';
 import { Brake } from './brake.ts';
@@ -17,9 +17,9 @@ import { checkSource, lostSource } from './guard.ts';
 import { Hints } from './hints.ts';
 import { Online } from './online.ts';
 import { Performer } from './perform.ts';
-import { type PlanRules, addToTotals } from './plan.ts';
+import { previewPlan } from './preview.ts';
 import { Retries } from './retries.ts';
-import { planAll, planHints } from './rounds.ts';
+import { markListed, mustList, planAll, planHints, roundSources } from './rounds.ts';
 import { Schedule } from './schedule.ts';
 import { Skips } from './skips.ts';
 import type { EngineParts, World } from './world.ts';
@@ -36,13 +36,12 @@ export interface EngineOptions {
 }
 
 const HOUR_MS = 3_600_000;
-/** The bucket is listed at start when this long ago: objects that vanished there are found and sent again. */
-const LISTING_STALE_MS = 24 * HOUR_MS;
-const META_LISTED = 'listed-at';
 /** After `stop`, single requests under way may end; then everything is called off (uploads go on another time). */
 const STOP_GRACE_MS = 3_000;
 /** Without watching, a store that can't be reached for this long ends the run. */
 const OFFLINE_PATIENCE_MS = 15_000;
+/** Answers to requests that were under way together are one answer. */
+const SLOWER_AT_MOST_EVERY_MS = 1_000;
 const ROOT = relPath('');
 
 /**
@@ -71,6 +70,7 @@ export class Engine implements EngineHandle {
   #sweep: Promise<void> | undefined;
   #wake: (() => void) | undefined;
   #idle = false;
+  #slowedAt = Number.NEGATIVE_INFINITY;
   #rescanAll = true;
   readonly ended: Promise<Outcome>;
   #end: (outcome: Outcome) => void = () => undefined;
@@ -186,33 +186,14 @@ export class Engine implements EngineHandle {
     return { exit };
   }
 
-  /**
-   * The Plan as it would be now, each Action handed to `onAction`; nothing is sent, removed, marked or remembered.
-   * Rejects as `run` would end: lost source, store refused.
-   */
-  async preview(onAction: (action: Action) => void): Promise<Outcome> {
-    const { vault, tree, store, clock } = this.#parts;
-    const source = await tree.source();
-    if (source.state === 'missing') throw lostSource(vault, { kind: 'lost-source', why: 'root-missing' });
-    await store.reach({ signal: this.#abort.signal });
-    let totals = EMPTY_TOTALS;
-    for await (const action of planAll(this.#sources(this.#mustList(), () => undefined))) {
-      totals = addToTotals(totals, action);
-      onAction(action);
-    }
-    this.#emitter.emit({ event: 'plan', dryRun: true, ...totals });
-    const { skip } = totals;
-    const ms = Math.round(clock.ticks() - this.#started);
-    this.#emitter.emit({
-      event: 'summary',
-      files: 0,
-      bytes: 0,
-      failed: 0,
-      skipped: skip,
-      ms,
-      exit: EXIT.inStep,
-    });
-    return { exit: EXIT.inStep };
+  /** See `previewPlan`. */
+  preview(onAction: (action: Action) => void): Promise<Outcome> {
+    const options = {
+      checkRemote: this.#options.checkRemote,
+      emitter: this.#emitter,
+      signal: this.#abort.signal,
+    };
+    return previewPlan(this.#parts, options, onAction);
   }
 
   readonly #totals = { done: { files: 0, bytes: 0 }, failed: 0 };
@@ -286,8 +267,8 @@ export class Engine implements EngineHandle {
   }
 
   async #roundAll(): Promise<void> {
-    const { index, clock } = this.#parts;
-    const listed = this.#mustList();
+    const { index } = this.#parts;
+    const listed = mustList(this.#parts, this.#options.checkRemote);
     this.#state('scanning');
     this.#brake.reset();
     this.#emitter.emit({ event: 'scan', state: 'start', files: 0 });
@@ -295,7 +276,7 @@ export class Engine implements EngineHandle {
     let plan: CollectedPlan | undefined;
     await this.#online.reaching(async () => {
       this.#skips.restart();
-      const sources = this.#sources(listed, (seen) => {
+      const sources = roundSources(this.#parts, listed, this.#abort.signal, (seen) => {
         files = seen;
         this.#emitter.emit({ event: 'scan', state: 'progress', files });
       });
@@ -307,7 +288,7 @@ export class Engine implements EngineHandle {
     if (files === 0 && known > 0 && !this.#options.acceptSource) {
       throw lostSource(this.#parts.vault, { kind: 'lost-source', why: 'empty-root' });
     }
-    if (listed) index.setMeta(META_LISTED, String(clock.now()));
+    if (listed) markListed(this.#parts);
     this.#emitter.emit({ event: 'plan', ...plan.totals });
     this.#skips.report();
     this.#start(plan, known);
@@ -323,43 +304,13 @@ export class Engine implements EngineHandle {
     }
   }
 
-  #mustList(): boolean {
-    const { index, clock } = this.#parts;
-    const at = Number(index.meta(META_LISTED) ?? Number.NEGATIVE_INFINITY);
-    return this.#options.checkRemote || index.count().files === 0 || !(clock.now() - at < LISTING_STALE_MS);
-  }
-
-  #sources(listed: boolean, onSeen: (files: number) => void) {
-    const { tree, index, store, vault } = this.#parts;
-    return {
-      tree,
-      index,
-      store,
-      prefix: vault.remote.prefix,
-      rules: this.#rules(listed),
-      signal: this.#abort.signal,
-      onSeen,
-    };
-  }
-
-  #rules(listed: boolean): PlanRules {
-    const { vault, tree, sealing } = this.#parts;
-    return {
-      direction: vault.direction,
-      removals: vault.rules.removals,
-      listed,
-      maxSize: sealing.maxPlaintext,
-      ignores: (path) => tree.ignores(path),
-    };
-  }
-
   async #roundHints(hints: readonly Hint[]): Promise<void> {
     if (hints.some((hint) => hint.kind === 'under' && hint.path === ROOT)) {
       this.#rescanAll = true;
       return;
     }
     const { index } = this.#parts;
-    const sources = this.#sources(false, () => undefined);
+    const sources = roundSources(this.#parts, false, this.#abort.signal);
     const plan = await collectPlan(planHints(sources, hints), index, (skip) => this.#skips.add(skip));
     this.#skips.report();
     if (plan.totals.put + plan.totals.removeRemote === 0) return;
@@ -427,7 +378,7 @@ export class Engine implements EngineHandle {
       return;
     }
     if (error.kind === 'cancelled' && this.#stopping) return;
-    if (error.kind === 'throttled') this.#throttled(error);
+    if (error.kind === 'throttled') this.throttled(error);
     if (error.kind === 'offline') {
       void this.#online.wait(error).catch((thrown: unknown) => this.#fail(asVaultError(thrown)));
     }
@@ -436,7 +387,11 @@ export class Engine implements EngineHandle {
     else this.#hints.add({ kind: 'path', path: action.path }, delay);
   }
 
-  #throttled(error: VaultError): void {
+  /** The store said that it is too much, also where a request was repeated below the engine and went through. */
+  throttled(error: VaultError): void {
+    const now = this.#parts.clock.ticks();
+    if (now - this.#slowedAt < SLOWER_AT_MOST_EVERY_MS) return;
+    this.#slowedAt = now;
     this.#schedule?.slower();
     this.#emitter.emit({
       event: 'throttle',

@@ -5,6 +5,7 @@ import type { Action, RemoteEntry } from '../model/plan.ts';
 import type { FileTree, Index, ObjectStore } from '../model/ports.ts';
 import type { Record } from '../model/record.ts';
 import { type PlanRules, decide, planActions } from './plan.ts';
+import type { EngineParts } from './world.ts';
 
 /** Records read from the Index at a time. */
 const PAGE = 2_000;
@@ -18,6 +19,36 @@ export interface RoundSources {
   readonly signal: AbortSignal;
   /** Called with the number of files seen so far. */
   readonly onSeen: (files: number) => void;
+}
+
+/** The bucket is listed at start when this long ago: objects that vanished there are found and sent again. */
+const LISTING_STALE_MS = 86_400_000;
+const META_LISTED = 'listed-at';
+
+/** Whether the bucket is to be listed: asked for, an Index that knows nothing, or a listing of more than a day ago. */
+export function mustList({ index, clock }: EngineParts, checkRemote: boolean): boolean {
+  const at = Number(index.meta(META_LISTED) ?? Number.NEGATIVE_INFINITY);
+  return checkRemote || index.count().files === 0 || !(clock.now() - at < LISTING_STALE_MS);
+}
+
+export const markListed = ({ index, clock }: EngineParts): void =>
+  index.setMeta(META_LISTED, String(clock.now()));
+
+export function roundSources(
+  parts: EngineParts,
+  listed: boolean,
+  signal: AbortSignal,
+  onSeen: (files: number) => void = () => undefined,
+): RoundSources {
+  const { tree, index, store, vault, sealing } = parts;
+  const rules: PlanRules = {
+    direction: vault.direction,
+    removals: vault.rules.removals,
+    listed,
+    maxSize: sealing.maxPlaintext,
+    ignores: (path) => tree.ignores(path),
+  };
+  return { tree, index, store, prefix: vault.remote.prefix, rules, signal, onSeen };
 }
 
 /** Plans the whole vault: the scan is the truth. */

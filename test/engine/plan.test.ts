@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type PlanRules, braked, decide, planActions, totalsOf } from '../../src/engine/plan.ts';
 import { compareUtf8, nameKey, relPath } from '../../src/model/brands.ts';

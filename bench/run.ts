@@ -1,0 +1,278 @@
+/**
+ * `npm run bench`: s3vault beside its peer, in one run, in pairs (A B A B …), medians of at least five, whole processes
+ * against the same HTTPS store on the loopback. Writes the table to bench/RESULTS.md. Not a test: nothing here fails.
+ *
+ *   node bench/run.ts [--runs N] [--only small,big,still,start] [--files N]
+ */
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpus, release, tmpdir, totalmem } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+
+const TOP = join(dirname(fileURLToPath(import.meta.url)), '..');
+const MAIN = join(TOP, 'dist', 'main.js');
+const MIB = 2 ** 20;
+
+const { values } = parseArgs({
+  options: {
+    runs: { type: 'string', default: '5' },
+    only: { type: 'string', default: 'small,big,still,start' },
+    files: { type: 'string', default: '100000' },
+  },
+});
+const RUNS = Math.max(1, Number(values.runs));
+const only = new Set(values.only.split(','));
+
+interface Figures {
+  readonly wall: number;
+  readonly cpu: number;
+  readonly peakMb: number;
+}
+
+interface Contestant {
+  readonly name: string;
+  /** Undone before every run: nothing is left of the last one. */
+  readonly before?: () => void;
+  readonly command: readonly string[];
+  readonly env?: NodeJS.ProcessEnv;
+}
+
+interface Row {
+  readonly work: string;
+  readonly target: string;
+  readonly ours: Figures;
+  readonly peer: string;
+  readonly theirs: Figures;
+  readonly wallRatio: number;
+  readonly cpuRatio: number;
+}
+
+const median = (values: readonly number[]): number =>
+  values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
+
+/** Runs one command to its end under /usr/bin/time: wall and CPU seconds, peak resident memory. */
+function measure(contestant: Contestant): Figures {
+  contestant.before?.();
+  const [command = '', ...args] = contestant.command;
+  const file = join(work, 'time.txt');
+  const ended = spawnSync('/usr/bin/time', ['-f', '%e %U %S %M', '-o', file, command, ...args], {
+    env: { ...process.env, ...contestant.env },
+    stdio: ['ignore', 'ignore', 'pipe'],
+    maxBuffer: 64 * MIB,
+  });
+  if (ended.status !== 0) {
+    throw new Error(
+      `${contestant.name} ended with ${ended.status}: ${ended.stderr.toString().slice(-2_000)}`,
+    );
+  }
+  const line = execFileSync('tail', ['-n', '1', file]).toString();
+  const [wall = 0, user = 0, system = 0, kb = 0] = line.trim().split(' ').map(Number);
+  return { wall, cpu: user + system, peakMb: kb / 1024 };
+}
+
+/** Ours and theirs in turn, one warm-up each. */
+function pair(workName: string, target: string, ours: Contestant, theirs: Contestant, runs = RUNS): Row {
+  process.stderr.write(`${workName}: ${ours.name} beside ${theirs.name}, ${runs} pairs\n`);
+  measure(ours);
+  measure(theirs);
+  const a: Figures[] = [];
+  const b: Figures[] = [];
+  for (let n = 0; n < runs; n++) {
+    a.push(measure(ours));
+    b.push(measure(theirs));
+  }
+  const middle = (all: readonly Figures[]): Figures => ({
+    wall: median(all.map((one) => one.wall)),
+    cpu: median(all.map((one) => one.cpu)),
+    peakMb: median(all.map((one) => one.peakMb)),
+  });
+  const ratio = (pick: (one: Figures) => number): number =>
+    median(a.map((one, n) => pick(one) / Math.max(0.001, pick(b[n] ?? one))));
+  return {
+    work: workName,
+    target,
+    ours: middle(a),
+    peer: theirs.name,
+    theirs: middle(b),
+    wallRatio: ratio((one) => one.wall),
+    cpuRatio: ratio((one) => one.cpu),
+  };
+}
+
+const work = mkdtempSync(join(tmpdir(), 's3vault-bench-'));
+const caFile = join(work, 'ca.pem');
+const server = spawn(process.execPath, [join(TOP, 'bench', 'server.ts'), caFile], {
+  stdio: ['pipe', 'pipe', 'inherit'],
+});
+const connection = await new Promise<{
+  url: string;
+  region: string;
+  accessKeyId: string;
+  secretAccessKey: string;
+}>((resolve) => server.stdout.once('data', (data: Buffer) => resolve(JSON.parse(data.toString()))));
+
+const awsEnv = {
+  AWS_ACCESS_KEY_ID: connection.accessKeyId,
+  AWS_SECRET_ACCESS_KEY: connection.secretAccessKey,
+  AWS_REGION: connection.region,
+  AWS_EC2_METADATA_DISABLED: 'true',
+};
+const keyFile = join(work, 'key');
+writeFileSync(keyFile, randomBytes(32).toString('base64'), { mode: 0o600 });
+
+let prefix = 0;
+const target = (): string => `s3://bench/run-${prefix}`;
+
+/** `sync --once` of a folder in `client` mode, from nothing: another home and another prefix each time. */
+function ours(root: string, fresh = true): Contestant {
+  const home = join(work, 'home');
+  const args = [
+    '--endpoint',
+    connection.url,
+    '--ca-bundle',
+    caFile,
+    '--key-store',
+    'command',
+    '--key-command',
+    `cat ${keyFile}`,
+  ];
+  return {
+    name: 's3vault sync --once',
+    before: () => {
+      if (!fresh) return;
+      prefix++;
+      rmSync(home, { recursive: true, force: true });
+      rmSync(join(root, '.s3vault'), { recursive: true, force: true });
+    },
+    get command() {
+      const to = fresh ? ['--to', target(), '--key', 'k'] : [];
+      return [process.execPath, MAIN, 'sync', root, '--once', '--json', ...to, ...args];
+    },
+    env: { ...awsEnv, S3VAULT_HOME: home },
+  };
+}
+
+/** `rclone copy` through crypt, as its users run it. */
+function rclone(root: string, fresh = true, extra: readonly string[] = []): Contestant {
+  const config = join(work, 'rclone.conf');
+  const password = execFileSync('rclone', ['obscure', 'bench-password']).toString().trim();
+  writeFileSync(
+    config,
+    `[store]\ntype = s3\nprovider = Other\nenv_auth = true\nendpoint = ${connection.url}\nregion = ${connection.region}\nforce_path_style = true\nno_check_bucket = true\n` +
+      `[sealed]\ntype = crypt\nremote = store:bench/rclone\npassword = ${password}\nfilename_encryption = off\ndirectory_name_encryption = false\n`,
+  );
+  let number = 0;
+  return {
+    name: 'rclone copy through crypt',
+    before: () => {
+      if (fresh) number++;
+    },
+    get command() {
+      const flags = [
+        '--config',
+        config,
+        '--ca-cert',
+        caFile,
+        '--transfers',
+        '16',
+        '--checkers',
+        '16',
+        '-q',
+        ...extra,
+      ];
+      return ['rclone', 'copy', root, `sealed:run-${number}`, ...flags];
+    },
+    env: awsEnv,
+  };
+}
+
+function folderOf(name: string, count: number, size: (n: number) => number, perFolder = 100): string {
+  const root = join(work, name);
+  for (let n = 0; n < count; n++) {
+    const folder = join(root, `d${Math.floor(n / perFolder)}`);
+    if (n % perFolder === 0) mkdirSync(folder, { recursive: true });
+    writeFileSync(join(folder, `f${n}`), randomBytes(size(n)));
+  }
+  return root;
+}
+
+function bigFile(): string {
+  const root = join(work, 'big');
+  mkdirSync(root);
+  const chunk = randomBytes(64 * MIB);
+  for (let n = 0; n < 16; n++) {
+    chunk.writeUInt32LE(n, 0);
+    writeFileSync(join(root, 'file.bin'), chunk, { flag: 'a' });
+  }
+  return root;
+}
+
+const rows: Row[] = [];
+
+if (only.has('small')) {
+  const root = folderOf('small', 5_000, (n) => 512 + ((n * 7_919) % 15_872));
+  rows.push(pair('push 5,000 small files, `client`', '≤ 0.5 × wall and CPU', ours(root), rclone(root)));
+}
+if (only.has('big')) {
+  const root = bigFile();
+  rows.push(pair('push 1 GiB, `client`', '≤ 0.5 × wall and CPU; ≤ 200 MB', ours(root), rclone(root)));
+}
+if (only.has('still')) {
+  const count = Number(values.files);
+  const root = folderOf('still', count, () => 64);
+  const first = ours(root);
+  measure(first);
+  const peerFirst = rclone(root);
+  measure(peerFirst);
+  const peer = rclone(root, false, ['--fast-list', '--size-only']);
+  const settled = {
+    ...peer,
+    name: 'rclone copy --fast-list --size-only',
+    command: peerFirst.command.concat(['--fast-list', '--size-only']),
+  };
+  rows.push(
+    pair(`nothing to do, ${count.toLocaleString('en')} files`, '≤ 0.5 × wall', ours(root, false), settled),
+  );
+}
+if (only.has('start')) {
+  const bare: Contestant = { name: 'node -e 0', command: [process.execPath, '-e', '0'] };
+  for (const flag of ['--version', '--help']) {
+    const contestant = { name: `s3vault ${flag}`, command: [process.execPath, MAIN, flag] };
+    rows.push(pair(`s3vault ${flag}`, '≤ 2 × node -e 0', contestant, bare, Math.max(RUNS, 9)));
+  }
+  const root = join(work, 'empty');
+  mkdirSync(root);
+  measure(ours(root));
+  rows.push(pair('`sync --once`, empty folder', '≤ 400 ms', ours(root, false), bare, Math.max(RUNS, 9)));
+}
+
+server.stdin.end();
+rmSync(work, { recursive: true, force: true });
+
+const figures = ({ wall, cpu, peakMb }: Figures): string =>
+  `${wall.toFixed(2)} / ${cpu.toFixed(2)} / ${Math.round(peakMb)}`;
+const table = [
+  '| work | target | s3vault: wall s / CPU s / peak MB | peer | peer: wall s / CPU s / peak MB | wall ratio | CPU ratio |',
+  '|---|---|---|---|---|---|---|',
+  ...rows.map(
+    (row) =>
+      `| ${row.work} | ${row.target} | ${figures(row.ours)} | ${row.peer} | ${figures(row.theirs)} | ${row.wallRatio.toFixed(2)} | ${row.cpuRatio.toFixed(2)} |`,
+  ),
+].join('\n');
+
+const rcloneVersion = execFileSync('rclone', ['version']).toString().split('\n')[0] ?? '';
+const machine = `${cpus().length} × ${cpus()[0]?.model ?? 'CPU'}, ${Math.round(totalmem() / 2 ** 30)} GiB, Linux ${release()}, Node ${process.version}, ${rcloneVersion}`;
+const text = `# Benchmarks
+
+Whole processes against one HTTPS store on the loopback that keeps no bodies (\`bench/server.ts\`), in pairs, medians of ${RUNS}
+(start-up: of ${Math.max(RUNS, 9)}). Ratios are medians of the ratios pair by pair; below 1 is faster than the peer. \`npm run bench\` makes this file.
+
+${machine}
+
+${table}
+`;
+writeFileSync(join(TOP, 'bench', 'RESULTS.md'), text);
+process.stdout.write(`${table}\n`);

@@ -1,0 +1,114 @@
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { MODE_KINDS } from '../model/mode.ts';
+
+/** Options common to all commands that touch S3 (`product.md`, Commands). */
+export interface RemoteFlags {
+  readonly endpoint?: string;
+  readonly region?: string;
+  readonly profile?: string;
+  readonly pathStyle?: boolean;
+  readonly caBundle?: string;
+  readonly tlsMin?: '1.2' | '1.3';
+}
+
+/** Options of a vault. */
+export interface VaultFlags extends RemoteFlags {
+  readonly to?: string;
+  readonly mode?: string;
+  readonly key?: string;
+  readonly kmsKey?: string;
+  readonly kmsContext?: Readonly<Record<string, string>>;
+  readonly bucketKey?: boolean;
+  readonly direction?: 'push' | 'pull' | 'both';
+  readonly delete?: boolean;
+  readonly include?: readonly string[];
+  readonly exclude?: readonly string[];
+  readonly transfers?: number;
+  readonly limitUpload?: number;
+  readonly limitDownload?: number;
+}
+
+/** Where keys come from. */
+export interface KeyFlags {
+  readonly keyStore?: 'keychain' | 'file' | 'command';
+  readonly passphraseCommand?: string;
+  readonly keyCommand?: string;
+}
+
+export function addRemoteOptions(command: Command): Command {
+  return command
+    .option('--endpoint <url>', 'an S3-compatible store, https:// only (default: AWS)')
+    .option('--region <region>', 'region of the bucket')
+    .option('--profile <name>', 'profile of the shared AWS configuration')
+    .option('--path-style', 'put the bucket into the path, not the host name (default with --endpoint)')
+    .option('--no-path-style', 'put the bucket into the host name, also with --endpoint')
+    .option('--ca-bundle <file>', 'PEM file of certificate authorities to trust beside the built-in ones')
+    .addOption(new Option('--tls-min <version>', 'lowest TLS version').choices(['1.2', '1.3']));
+}
+
+export function addKeyOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option('--key-store <store>', 'where keys are kept; remembered').choices([
+        'keychain',
+        'file',
+        'command',
+      ]),
+    )
+    .option('--passphrase-command <command>', 'command that prints the passphrase of the key file')
+    .option('--key-command <command>', 'command that prints a key (with --key-store command)');
+}
+
+export function addVaultOptions(command: Command): Command {
+  return addKeyOptions(addRemoteOptions(command))
+    .option('--to <s3-url>', 's3://BUCKET/PREFIX; needed on first use, remembered afterwards')
+    .addOption(
+      new Option('--mode <mode>', 'how bytes are protected at rest (default: client)').choices(MODE_KINDS),
+    )
+    .option('--key <name>', 'key for modes client and sse-c (see: s3vault keys)')
+    .option('--kms-key <id>', 'KMS key id, ARN or alias for modes sse-kms, dsse-kms and client')
+    .option('--kms-context <name=value>', 'KMS encryption context; repeatable', addPair)
+    .option('--bucket-key', 'ask for an S3 Bucket Key (fewer KMS requests)')
+    .option('--no-bucket-key', 'ask for no S3 Bucket Key')
+    .addOption(
+      new Option('--direction <direction>', 'which way changes go').choices(['push', 'pull', 'both']),
+    )
+    .option('--delete', 'let removals through: what is removed here is removed in the bucket')
+    .option('--include <glob>', 'sync only what matches; repeatable', addText)
+    .option('--exclude <glob>', 'leave out what matches; repeatable', addText)
+    .option('--transfers <n>', 'transfers at a time (default: 16)', parseCount)
+    .option('--limit-upload <rate>', 'bytes a second, like 500K or 10M', parseRate)
+    .option('--limit-download <rate>', 'bytes a second, like 500K or 10M', parseRate);
+}
+
+function addText(text: string, before: readonly string[] = []): readonly string[] {
+  return [...before, text];
+}
+
+function addPair(
+  text: string,
+  before: Readonly<Record<string, string>> = {},
+): Readonly<Record<string, string>> {
+  const at = text.indexOf('=');
+  if (at < 1) throw new InvalidArgumentError('must be NAME=VALUE');
+  return { ...before, [text.slice(0, at)]: text.slice(at + 1) };
+}
+
+function parseCount(text: string): number {
+  const count = Number(text);
+  if (!Number.isInteger(count) || count < 1 || count > 256) {
+    throw new InvalidArgumentError('must be a whole number from 1 to 256');
+  }
+  return count;
+}
+
+const RATE_UNITS: { readonly [unit: string]: number } = { '': 1, K: 1_000, M: 1_000_000, G: 1_000_000_000 };
+
+/** `500K`, `10M`, `1.5M`, `2000`: bytes a second. */
+export function parseRate(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)([KMG]?)B?$/i.exec(text);
+  const rate =
+    match === null ? Number.NaN : Number(match[1]) * (RATE_UNITS[(match[2] ?? '').toUpperCase()] ?? 1);
+  if (!(rate >= 1)) throw new InvalidArgumentError('must be a rate like 500K or 10M, in bytes a second');
+  return rate;
+}

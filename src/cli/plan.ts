@@ -1,0 +1,37 @@
+import { formatBytes, safeName } from '../model/display.ts';
+import type { Action } from '../model/plan.ts';
+import type { Vault } from '../model/vault.ts';
+import { type OpenOptions, openVault } from '../vaults.ts';
+import { printJson, printPlain } from './print.ts';
+
+/** `--dry-run`: prints what a sync would do and does nothing. */
+export async function planCommand(vault: Vault, options: OpenOptions, json: boolean): Promise<number> {
+  const open = await openVault(vault, { ...options, once: true });
+  if (json) printJson(open.engine, process.stdout);
+  else printPlain(open.engine, process.stdout, process.stderr);
+  const { exit } = await open.preview((action) => {
+    if (!json) process.stdout.write(`${actionLine(action)}\n`);
+  });
+  return exit;
+}
+
+/** One Action as a line: what would be done, to what, and why. */
+export function actionLine(action: Action): string {
+  const path = safeName(action.path);
+  switch (action.kind) {
+    case 'put':
+      return `send    ${path}  ${formatBytes(action.local.size)}  ${action.reason}`;
+    case 'get':
+      return `fetch   ${path}  ${formatBytes(action.remote.size)}  ${action.reason}`;
+    case 'remove-remote':
+      return `remove  ${path}  in the bucket  ${action.reason}`;
+    case 'remove-local':
+      return `remove  ${path}  here  ${action.reason}`;
+    case 'conflict':
+      return `clash   ${path}  ${action.reason}`;
+    case 'skip':
+      return `skip    ${path}  ${action.reason}`;
+    default:
+      return action satisfies never;
+  }
+}

@@ -1,0 +1,183 @@
+import type { EngineHandle } from '../model/command.ts';
+import { formatBytes, formatDuration, plural, safeName } from '../model/display.ts';
+import { CONTRACT_EVENTS, type Event } from '../model/event.ts';
+import type { Proof } from '../model/receipt.ts';
+
+/** Where lines go. Narrow, so that tests can read them. */
+export interface Output {
+  write(text: string): unknown;
+  readonly isTTY?: boolean | undefined;
+}
+
+/** `--json`: one object a line, the events of the contract and nothing else. */
+export function printJson(handle: Pick<EngineHandle, 'subscribe'>, out: Output): void {
+  handle.subscribe((event) => {
+    if (CONTRACT_EVENTS.has(event.event)) out.write(`${JSON.stringify(jsonLine(event))}\n`);
+  });
+}
+
+/** `event` and `time` first; what only screens need is left out. */
+function jsonLine(event: Event): { readonly [name: string]: unknown } {
+  const { event: name, time, ...rest } = event;
+  const { id: _id, ...fields } = rest as { readonly id?: number };
+  return { event: name, time, ...fields };
+}
+
+/** Plain lines: what happened on `out`, trouble on `err`. Stable when piped; no colour, no cursor movement. */
+export function printPlain(handle: Pick<EngineHandle, 'subscribe'>, out: Output, err: Output): void {
+  const progress = err.isTTY === true ? new ProgressLine(err) : undefined;
+  handle.subscribe((event) => {
+    progress?.clear();
+    const line = plainLine(event);
+    if (line !== undefined) (line.trouble ? err : out).write(`${line.text}\n`);
+    progress?.update(event);
+  });
+}
+
+interface Line {
+  readonly text: string;
+  readonly trouble: boolean;
+}
+
+const said = (text: string): Line => ({ text, trouble: false });
+const trouble = (text: string): Line => ({ text, trouble: true });
+
+/** One Event as a line, or undefined where plain output says nothing. */
+export function plainLine(event: Event): Line | undefined {
+  switch (event.event) {
+    case 'plan':
+      return said(planLine(event));
+    case 'transfer.done':
+      return said(doneLine(event));
+    case 'transfer.failed':
+      return trouble(
+        `! ${safeName(event.path)}: ${event.error.message}${event.again ? '; trying again' : ''}${hintOf(event.error)}`,
+      );
+    case 'throttle':
+      return trouble(`≈ throttled by ${event.resource}: ${plural(event.rate, 'transfer')} at a time now`);
+    case 'warning':
+      return trouble(`! ${safeName(event.message)}${hintOf(event)}`);
+    case 'watch':
+      return event.state === 'starting' ? undefined : said(`watch: ${event.state}`);
+    case 'consent':
+      return trouble(consentLine(event));
+    case 'state':
+      return event.state === 'offline'
+        ? trouble(`… offline, trying again in ${formatDuration(event.retryIn ?? 0)}`)
+        : undefined;
+    case 'idle':
+      return said('✓ in step');
+    case 'summary':
+      return said(summaryLine(event));
+    case 'scan':
+    case 'transfer.start':
+    case 'transfer.progress':
+      return undefined;
+    default:
+      return event satisfies never;
+  }
+}
+
+type Of<Name extends Event['event']> = Extract<Event, { event: Name }>;
+
+function hintOf(error: { readonly hint?: string }): string {
+  return error.hint === undefined ? '' : `\n  ${error.hint}`;
+}
+
+function planLine(plan: Of<'plan'>): string {
+  const parts = [
+    plan.put > 0 ? `${plural(plan.put, 'file')} to send (${formatBytes(plan.bytes)})` : '',
+    plan.get > 0 ? `${plural(plan.get, 'file')} to fetch` : '',
+    plan.removeRemote > 0 ? `${plural(plan.removeRemote, 'removal')} in the bucket` : '',
+    plan.removeLocal > 0 ? `${plural(plan.removeLocal, 'removal')} here` : '',
+    plan.conflict > 0 ? plural(plan.conflict, 'conflict') : '',
+    plan.skip > 0 ? `${plan.skip} skipped` : '',
+  ].filter((part) => part !== '');
+  return `plan: ${parts.length === 0 ? 'nothing to do' : parts.join(', ')}`;
+}
+
+function doneLine(done: Of<'transfer.done'>): string {
+  const path = safeName(done.path);
+  switch (done.result) {
+    case 'removed':
+      return `- ${path}  removed from the bucket`;
+    case 'unchanged':
+      return `= ${path}  unchanged, nothing sent`;
+    case 'restored':
+      return `↓ ${path}  ${formatBytes(done.bytes)}`;
+    case 'written': {
+      const version = done.versionId === null ? '' : `  v ${done.versionId}`;
+      return `✓ ${path}  ${formatBytes(done.bytes)}  ${done.proof === null ? '' : proofText(done.proof)}${version}`;
+    }
+    default:
+      return done.result satisfies never;
+  }
+}
+
+/** The proof in words: what the store said about encryption at rest. */
+export function proofText(proof: Proof): string {
+  switch (proof.mode) {
+    case 'client':
+      return `sealed, ${proof.format}, key ${proof.key}`;
+    case 'sse-c':
+      return `SSE-C, ${proof.algorithm}, key MD5 ${proof.keyMd5}`;
+    case 'sse-kms':
+    case 'dsse-kms':
+      return `${proof.algorithm}, key ${proof.keyId}`;
+    case 'sse-s3':
+      return `SSE-S3, ${proof.algorithm}`;
+    default:
+      return proof satisfies never;
+  }
+}
+
+function consentLine({ reason }: Of<'consent'>): string {
+  if (reason.kind === 'lost-source') return `! lost source: ${reason.why}`;
+  return (
+    `! ${plural(reason.removals, 'removal')} of ${plural(reason.of, 'file')} held back: too many at once\n` +
+    '  look at the folder first; if this is what you want, run the same command with --yes'
+  );
+}
+
+function summaryLine(summary: Of<'summary'>): string {
+  const failed = summary.failed > 0 ? `, ${summary.failed} failed` : '';
+  const skipped = summary.skipped > 0 ? `, ${summary.skipped} skipped` : '';
+  return `${plural(summary.files, 'file')}, ${formatBytes(summary.bytes)} in ${formatDuration(summary.ms)}${failed}${skipped}`;
+}
+
+/** One line on a terminal's stderr that is rewritten in place; at most ten times a second by the events' own times. */
+class ProgressLine {
+  readonly #err: Output;
+  #shown = false;
+  #lastMs = 0;
+  #planned = { files: 0, bytes: 0 };
+  #done = { files: 0, bytes: 0 };
+
+  constructor(err: Output) {
+    this.#err = err;
+  }
+
+  clear(): void {
+    if (this.#shown) this.#err.write('\r\u001b[K');
+    this.#shown = false;
+  }
+
+  update(event: Event): void {
+    if (event.event === 'plan') {
+      this.#planned = { files: event.put, bytes: event.bytes };
+      this.#done = { files: 0, bytes: 0 };
+    }
+    if (event.event === 'transfer.done') {
+      this.#done = { files: this.#done.files + 1, bytes: this.#done.bytes + event.bytes };
+    }
+    const now = Date.parse(event.time);
+    const ends = event.event === 'idle' || event.event === 'summary' || this.#planned.files === 0;
+    if (ends || now - this.#lastMs < 100) return;
+    this.#lastMs = now;
+    const { files, bytes } = this.#done;
+    this.#err.write(
+      `${files} of ${plural(this.#planned.files, 'file')}, ${formatBytes(bytes)} of ${formatBytes(this.#planned.bytes)}`,
+    );
+    this.#shown = true;
+  }
+}

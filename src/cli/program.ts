@@ -1,0 +1,149 @@
+import { Command, CommanderError } from 'commander';
+import { systemClock } from '../clock.ts';
+import { EXIT, asVaultError } from '../model/errors.ts';
+import { addVaultOptions } from './options.ts';
+
+/**
+ * Runs one command line and gives the exit code. Commands load what they need when they run: nothing heavy is
+ * imported for `--help`.
+ */
+export async function runCommandLine(args: readonly string[], version: string): Promise<number> {
+  let exit: number = EXIT.inStep;
+  const program = buildProgram(version, (code) => {
+    exit = code;
+  });
+  try {
+    await program.parseAsync([...args], { from: 'user' });
+    return exit;
+  } catch (thrown) {
+    if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? EXIT.inStep : EXIT.usage;
+    return printError(thrown, args);
+  }
+}
+
+/** Says an error with its way out; `--log-level debug` adds where it came from. */
+export function printError(thrown: unknown, args: readonly string[]): number {
+  const error = asVaultError(thrown);
+  if (args.includes('--json')) {
+    const { code, message, hint } = error;
+    const time = new Date(systemClock.now()).toISOString();
+    process.stdout.write(
+      `${JSON.stringify({ event: 'warning', time, code, message, hint })}\n` +
+        `${JSON.stringify({ event: 'summary', time, files: 0, bytes: 0, failed: 0, skipped: 0, ms: 0, exit: error.exit })}\n`,
+    );
+  }
+  process.stderr.write(`s3vault: ${error.message}\n`);
+  if (error.hint !== undefined) process.stderr.write(`  ${error.hint}\n`);
+  if (args.includes('debug') || args.includes('trace')) process.stderr.write(`${error.stack ?? ''}\n`);
+  return error.exit;
+}
+
+type SetExit = (exit: number) => void;
+
+function buildProgram(version: string, setExit: SetExit): Command {
+  const program = new Command('s3vault')
+    .description(
+      'Keeps local folders and Amazon S3 (or an S3-compatible store) in step, encrypted, over HTTPS only.',
+    )
+    .version(version, '-V, --version')
+    .exitOverride()
+    .configureHelp({ sortSubcommands: false, showGlobalOptions: false })
+    .showHelpAfterError('(s3vault --help shows all commands)')
+    .addHelpText('after', EXAMPLES);
+  addSync(program, setExit);
+  addKeys(program);
+  addVaults(program, setExit);
+  addDemo(program, setExit);
+  return program;
+}
+
+const EXAMPLES = `
+Examples:
+  s3vault demo                                        see it work, nothing to set up
+  s3vault keys create laptop                          make a key, kept in the OS keychain
+  s3vault sync ./docs --to s3://my-bucket/docs --key laptop
+  s3vault sync ./docs --once --json                   for scripts
+
+Exit codes: 0 in step, 1 internal error, 2 usage or configuration, 3 some files failed, 4 store unreachable or
+refused, 5 consent needed, 6 security failure, 7 another process holds the vault, 130 interrupted.`;
+
+function addSync(program: Command, setExit: SetExit): void {
+  const command = program
+    .command('sync')
+    .argument('<dir>', 'the folder to keep in step')
+    .description('sync a folder and keep watching it; the first time, --to says where to')
+    .option('--once', 'end when in step')
+    .option('--dry-run', 'print the plan, do nothing')
+    .option('--yes', 'agree to many removals at once')
+    .option('--accept-source', 'take the folder as it is after a lost-source refusal')
+    .option('--check-remote', 'compare with a listing of the bucket even if that was done lately')
+    .option('--json', 'print one JSON object a line')
+    .option('--plain', 'print plain lines, also on a terminal')
+    .option('--log-level <level>', 'log to stderr: error, warn, info, debug, trace');
+  addVaultOptions(command).action(async (dir: string, flags: object) => {
+    const { syncCommand } = await import('./sync.ts');
+    setExit(await syncCommand(dir, flags));
+  });
+}
+
+/** The key commands have options of their own; they are built only when asked for. */
+function addKeys(program: Command): void {
+  program
+    .command('keys')
+    .description('list, create, import, export, recover and delete keys')
+    .helpOption(false)
+    .allowUnknownOption()
+    .allowExcessArguments()
+    .argument('[args...]')
+    .action(async (args: readonly string[]) => {
+      const { keysCommand } = await import('./keys.ts');
+      await keysCommand()
+        .exitOverride()
+        .parseAsync([...args], { from: 'user' });
+    });
+}
+
+function addVaults(program: Command, setExit: SetExit): void {
+  program
+    .command('vaults')
+    .description('list the registered vaults')
+    .option('--json', 'print one JSON object a line')
+    .action(async (flags: { json?: boolean }) => {
+      const { vaultsCommand } = await import('./vaults.ts');
+      setExit(await vaultsCommand(flags));
+    });
+  program
+    .command('forget')
+    .argument('<dir>', 'the folder of the vault')
+    .description('unregister a vault; its objects and files stay')
+    .action(async (dir: string) => {
+      const { forgetCommand } = await import('./vaults.ts');
+      setExit(await forgetCommand(dir));
+    });
+  program
+    .command('status')
+    .argument('[dir]', 'the folder of a vault (default: all)')
+    .description('what the Index knows of a vault')
+    .option('--json', 'print one JSON object a line')
+    .action(async (dir: string | undefined, flags: { json?: boolean }) => {
+      const { statusCommand } = await import('./vaults.ts');
+      setExit(await statusCommand(dir, flags));
+    });
+}
+
+function addDemo(program: Command, setExit: SetExit): void {
+  program
+    .command('demo')
+    .description(
+      'the whole thing with nothing to set up: an embedded HTTPS S3 store, a sample folder, a temporary key',
+    )
+    .option('--mode <mode>', 'client, sse-c, sse-kms, dsse-kms or sse-s3')
+    .option('--once', 'end when in step')
+    .option('--plain', 'print plain lines, also on a terminal')
+    .option('--json', 'print one JSON object a line')
+    .option('--seconds <n>', 'how long the sample files change by themselves (default: 60)', Number)
+    .action(async (flags: object) => {
+      const { demoCommand } = await import('./demo.ts');
+      setExit(await demoCommand(flags));
+    });
+}

@@ -1,0 +1,36 @@
+import { systemClock } from '../clock.ts';
+import type { OpenVault } from '../vaults.ts';
+
+export interface ScreenFacts {
+  readonly title: string;
+  readonly target: string;
+  readonly mode: string;
+  readonly key: string;
+  readonly note?: string;
+}
+
+/** Runs the engine under the Ink screen; afterwards says in one line how it ended. */
+export async function showVault(open: OpenVault, facts: ScreenFacts): Promise<number> {
+  const { runScreen } = await import('../tui/run.tsx');
+  const { note, ...vault } = facts;
+  const ended = open.run();
+  const quit = (): void => open.engine.command({ command: 'stop' });
+  process.on('SIGTERM', quit);
+  try {
+    await runScreen({
+      vaults: [{ ...vault, handle: open.engine }],
+      clock: systemClock,
+      ...(note === undefined ? {} : { note }),
+    });
+  } finally {
+    process.off('SIGTERM', quit);
+  }
+  open.engine.command({ command: 'stop' });
+  const { problems } = open.engine.snapshot();
+  const { exit } = await ended;
+  for (const problem of [...problems.values()].slice(0, 10)) {
+    process.stderr.write(`! ${problem.path}: ${problem.message}\n`);
+  }
+  // Leaving the screen is how one ends watching: not an interruption.
+  return exit === 130 ? 0 : exit;
+}

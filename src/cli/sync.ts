@@ -1,0 +1,81 @@
+import { type Config, type Places, places, readConfig } from '../config.ts';
+import { VaultError } from '../model/errors.ts';
+import type { Vault } from '../model/vault.ts';
+import { type OpenOptions, type OpenVault, openVault } from '../vaults.ts';
+import { openTerminal } from './prompt.ts';
+import { type EventLog, openLog } from './log.ts';
+import type { KeyFlags, VaultFlags } from './options.ts';
+import { planCommand } from './plan.ts';
+import { printJson, printPlain } from './print.ts';
+import { nameOfMode, vaultFor } from './register.ts';
+import { runToEnd } from './run-engine.ts';
+
+export interface SyncFlags extends VaultFlags, KeyFlags {
+  readonly once?: boolean;
+  readonly dryRun?: boolean;
+  readonly yes?: boolean;
+  readonly acceptSource?: boolean;
+  readonly checkRemote?: boolean;
+  readonly json?: boolean;
+  readonly plain?: boolean;
+  readonly logLevel?: string;
+}
+
+/** `s3vault sync DIR`: registers on first use, then syncs; gives the exit code. */
+export async function syncCommand(dir: string, flags: SyncFlags): Promise<number> {
+  const where = places(process.env);
+  const log = await openLog(flags.logLevel);
+  const vault = await vaultFor(dir, flags, where);
+  if (vault.direction !== 'push') {
+    throw new VaultError('usage', 'direction', `direction ${vault.direction} is not part of this version`, {
+      hint: 'use --direction push, or leave it out',
+    });
+  }
+  const options = openOptions(flags, where, await readConfig(where));
+  if (flags.dryRun === true) return planCommand(vault, options, flags.json === true);
+  const open = await openVault(vault, options);
+  return present(open, vault, flags, log);
+}
+
+function openOptions(flags: SyncFlags, where: Places, config: Config): OpenOptions {
+  return {
+    env: process.env,
+    places: where,
+    once: flags.once ?? false,
+    consent: flags.yes ?? false,
+    acceptSource: flags.acceptSource ?? false,
+    checkRemote: flags.checkRemote ?? false,
+    keyStore: flags.keyStore ?? config.keyStore ?? 'keychain',
+    keys: {
+      prompt: openTerminal()?.askSecret,
+      passphraseCommand: flags.passphraseCommand ?? config.passphraseCommand,
+      command: flags.keyCommand ?? config.keyCommand,
+    },
+  };
+}
+
+/** The screen on a terminal, plain lines otherwise; JSON when asked for. */
+async function present(
+  open: OpenVault,
+  vault: Vault,
+  flags: SyncFlags,
+  log: EventLog | undefined,
+): Promise<number> {
+  if (log !== undefined) open.engine.subscribe(log);
+  if (flags.json === true) printJson(open.engine, process.stdout);
+  else if (flags.plain === true || flags.once === true || !process.stdout.isTTY) {
+    printPlain(open.engine, process.stdout, process.stderr);
+  } else return onScreen(open, vault);
+  return runToEnd(open.engine, () => open.run());
+}
+
+async function onScreen(open: OpenVault, vault: Vault): Promise<number> {
+  const { showVault } = await import('./screen.ts');
+  const { bucket, prefix } = vault.remote;
+  return showVault(open, {
+    title: vault.root,
+    target: `s3://${bucket}/${prefix}`,
+    mode: vault.mode.kind,
+    key: nameOfMode(vault.mode),
+  });
+}

@@ -1,0 +1,40 @@
+import type { Outcome } from '../model/command.ts';
+import { EXIT } from '../model/errors.ts';
+import { type Action, EMPTY_TOTALS } from '../model/plan.ts';
+import type { Emitter } from './emitter.ts';
+import { lostSource } from './guard.ts';
+import { addToTotals } from './plan.ts';
+import { mustList, planAll, roundSources } from './rounds.ts';
+import type { EngineParts } from './world.ts';
+
+export interface PreviewOptions {
+  readonly checkRemote: boolean;
+  readonly emitter: Emitter;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * The Plan as it would be now, each Action handed to `onAction`; nothing is sent, removed, marked or remembered.
+ * Rejects as a run would end: lost source, store refused.
+ */
+export async function previewPlan(
+  parts: EngineParts,
+  { checkRemote, emitter, signal }: PreviewOptions,
+  onAction: (action: Action) => void,
+): Promise<Outcome> {
+  const { vault, tree, store, clock } = parts;
+  const started = clock.ticks();
+  const source = await tree.source();
+  if (source.state === 'missing') throw lostSource(vault, { kind: 'lost-source', why: 'root-missing' });
+  await store.reach({ signal });
+  let totals = EMPTY_TOTALS;
+  for await (const action of planAll(roundSources(parts, mustList(parts, checkRemote), signal))) {
+    totals = addToTotals(totals, action);
+    onAction(action);
+  }
+  emitter.emit({ event: 'plan', dryRun: true, ...totals });
+  const { skip: skipped } = totals;
+  const ms = Math.round(clock.ticks() - started);
+  emitter.emit({ event: 'summary', files: 0, bytes: 0, failed: 0, skipped, ms, exit: EXIT.inStep });
+  return { exit: EXIT.inStep };
+}
