@@ -1,4 +1,3 @@
-import { relPath } from '../model/brands.ts';
 import { VaultError } from '../model/errors.ts';
 import { dropUpload } from './put.ts';
 import type { World } from './world.ts';
@@ -13,8 +12,7 @@ const META_SWEPT = 'uploads-swept-at';
  */
 export async function sweepUploads(world: World, now: number, signal: AbortSignal): Promise<void> {
   const { index, store, tree, prefix } = world;
-  for (const { key } of index.journal().all()) {
-    const path = index.get(key)?.path ?? relPath(key);
+  for (const { key, path } of index.journal().all()) {
     if ((await tree.look(path)) === undefined) await dropUpload(world, key, signal);
   }
   const swept = Number(index.meta(META_SWEPT) ?? Number.NEGATIVE_INFINITY);

@@ -139,6 +139,7 @@ function subjectOf(world: World, action: Put, digest: Buffer, size: number): Omi
   const { mtime, ctime, inode } = action.local;
   return {
     key: action.key,
+    path: action.path,
     size: action.local.size,
     mtime,
     ctime,

@@ -110,7 +110,7 @@ export interface MultipartSource {
  * they would be sealed under the same key and nonce.
  */
 export interface UploadJournal {
-  /** The upload to go on with, if there is one. */
+  /** The upload to go on with, if there is one; after `begun`, the one that was begun. */
   readonly uploadId: string | undefined;
   part(number: number): JournaledPart | undefined;
   /** After CreateMultipartUpload. */
@@ -205,6 +205,8 @@ export type IndexChange =
 /** What an upload was begun for; the upload goes on only if all of it still holds. */
 export interface UploadSubject {
   readonly key: NameKey;
+  /** The file as it is named on disk: not every name is in the key's Unicode form. */
+  readonly path: RelPath;
   readonly size: number;
   readonly mtime: number;
   readonly ctime: number;
@@ -222,7 +224,7 @@ export interface UploadJournals {
   find(key: NameKey): (UploadJournal & { readonly subject: UploadSubject }) | undefined;
   /** Starts one, replacing what was there. */
   create(subject: UploadSubject): UploadJournal;
-  all(): readonly { readonly key: NameKey; readonly uploadId: string | undefined }[];
+  all(): readonly { readonly key: NameKey; readonly path: RelPath; readonly uploadId: string | undefined }[];
   remove(key: NameKey): void;
 }
 

@@ -9,11 +9,13 @@ import type {
   UploadSubject,
 } from '../model/ports.ts';
 
+type SubjectJournal = UploadJournal & { readonly subject: UploadSubject };
+
 /** Journals of unfinished multipart uploads. Every write is durable when it returns (`synchronous = FULL`). */
 export function openJournals(database: DatabaseSync): UploadJournals {
   const statements = {
     find: database.prepare('SELECT upload_id, subject FROM uploads WHERE key = ?'),
-    all: database.prepare('SELECT key, upload_id FROM uploads ORDER BY key'),
+    all: database.prepare('SELECT key, upload_id, subject FROM uploads ORDER BY key'),
     create: database.prepare('INSERT OR REPLACE INTO uploads (key, upload_id, subject) VALUES (?, NULL, ?)'),
     begun: database.prepare('UPDATE uploads SET upload_id = ? WHERE key = ?'),
     remove: database.prepare('DELETE FROM uploads WHERE key = ?'),
@@ -28,30 +30,40 @@ export function openJournals(database: DatabaseSync): UploadJournals {
     statements.remove.run(key);
     database.exec('COMMIT');
   };
-  const journalOf = (key: NameKey, uploadId: string | undefined): UploadJournal => ({
-    uploadId,
-    part: (number) => toPart(statements.part.get(key, number)),
-    begun: (id) => void statements.begun.run(id, key),
-    sending: (number, digest) => void statements.sending.run(key, number, digest),
-    sent: (number, answer) => void statements.sent.run(JSON.stringify(answer), key, number),
-    ended: () => remove(key),
-  });
+  const journalOf = (key: NameKey, known: string | undefined, subject: UploadSubject): SubjectJournal => {
+    let uploadId = known;
+    return {
+      subject,
+      get uploadId() {
+        return uploadId;
+      },
+      part: (number) => toPart(statements.part.get(key, number)),
+      begun: (id) => {
+        statements.begun.run(id, key);
+        uploadId = id;
+      },
+      sending: (number, digest) => void statements.sending.run(key, number, digest),
+      sent: (number, answer) => void statements.sent.run(JSON.stringify(answer), key, number),
+      ended: () => remove(key),
+    };
+  };
   return {
     find: (key) => {
       const row = statements.find.get(key);
       if (row === undefined) return undefined;
       const { upload_id, subject } = row;
       const uploadId = typeof upload_id === 'string' ? upload_id : undefined;
-      return { ...journalOf(key, uploadId), subject: JSON.parse(String(subject)) as UploadSubject };
+      return journalOf(key, uploadId, JSON.parse(String(subject)) as UploadSubject);
     },
     create: (subject) => {
       remove(subject.key);
       statements.create.run(subject.key, JSON.stringify(subject));
-      return journalOf(subject.key, undefined);
+      return journalOf(subject.key, undefined, subject);
     },
     all: () =>
-      statements.all.all().map(({ key, upload_id }) => ({
+      statements.all.all().map(({ key, upload_id, subject }) => ({
         key: String(key) as NameKey,
+        path: (JSON.parse(String(subject)) as UploadSubject).path,
         uploadId: typeof upload_id === 'string' ? upload_id : undefined,
       })),
     remove,
