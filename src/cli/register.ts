@@ -28,10 +28,19 @@ export async function vaultFor(dir: string, flags: Flags, places: Places): Promi
   const vault = await newVault(root, flags.to, flags, config);
   await changeConfig(places, (now) => ({
     ...now,
-    ...(flags.keyStore === undefined ? {} : { keyStore: flags.keyStore }),
+    ...keyPlace(flags),
     vaults: [...now.vaults.filter((other) => other.root !== root), vault],
   }));
   return vault;
+}
+
+/** Where keys are and what opens that place: chosen explicitly, and remembered. */
+function keyPlace({ keyStore, keyCommand, passphraseCommand }: KeyFlags): Partial<Config> {
+  return {
+    ...(keyStore === undefined ? {} : { keyStore }),
+    ...(keyCommand === undefined ? {} : { keyCommand }),
+    ...(passphraseCommand === undefined ? {} : { passphraseCommand }),
+  };
 }
 
 async function existingFolder(dir: string): Promise<string> {

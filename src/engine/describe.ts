@@ -1,7 +1,8 @@
 import { OWN_FOLDER, objectKey } from '../model/brands.ts';
 import { VaultError } from '../model/errors.ts';
-import type { Clock, ObjectStore, StoredObject } from '../model/ports.ts';
+import type { Clock, Index, ObjectStore, StoredObject } from '../model/ports.ts';
 import type { Vault } from '../model/vault.ts';
+import { forgetListing } from './rounds.ts';
 
 /**
  * `PREFIX.s3vault/vault.json`: what the vault under a prefix is, so that a second machine, or a mistaken mode, is
@@ -19,6 +20,7 @@ export interface VaultDescription {
 export interface Described {
   readonly vault: Vault;
   readonly store: ObjectStore;
+  readonly index: Index;
   readonly clock: Clock;
   readonly keyFingerprint: string;
 }
@@ -85,16 +87,18 @@ function parseDescription(text: string): VaultDescription {
 
 /**
  * Compares the vault with what the bucket says of itself, and writes the description where there is none. Rejects
- * with exit 2 on another vault's prefix, another mode or another key.
+ * with exit 2 on another vault's prefix, another mode or another key. A place without a description may have lost its
+ * objects, too: it is listed.
  */
 export async function meetRemote(described: Described, signal?: AbortSignal): Promise<void> {
-  const { vault, store, clock, keyFingerprint } = described;
+  const { vault, store, index, clock, keyFingerprint } = described;
   const { prefix } = vault.remote;
   const found = await readDescription(store, prefix, signal);
   if (found !== undefined) {
     checkDescription(found, vault, keyFingerprint);
     return;
   }
+  forgetListing(index);
   const description: VaultDescription = {
     version: 1,
     id: vault.id,

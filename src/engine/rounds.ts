@@ -5,6 +5,7 @@ import type { Action, RemoteEntry } from '../model/plan.ts';
 import type { FileTree, Index, ObjectStore } from '../model/ports.ts';
 import type { Record } from '../model/record.ts';
 import { type PlanRules, decide, planActions } from './plan.ts';
+import type { Vault } from '../model/vault.ts';
 import type { EngineParts } from './world.ts';
 
 /** Records read from the Index at a time. */
@@ -24,15 +25,28 @@ export interface RoundSources {
 /** The bucket is listed at start when this long ago: objects that vanished there are found and sent again. */
 const LISTING_STALE_MS = 86_400_000;
 const META_LISTED = 'listed-at';
+const META_LISTED_REMOTE = 'listed-remote';
 
-/** Whether the bucket is to be listed: asked for, an Index that knows nothing, or a listing of more than a day ago. */
-export function mustList({ index, clock }: EngineParts, checkRemote: boolean): boolean {
+const placeOf = ({ remote: { endpoint, bucket, prefix } }: Vault): string =>
+  JSON.stringify([endpoint ?? '', bucket, prefix]);
+
+/**
+ * Whether the bucket is to be listed: asked for, an Index that knows nothing, a listing of more than a day ago, or
+ * one of another place (the vault was moved, the Index stayed).
+ */
+export function mustList({ index, clock, vault }: EngineParts, checkRemote: boolean): boolean {
   const at = Number(index.meta(META_LISTED) ?? Number.NEGATIVE_INFINITY);
-  return checkRemote || index.count().files === 0 || !(clock.now() - at < LISTING_STALE_MS);
+  const moved = index.meta(META_LISTED_REMOTE) !== placeOf(vault);
+  return checkRemote || moved || index.count().files === 0 || !(clock.now() - at < LISTING_STALE_MS);
 }
 
-export const markListed = ({ index, clock }: EngineParts): void =>
+export function markListed({ index, clock, vault }: EngineParts): void {
   index.setMeta(META_LISTED, String(clock.now()));
+  index.setMeta(META_LISTED_REMOTE, placeOf(vault));
+}
+
+/** The next round lists the bucket. */
+export const forgetListing = (index: Index): void => index.setMeta(META_LISTED, undefined);
 
 export function roundSources(
   parts: EngineParts,

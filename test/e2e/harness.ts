@@ -68,6 +68,13 @@ export class Machine {
     return ['--endpoint', this.endpoint.endpoint, '--ca-bundle', this.endpoint.caFile];
   }
 
+  /** Options that fetch the raw key with a command: quick, where the key file is not what is tested. */
+  get keyArgs(): string[] {
+    const file = join(this.home, 'key.base64');
+    writeFileSync(file, this.key.toString('base64'), { mode: 0o600 });
+    return ['--key', 'laptop', '--key-store', 'command', '--key-command', `cat ${file}`];
+  }
+
   /** Puts the machine's raw key into a key file under `name`. */
   async importKey(name: string): Promise<void> {
     writeFileSync(this.passphraseFile, 'correct horse battery staple', { mode: 0o600 });

@@ -31,7 +31,7 @@ afterEach(() => {
   machine.remove();
 });
 
-async function newMachine(): Promise<Machine> {
+function newMachine(): Machine {
   bucket = `bucket-${++bucketNumber}`;
   server.createBucket(bucket);
   machine = new Machine({
@@ -40,7 +40,7 @@ async function newMachine(): Promise<Machine> {
     ...server.credentials,
     region: server.region,
   });
-  await machine.importKey('laptop');
+  server.requests.reset();
   return machine;
 }
 
@@ -49,10 +49,7 @@ const first = (...args: string[]): string[] => [
   machine.root,
   '--to',
   `s3://${bucket}/docs`,
-  '--key',
-  'laptop',
-  '--key-store',
-  'file',
+  ...machine.keyArgs,
   ...machine.remoteArgs,
   '--json',
   ...args,
@@ -67,7 +64,7 @@ const plaintextOf = (path: string): Buffer => {
 
 describe('a run', () => {
   test('a second sync sends nothing and makes no request per file', async () => {
-    await newMachine();
+    newMachine();
     for (let n = 0; n < 300; n++) machine.write(`d${n % 7}/f${n}`, `file ${n}`);
     expect((await machine.run(first('--once'))).code).toBe(0);
     server.requests.reset();
@@ -78,7 +75,7 @@ describe('a run', () => {
   });
 
   test('a lost Index is rebuilt from the bucket without sending anything again [INDEX-1]', async () => {
-    await newMachine();
+    newMachine();
     for (let n = 0; n < 50; n++) machine.write(`f${n}`, `file ${n}`);
     machine.write('changed', 'before');
     expect((await machine.run(first('--once'))).code).toBe(0);
@@ -94,7 +91,7 @@ describe('a run', () => {
   });
 
   test('plain HTTP is refused before a key is read or a byte is sent', async () => {
-    await newMachine();
+    newMachine();
     let connections = 0;
     const plain = createServer().on('connection', () => connections++);
     await new Promise<void>((resolve) => plain.listen(0, '127.0.0.1', resolve));
@@ -130,7 +127,7 @@ describe('a run', () => {
   });
 
   test('a removal is reported, done with --delete, and braked when there are too many', async () => {
-    await newMachine();
+    newMachine();
     for (let n = 0; n < 20; n++) machine.write(`f${n}`, `file ${n}`);
     expect((await machine.run(first('--once'))).code).toBe(0);
     rmSync(join(machine.root, 'f0'));
@@ -151,7 +148,7 @@ describe('a run', () => {
   });
 
   test('a lost source sends and removes nothing and exits 5 [DEL-5]', async () => {
-    await newMachine();
+    newMachine();
     machine.write('f', 'x');
     expect((await machine.run(first('--once'))).code).toBe(0);
     renameSync(join(machine.root, '.s3vault'), join(machine.home, 'marker'));
@@ -168,7 +165,7 @@ describe('a run', () => {
   });
 
   test('a second process on the same vault exits 7 [LOCK-1]', async () => {
-    await newMachine();
+    newMachine();
     machine.write('f', 'x');
     const holding = machine.start(first());
     await holding.line((line) => line.event === 'idle');
@@ -179,16 +176,18 @@ describe('a run', () => {
   });
 
   test('a wrong certificate is refused with the way out', async () => {
-    await newMachine();
+    newMachine();
     machine.write('f', 'x');
     const args = first('--once').filter((arg) => arg !== '--ca-bundle' && arg !== join(folder, 'ca.pem'));
     const ended = await machine.run(args);
     expect(ended.code).toBe(4);
-    expect(ended.stderr).toMatch(/--ca-bundle/);
+    expect(ended.lines.find((line) => line.event === 'warning')).toMatchObject({
+      hint: expect.stringMatching(/--ca-bundle/) as unknown,
+    });
   });
 
   test('dry run says what it would do and does nothing', async () => {
-    await newMachine();
+    newMachine();
     machine.write('f', 'x');
     symlinkSync('f', join(machine.root, 'l'));
     const args = first('--dry-run').filter((arg) => arg !== '--json');
@@ -199,7 +198,7 @@ describe('a run', () => {
   });
 
   test('throttling lowers the pace and loses nothing', async () => {
-    await newMachine();
+    newMachine();
     for (let n = 0; n < 60; n++) machine.write(`f${n}`, `file ${n}`);
     server.faults.add({ match: 'PutObject', times: 200, fault: { kind: 'slow-down' } });
     const running = machine.start(first('--once'));
@@ -213,7 +212,7 @@ describe('a run', () => {
 
 describe('watching', () => {
   test('a saved file arrives, a changed one again, a removed one goes', async () => {
-    await newMachine();
+    newMachine();
     machine.write('a', '1');
     const running = machine.start(first('--delete', '--yes'));
     await running.line((line) => line.event === 'idle');
@@ -234,7 +233,7 @@ describe('watching', () => {
 
 describe('a large file', () => {
   test('killed in the middle of 300 MiB, the next run sends only the missing parts', async () => {
-    await newMachine();
+    newMachine();
     const content = randomBytes(300 * 2 ** 20);
     machine.write('big.bin', content);
     server.faults.add({ match: 'UploadPart', times: 1_000, fault: { kind: 'delay', ms: 40 } });
@@ -257,7 +256,7 @@ describe('a large file', () => {
   });
 
   test('changed after the kill, it is begun anew under a fresh data key [NONCE-1]', async () => {
-    await newMachine();
+    newMachine();
     const content = randomBytes(64 * 2 ** 20);
     machine.write('big.bin', content);
     server.faults.add({ match: 'UploadPart', times: 1_000, fault: { kind: 'delay', ms: 40 } });
