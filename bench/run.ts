@@ -50,6 +50,11 @@ interface Row {
   readonly cpuRatio: number;
 }
 
+/** Nothing of the user's own AWS set-up: rclone refuses to start under AWS_CA_BUNDLE, for one. */
+const cleanEnv = Object.fromEntries(
+  Object.entries(process.env).filter(([name]) => !name.startsWith('AWS_') && !name.startsWith('S3VAULT_')),
+);
+
 const median = (values: readonly number[]): number =>
   values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
 
@@ -59,13 +64,13 @@ function measure(contestant: Contestant): Figures {
   const [command = '', ...args] = contestant.command;
   const file = join(work, 'time.txt');
   const ended = spawnSync('/usr/bin/time', ['-f', '%e %U %S %M', '-o', file, command, ...args], {
-    env: { ...process.env, ...contestant.env },
-    stdio: ['ignore', 'ignore', 'pipe'],
-    maxBuffer: 64 * MIB,
+    env: { ...cleanEnv, ...contestant.env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    maxBuffer: 512 * MIB,
   });
   if (ended.status !== 0) {
     throw new Error(
-      `${contestant.name} ended with ${ended.status}: ${ended.stderr.toString().slice(-2_000)}`,
+      `${contestant.name} ended with ${ended.status}: ${ended.stdout.toString().slice(-1_000)}${ended.stderr.toString().slice(-2_000)}`,
     );
   }
   const line = execFileSync('tail', ['-n', '1', file]).toString();
@@ -103,23 +108,38 @@ function pair(workName: string, target: string, ours: Contestant, theirs: Contes
 }
 
 const work = mkdtempSync(join(tmpdir(), 's3vault-bench-'));
-const caFile = join(work, 'ca.pem');
-const server = spawn(process.execPath, [join(TOP, 'bench', 'server.ts'), caFile], {
-  stdio: ['pipe', 'pipe', 'inherit'],
-});
-const connection = await new Promise<{
-  url: string;
-  region: string;
-  accessKeyId: string;
-  secretAccessKey: string;
-}>((resolve) => server.stdout.once('data', (data: Buffer) => resolve(JSON.parse(data.toString()))));
 
-const awsEnv = {
-  AWS_ACCESS_KEY_ID: connection.accessKeyId,
-  AWS_SECRET_ACCESS_KEY: connection.secretAccessKey,
-  AWS_REGION: connection.region,
-  AWS_EC2_METADATA_DISABLED: 'true',
-};
+interface Store {
+  readonly url: string;
+  readonly region: string;
+  readonly caFile: string;
+  readonly env: NodeJS.ProcessEnv;
+  close(): void;
+}
+
+/** `discard` where only sending counts; `keep` where a later run reads the vault's description again. */
+async function openStore(kind: 'keep' | 'discard'): Promise<Store> {
+  const caFile = join(work, `ca-${kind}.pem`);
+  const server = spawn(process.execPath, [join(TOP, 'bench', 'server.ts'), caFile, kind], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  const said = await new Promise<{
+    url: string;
+    region: string;
+    accessKeyId: string;
+    secretAccessKey: string;
+  }>((resolve) => server.stdout.once('data', (data: Buffer) => resolve(JSON.parse(data.toString()))));
+  const env = {
+    AWS_ACCESS_KEY_ID: said.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: said.secretAccessKey,
+    AWS_REGION: said.region,
+    AWS_EC2_METADATA_DISABLED: 'true',
+  };
+  return { url: said.url, region: said.region, caFile, env, close: () => server.stdin.end() };
+}
+
+const discarding = await openStore('discard');
+const keeping = await openStore('keep');
 const keyFile = join(work, 'key');
 writeFileSync(keyFile, randomBytes(32).toString('base64'), { mode: 0o600 });
 
@@ -127,13 +147,13 @@ let prefix = 0;
 const target = (): string => `s3://bench/run-${prefix}`;
 
 /** `sync --once` of a folder in `client` mode, from nothing: another home and another prefix each time. */
-function ours(root: string, fresh = true): Contestant {
+function ours(store: Store, root: string, fresh = true): Contestant {
   const home = join(work, 'home');
   const args = [
     '--endpoint',
-    connection.url,
+    store.url,
     '--ca-bundle',
-    caFile,
+    store.caFile,
     '--key-store',
     'command',
     '--key-command',
@@ -151,41 +171,40 @@ function ours(root: string, fresh = true): Contestant {
       const to = fresh ? ['--to', target(), '--key', 'k'] : [];
       return [process.execPath, MAIN, 'sync', root, '--once', '--json', ...to, ...args];
     },
-    env: { ...awsEnv, S3VAULT_HOME: home },
+    env: { ...store.env, S3VAULT_HOME: home },
   };
 }
 
 /** `rclone copy` through crypt, as its users run it. */
-function rclone(root: string, fresh = true, extra: readonly string[] = []): Contestant {
+function rclone(store: Store, root: string): Contestant {
   const config = join(work, 'rclone.conf');
   const password = execFileSync('rclone', ['obscure', 'bench-password']).toString().trim();
   writeFileSync(
     config,
-    `[store]\ntype = s3\nprovider = Other\nenv_auth = true\nendpoint = ${connection.url}\nregion = ${connection.region}\nforce_path_style = true\nno_check_bucket = true\n` +
+    `[store]\ntype = s3\nprovider = Other\nenv_auth = true\nendpoint = ${store.url}\nregion = ${store.region}\nforce_path_style = true\nno_check_bucket = true\n` +
       `[sealed]\ntype = crypt\nremote = store:bench/rclone\npassword = ${password}\nfilename_encryption = off\ndirectory_name_encryption = false\n`,
   );
   let number = 0;
   return {
     name: 'rclone copy through crypt',
     before: () => {
-      if (fresh) number++;
+      number++;
     },
     get command() {
       const flags = [
         '--config',
         config,
         '--ca-cert',
-        caFile,
+        store.caFile,
         '--transfers',
         '16',
         '--checkers',
         '16',
         '-q',
-        ...extra,
       ];
       return ['rclone', 'copy', root, `sealed:run-${number}`, ...flags];
     },
-    env: awsEnv,
+    env: store.env,
   };
 }
 
@@ -214,27 +233,44 @@ const rows: Row[] = [];
 
 if (only.has('small')) {
   const root = folderOf('small', 5_000, (n) => 512 + ((n * 7_919) % 15_872));
-  rows.push(pair('push 5,000 small files, `client`', '≤ 0.5 × wall and CPU', ours(root), rclone(root)));
+  rows.push(
+    pair(
+      'push 5,000 small files, `client`',
+      '≤ 0.5 × wall and CPU',
+      ours(discarding, root),
+      rclone(discarding, root),
+    ),
+  );
 }
 if (only.has('big')) {
   const root = bigFile();
-  rows.push(pair('push 1 GiB, `client`', '≤ 0.5 × wall and CPU; ≤ 200 MB', ours(root), rclone(root)));
+  rows.push(
+    pair(
+      'push 1 GiB, `client`',
+      '≤ 0.5 × wall and CPU; ≤ 200 MB',
+      ours(discarding, root),
+      rclone(discarding, root),
+    ),
+  );
 }
 if (only.has('still')) {
   const count = Number(values.files);
   const root = folderOf('still', count, () => 64);
-  const first = ours(root);
-  measure(first);
-  const peerFirst = rclone(root);
+  measure(ours(keeping, root));
+  const peerFirst = rclone(keeping, root);
   measure(peerFirst);
-  const peer = rclone(root, false, ['--fast-list', '--size-only']);
-  const settled = {
-    ...peer,
+  const settled: Contestant = {
     name: 'rclone copy --fast-list --size-only',
     command: peerFirst.command.concat(['--fast-list', '--size-only']),
+    env: keeping.env,
   };
   rows.push(
-    pair(`nothing to do, ${count.toLocaleString('en')} files`, '≤ 0.5 × wall', ours(root, false), settled),
+    pair(
+      `nothing to do, ${count.toLocaleString('en')} files`,
+      '≤ 0.5 × wall',
+      ours(keeping, root, false),
+      settled,
+    ),
   );
 }
 if (only.has('start')) {
@@ -245,11 +281,14 @@ if (only.has('start')) {
   }
   const root = join(work, 'empty');
   mkdirSync(root);
-  measure(ours(root));
-  rows.push(pair('`sync --once`, empty folder', '≤ 400 ms', ours(root, false), bare, Math.max(RUNS, 9)));
+  measure(ours(keeping, root));
+  rows.push(
+    pair('`sync --once`, empty folder', '≤ 400 ms', ours(keeping, root, false), bare, Math.max(RUNS, 9)),
+  );
 }
 
-server.stdin.end();
+discarding.close();
+keeping.close();
 rmSync(work, { recursive: true, force: true });
 
 const figures = ({ wall, cpu, peakMb }: Figures): string =>

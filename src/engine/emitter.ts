@@ -1,18 +1,26 @@
 import type { Event, EventBody } from '../model/event.ts';
 import type { Clock } from '../model/ports.ts';
-import { EMPTY_SNAPSHOT, fold, type Snapshot } from '../model/snapshot.ts';
+import { EMPTY_SNAPSHOT, foldAll, type Snapshot } from '../model/snapshot.ts';
+
+/** Events folded at a time, when nobody asks for the Snapshot before. */
+const FOLD_AT = 1_024;
 
 /** Stamps, hands out and folds Events. A listener that throws ends nobody else's. */
 export class Emitter {
   readonly #clock: Clock;
   readonly #listeners = new Set<(event: Event) => void>();
   #snapshot: Snapshot = EMPTY_SNAPSHOT;
+  #unfolded: Event[] = [];
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
   get snapshot(): Snapshot {
+    if (this.#unfolded.length > 0) {
+      this.#snapshot = foldAll(this.#snapshot, this.#unfolded);
+      this.#unfolded = [];
+    }
     return this.#snapshot;
   }
 
@@ -23,7 +31,8 @@ export class Emitter {
 
   emit(body: EventBody): void {
     const event: Event = { ...body, time: new Date(this.#clock.now()).toISOString() };
-    this.#snapshot = fold(this.#snapshot, event);
+    this.#unfolded.push(event);
+    if (this.#unfolded.length >= FOLD_AT) void this.snapshot;
     for (const listener of this.#listeners) listener(event);
   }
 }

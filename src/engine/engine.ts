@@ -205,7 +205,7 @@ export class Engine implements EngineHandle {
     if (lost !== undefined) throw lostSource(vault, lost);
     this.#schedule = await Schedule.create({
       transfers: vault.rules.transfers ?? DEFAULT_TRANSFERS,
-      run: (action) => this.#perform(action),
+      run: (action, freeSlot) => this.#perform(action, freeSlot),
       onPace: () => undefined,
     });
     await this.#online.reaching(() => meetRemote(this.#parts, this.#abort.signal));
@@ -352,9 +352,9 @@ export class Engine implements EngineHandle {
     }
   }
 
-  async #perform(action: Action): Promise<void> {
+  async #perform(action: Action, freeSlot: () => void): Promise<void> {
     if (this.#stopping) return;
-    const performed = await this.#performer.perform(action);
+    const performed = await this.#performer.perform(action, freeSlot);
     if (performed.ended === 'failed') {
       this.#failed(action, performed.error);
       return;

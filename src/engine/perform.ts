@@ -46,14 +46,19 @@ export class Performer {
     this.#options = options;
   }
 
-  async perform(action: Action): Promise<Performed> {
+  /** `freeSlot` is called as soon as only the Index has to hear of it. */
+  async perform(action: Action, freeSlot: () => void = () => undefined): Promise<Performed> {
     if (this.#isStale(action)) return { ended: 'nothing' };
     const release = await this.#memory.take(memoryFor(action));
+    const stored = (): void => {
+      release();
+      freeSlot();
+    };
     const facts = this.#factsOf(action);
     const start = this.#world.clock.ticks();
     this.#emitter.emit({ event: 'transfer.start', ...facts });
     try {
-      const { result, receipt } = await this.#carryOut(action, facts);
+      const { result, receipt } = await this.#carryOut(action, facts, stored);
       this.#emitter.emit({
         event: 'transfer.done',
         ...facts,
@@ -101,6 +106,7 @@ export class Performer {
   async #carryOut(
     action: Action,
     facts: TransferFacts,
+    stored: () => void,
   ): Promise<{ result: 'written' | 'removed' | 'unchanged'; receipt: Receipt | undefined }> {
     switch (action.kind) {
       case 'put': {
@@ -108,6 +114,7 @@ export class Performer {
           signal: this.#options.signal,
           onPhase: this.#progress(facts),
         });
+        stored();
         await this.#committer.commit({ kind: 'put', record });
         return { result: receipt === undefined ? 'unchanged' : 'written', receipt };
       }
@@ -115,6 +122,7 @@ export class Performer {
         const { key } = action;
         await dropUpload(this.#world, key, this.#options.signal);
         await this.#world.store.remove(keyIn(this.#world, key), { signal: this.#options.signal });
+        stored();
         await this.#committer.commit({ kind: 'remove', key });
         return { result: 'removed', receipt: undefined };
       }

@@ -10,8 +10,11 @@ const CLIMB_AFTER = 32;
 export interface ScheduleOptions {
   /** Transfers at a time, at most. */
   readonly transfers: number;
-  /** Runs one Action to its end. Must not reject. */
-  readonly run: (action: Action) => Promise<void>;
+  /**
+   * Runs one Action to its end. Must not reject. `freeSlot` lets the next one start before that: what is left is waiting
+   * for the Index, not for the store.
+   */
+  readonly run: (action: Action, freeSlot: () => void) => Promise<void>;
   /** Told when the pace changes. */
   readonly onPace: (transfers: number) => void;
 }
@@ -73,17 +76,14 @@ export class Schedule {
     }
     const state = { again: false };
     this.#busy.set(action.key, state);
-    return this.#queue
-      .add(
-        async () => {
-          if (!this.#stopped) await this.#options.run(action);
-        },
-        { id: action.key },
-      )
-      .then(
-        () => this.#ended(action, state.again, onAgain),
-        () => this.#ended(action, false, onAgain),
-      );
+    const { promise: ended, resolve: end } = Promise.withResolvers<void>();
+    const inSlot = (): Promise<void> =>
+      new Promise((freeSlot) => {
+        const run = this.#stopped ? Promise.resolve() : this.#options.run(action, freeSlot);
+        void run.finally(freeSlot).then(end, end);
+      });
+    void this.#queue.add(inSlot, { id: action.key });
+    return ended.then(() => this.#ended(action, state.again, onAgain));
   }
 
   #ended(action: Action, again: boolean, onAgain: (action: Action) => void): void {

@@ -74,130 +74,130 @@ export const EMPTY_SNAPSHOT: Snapshot = {
   exit: null,
 };
 
-/** Folds one Event. Pure; the maps are copied, so callers that fold bursts should publish seldom. */
-export function fold(snapshot: Snapshot, event: Event): Snapshot {
+/** Folds one Event. Pure; the maps are copied, so bursts are better folded together with `foldAll`. */
+export const fold = (snapshot: Snapshot, event: Event): Snapshot => foldAll(snapshot, [event]);
+
+/** Folds Events in their order. Pure: what is copied is copied once for all of them. */
+export function foldAll(snapshot: Snapshot, events: readonly Event[]): Snapshot {
+  const draft: Draft = {
+    ...snapshot,
+    active: new Map(snapshot.active),
+    problems: new Map(snapshot.problems),
+    recent: snapshot.recent.toReversed(),
+  };
+  for (const event of events) step(draft, event);
+  return { ...draft, recent: draft.recent.slice(-RECENT).toReversed() };
+}
+
+/** A Snapshot being folded: its maps are its own, `recent` is oldest first. */
+type Draft = {
+  -readonly [Field in Exclude<keyof Snapshot, 'active' | 'problems' | 'recent'>]: Snapshot[Field];
+} & {
+  readonly active: Map<number, ActiveTransfer>;
+  readonly problems: Map<string, Problem>;
+  recent: RecentLine[];
+};
+
+function step(draft: Draft, event: Event): void {
   switch (event.event) {
     case 'plan':
-      return { ...snapshot, plan: event, done: { files: 0, bytes: 0 }, skipped: event.skip };
+      draft.plan = event;
+      draft.done = { files: 0, bytes: 0 };
+      draft.skipped = event.skip;
+      return;
     case 'scan':
-      return { ...snapshot, scanned: event.files };
+      draft.scanned = event.files;
+      return;
     case 'transfer.start':
-      return { ...snapshot, active: withActive(snapshot, event, 'reading', 0) };
+      setActive(draft, event, 'reading', 0);
+      return;
     case 'transfer.progress':
-      return foldProgress(snapshot, event);
+      stepProgress(draft, event);
+      return;
     case 'transfer.done':
-      return foldDone(snapshot, event);
+      stepDone(draft, event);
+      return;
     case 'transfer.failed':
-      return foldFailed(snapshot, event);
+      stepFailed(draft, event);
+      return;
     case 'throttle':
-      return {
-        ...snapshot,
-        throttle: { resource: event.resource, rate: event.rate, times: (snapshot.throttle?.times ?? 0) + 1 },
+      draft.throttle = {
+        resource: event.resource,
+        rate: event.rate,
+        times: (draft.throttle?.times ?? 0) + 1,
       };
+      return;
     case 'warning':
-      return {
-        ...snapshot,
-        problems: withProblem(snapshot, event.path ?? event.code, event, event.time, false),
-      };
+      setProblem(draft, event.path ?? event.code, event, event.time, false);
+      return;
     case 'watch':
-      return { ...snapshot, watch: event.state };
+      draft.watch = event.state;
+      return;
     case 'consent':
-      return { ...snapshot, consent: event.reason };
+      draft.consent = event.reason;
+      return;
     case 'state':
-      return {
-        ...snapshot,
-        state: event.state,
-        retryIn: event.retryIn ?? null,
-        consent: event.state === 'needs-you' ? snapshot.consent : null,
-      };
+      draft.state = event.state;
+      draft.retryIn = event.retryIn ?? null;
+      if (event.state !== 'needs-you') draft.consent = null;
+      return;
     case 'idle':
-      return { ...snapshot, state: 'idle' };
+      draft.state = 'idle';
+      return;
     case 'summary':
-      return { ...snapshot, state: 'stopped', exit: event.exit };
+      draft.state = 'stopped';
+      draft.exit = event.exit;
+      return;
     default:
-      return event satisfies never;
+      event satisfies never;
   }
 }
 
 type Of<Name extends Event['event']> = Extract<Event, { event: Name }>;
 
-function foldProgress(snapshot: Snapshot, event: Of<'transfer.progress'>): Snapshot {
-  const before = snapshot.active.get(event.id)?.sent ?? 0;
-  return {
-    ...snapshot,
-    active: withActive(snapshot, event, event.phase, event.sent),
-    acknowledged: snapshot.acknowledged + Math.max(0, event.sent - before),
-  };
+function stepProgress(draft: Draft, event: Of<'transfer.progress'>): void {
+  const before = draft.active.get(event.id)?.sent ?? 0;
+  draft.acknowledged += Math.max(0, event.sent - before);
+  setActive(draft, event, event.phase, event.sent);
 }
 
-function foldDone(snapshot: Snapshot, event: Of<'transfer.done'>): Snapshot {
-  const before = snapshot.active.get(event.id)?.sent ?? 0;
-  const moved =
-    event.result === 'written' || event.result === 'restored' ? Math.max(0, event.bytes - before) : 0;
-  return {
-    ...snapshot,
-    active: withoutActive(snapshot, event.id),
-    problems: withoutProblem(snapshot, event.path),
-    done: { files: snapshot.done.files + 1, bytes: snapshot.done.bytes + event.bytes },
-    acknowledged: snapshot.acknowledged + moved,
-    recent: withRecent(snapshot, { ...event, outcome: event.result, message: null }),
-  };
+function stepDone(draft: Draft, event: Of<'transfer.done'>): void {
+  const before = draft.active.get(event.id)?.sent ?? 0;
+  const moved = event.result === 'written' || event.result === 'restored';
+  draft.active.delete(event.id);
+  draft.problems.delete(event.path);
+  draft.done = { files: draft.done.files + 1, bytes: draft.done.bytes + event.bytes };
+  draft.acknowledged += moved ? Math.max(0, event.bytes - before) : 0;
+  addRecent(draft, { ...event, outcome: event.result, message: null });
 }
 
-function foldFailed(snapshot: Snapshot, event: Of<'transfer.failed'>): Snapshot {
-  return {
-    ...snapshot,
-    active: withoutActive(snapshot, event.id),
-    failed: snapshot.failed + (event.again ? 0 : 1),
-    problems: withProblem(snapshot, event.path, event.error, event.time, event.again),
-    recent: withRecent(snapshot, { ...event, outcome: 'failed', message: event.error.message }),
-  };
+function stepFailed(draft: Draft, event: Of<'transfer.failed'>): void {
+  draft.active.delete(event.id);
+  draft.failed += event.again ? 0 : 1;
+  setProblem(draft, event.path, event.error, event.time, event.again);
+  addRecent(draft, { ...event, outcome: 'failed', message: event.error.message });
 }
 
-function withActive(
-  snapshot: Snapshot,
+function setActive(
+  draft: Draft,
   facts: TransferFacts & { readonly time: string },
   phase: TransferPhase,
   sent: number,
-): ReadonlyMap<number, ActiveTransfer> {
+): void {
   const { id, path, key, direction, bytes, mode } = facts;
-  const since = snapshot.active.get(id)?.since ?? facts.time;
-  return new Map(snapshot.active).set(id, { id, path, key, direction, bytes, mode, phase, sent, since });
+  const since = draft.active.get(id)?.since ?? facts.time;
+  draft.active.set(id, { id, path, key, direction, bytes, mode, phase, sent, since });
 }
 
-function withoutActive(snapshot: Snapshot, id: number): ReadonlyMap<number, ActiveTransfer> {
-  const active = new Map(snapshot.active);
-  active.delete(id);
-  return active;
-}
-
-function withRecent(snapshot: Snapshot, line: RecentLine): readonly RecentLine[] {
+function addRecent(draft: Draft, line: RecentLine): void {
   const { time, path, bytes, outcome, proof, versionId, message } = line;
-  return [{ time, path, bytes, outcome, proof, versionId, message }, ...snapshot.recent].slice(0, RECENT);
+  draft.recent.push({ time, path, bytes, outcome, proof, versionId, message });
+  if (draft.recent.length > 2 * RECENT) draft.recent = draft.recent.slice(-RECENT);
 }
 
-function withProblem(
-  snapshot: Snapshot,
-  path: string,
-  error: ErrorReport,
-  time: string,
-  again: boolean,
-): ReadonlyMap<string, Problem> {
-  if (snapshot.problems.size >= PROBLEMS && !snapshot.problems.has(path)) return snapshot.problems;
+function setProblem(draft: Draft, path: string, error: ErrorReport, time: string, again: boolean): void {
+  const { problems } = draft;
+  if (problems.size >= PROBLEMS && !problems.has(path)) return;
   const { code, message, hint } = error;
-  return new Map(snapshot.problems).set(path, {
-    code,
-    message,
-    ...(hint === undefined ? {} : { hint }),
-    path,
-    time,
-    again,
-  });
-}
-
-function withoutProblem(snapshot: Snapshot, path: string): ReadonlyMap<string, Problem> {
-  if (!snapshot.problems.has(path)) return snapshot.problems;
-  const problems = new Map(snapshot.problems);
-  problems.delete(path);
-  return problems;
+  problems.set(path, { code, message, ...(hint === undefined ? {} : { hint }), path, time, again });
 }
