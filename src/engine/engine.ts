@@ -63,6 +63,7 @@ export class Engine implements EngineHandle {
   readonly #started: number;
   #schedule: Schedule | undefined;
   #running = 0;
+  #plans = 0;
   #paused = false;
   #stopping = false;
   #interrupted = false;
@@ -99,6 +100,7 @@ export class Engine implements EngineHandle {
       signal: this.#abort.signal,
       again: (action, error) => this.#retries.willRetry(action.key, error),
       attempts: (action) => this.#retries.attempts(action.key) + 1,
+      overlapping: () => this.#plans > 1,
     });
     this.ended = new Promise((resolve) => {
       this.#end = resolve;
@@ -329,6 +331,7 @@ export class Engine implements EngineHandle {
       this.#idle = false;
       if (!this.#paused) this.#state('working');
     }
+    this.#plans++;
     void this.#runActions(plan.actions());
     if (removals.length > 0) void this.#runActions(removals);
   }

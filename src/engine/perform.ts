@@ -28,6 +28,8 @@ export interface PerformOptions {
   readonly again: (action: Action, error: VaultError) => boolean;
   /** Attempts made so far, this one included. */
   readonly attempts: (action: Action) => number;
+  /** Whether more than one Plan is being carried out, so that one may repeat what the other did. */
+  readonly overlapping: () => boolean;
 }
 
 /** Performs Actions: one Transfer each, from its start to the committed Record and the Event. */
@@ -48,7 +50,7 @@ export class Performer {
 
   /** `freeSlot` is called as soon as only the Index has to hear of it. */
   async perform(action: Action, freeSlot: () => void = () => undefined): Promise<Performed> {
-    if (this.#isStale(action)) return { ended: 'nothing' };
+    if (this.#options.overlapping() && this.#isStale(action)) return { ended: 'nothing' };
     const release = await this.#memory.take(memoryFor(action));
     const stored = (): void => {
       release();

@@ -59,7 +59,7 @@ export class Schedule {
     const running: Set<Promise<void>> = new Set();
     for await (const action of actions) {
       if (this.#stopped) break;
-      await this.#queue.onSizeLessThan(AHEAD);
+      if (this.#queue.size >= AHEAD) await this.#queue.onSizeLessThan(AHEAD / 2);
       const ended = this.#add(action, onAgain);
       if (ended === undefined) continue;
       running.add(ended);

@@ -3,7 +3,7 @@
  * Reference). The payload is not signed: TLS carries it, and a checksum header, which is signed, binds it. So no byte
  * is hashed twice.
  */
-import { createHash, createHmac } from 'node:crypto';
+import { createHmac, createSecretKey, hash } from 'node:crypto';
 
 export interface Credentials {
   readonly accessKeyId: string;
@@ -88,8 +88,10 @@ function deriveKey(secret: string, day: string, region: string): Buffer {
   return [day, region, 's3', 'aws4_request'].reduce<Buffer>(hmac, Buffer.from(`AWS4${secret}`));
 }
 
-const hmac = (key: Buffer, text: string): Buffer => createHmac('sha256', key).update(text).digest();
-const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
+/** Under a key object: Node spends more on finding out what bytes are than on the digest. */
+const hmac = (key: Buffer, text: string): Buffer =>
+  createHmac('sha256', createSecretKey(key)).update(text).digest();
+const sha256 = (text: string): string => hash('sha256', text);
 
 /** ISO 8601 basic form: 20261124T013000Z. */
 const amzDate = (ms: number): string => new Date(ms).toISOString().replace(/[-:]|\.\d{3}/g, '');
