@@ -52,7 +52,7 @@ interface Row {
 
 /** Nothing of the user's own AWS set-up: rclone refuses to start under AWS_CA_BUNDLE, for one. */
 const cleanEnv = Object.fromEntries(
-  Object.entries(process.env).filter(([name]) => !name.startsWith('AWS_') && !name.startsWith('S3VAULT_')),
+  Object.entries(process.env).filter(([name]) => !/^(AWS_|S3VAULT_|NODE_)/.test(name)),
 );
 
 const median = (values: readonly number[]): number =>
@@ -117,8 +117,8 @@ interface Store {
   close(): void;
 }
 
-/** `discard` where only sending counts; `keep` where a later run reads the vault's description again. */
-async function openStore(kind: 'keep' | 'discard'): Promise<Store> {
+/** `sink` where only sending counts; `keep` where a later run reads the vault's description again. */
+async function openStore(kind: 'keep' | 'sink'): Promise<Store> {
   const caFile = join(work, `ca-${kind}.pem`);
   const server = spawn(process.execPath, [join(TOP, 'bench', 'server.ts'), caFile, kind], {
     stdio: ['pipe', 'pipe', 'inherit'],
@@ -138,7 +138,7 @@ async function openStore(kind: 'keep' | 'discard'): Promise<Store> {
   return { url: said.url, region: said.region, caFile, env, close: () => server.stdin.end() };
 }
 
-const discarding = await openStore('discard');
+const sinking = await openStore('sink');
 const keeping = await openStore('keep');
 const keyFile = join(work, 'key');
 writeFileSync(keyFile, randomBytes(32).toString('base64'), { mode: 0o600 });
@@ -237,8 +237,8 @@ if (only.has('small')) {
     pair(
       'push 5,000 small files, `client`',
       '≤ 0.5 × wall and CPU',
-      ours(discarding, root),
-      rclone(discarding, root),
+      ours(sinking, root),
+      rclone(sinking, root),
     ),
   );
 }
@@ -248,8 +248,8 @@ if (only.has('big')) {
     pair(
       'push 1 GiB, `client`',
       '≤ 0.5 × wall and CPU; ≤ 200 MB',
-      ours(discarding, root),
-      rclone(discarding, root),
+      ours(sinking, root),
+      rclone(sinking, root),
     ),
   );
 }
@@ -287,7 +287,7 @@ if (only.has('start')) {
   );
 }
 
-discarding.close();
+sinking.close();
 keeping.close();
 rmSync(work, { recursive: true, force: true });
 

@@ -1,17 +1,29 @@
 /**
- * The store of the benchmarks: the embedded server in a process of its own. Arguments: file for its CA, `keep` or `discard`
- * bodies. Prints its connection as
- * one JSON line and ends when its standard input does.
+ * A store for the benchmarks in a process of its own. Arguments: file for its CA; `sink` (drops what it gets, see
+ * `sink.ts`) or `keep` (the embedded server). Prints its connection as one JSON line and ends when its standard input does.
  */
 import { writeFileSync } from 'node:fs';
 import { startEmbedded } from '../src/embedded/server.ts';
+import { startSink } from './sink.ts';
 
-const [caFile = 'ca.pem', store] = process.argv.slice(2);
-const server = await startEmbedded({ store: store === 'keep' ? 'keep' : 'discard' });
-writeFileSync(caFile, server.caPem);
-server.createBucket('bench');
-process.stdout.write(
-  `${JSON.stringify({ url: server.url, region: server.region, ...server.credentials })}\n`,
-);
+const [caFile = 'ca.pem', kind] = process.argv.slice(2);
+const ANYONE = { region: 'us-east-1', accessKeyId: 'bench', secretAccessKey: 'bench-secret' };
+
+async function start() {
+  if (kind === 'sink') return { ...(await startSink()), ...ANYONE };
+  const server = await startEmbedded({});
+  server.createBucket('bench');
+  return {
+    url: server.url,
+    caPem: server.caPem,
+    region: server.region,
+    ...server.credentials,
+    close: () => server.close(),
+  };
+}
+
+const { caPem, close, ...connection } = await start();
+writeFileSync(caFile, caPem);
+process.stdout.write(`${JSON.stringify(connection)}\n`);
 process.stdin.resume();
-process.stdin.on('end', () => void server.close());
+process.stdin.on('end', () => void close());
