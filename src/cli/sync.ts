@@ -1,3 +1,4 @@
+import { homedir } from 'node:os';
 import { type Config, type Places, places, readConfig } from '../config.ts';
 import { VaultError } from '../model/errors.ts';
 import type { Vault } from '../model/vault.ts';
@@ -69,11 +70,17 @@ async function present(
   return runToEnd(open.engine, () => open.run());
 }
 
+/** A path with the user's home folder as `~`. */
+function homely(path: string): string {
+  const home = homedir();
+  return path === home || path.startsWith(`${home}/`) ? `~${path.slice(home.length)}` : path;
+}
+
 async function onScreen(open: OpenVault, vault: Vault): Promise<number> {
   const { showVault } = await import('./screen.ts');
   const { bucket, prefix } = vault.remote;
   return showVault(open, {
-    title: vault.root,
+    title: homely(vault.root),
     target: `s3://${bucket}/${prefix}`,
     mode: vault.mode.kind,
     key: nameOfMode(vault.mode),

@@ -68,7 +68,9 @@ function aesWrap(key: Secret, dataKey: Buffer, name: string): Buffer {
     });
   }
   const nonce = randomBytes(NONCE);
-  const cipher = key.use((bytes) => createCipheriv('aes-256-gcm', createSecretKey(bytes), nonce, { authTagLength: TAG }));
+  const cipher = key.use((bytes) =>
+    createCipheriv('aes-256-gcm', createSecretKey(bytes), nonce, { authTagLength: TAG }),
+  );
   cipher.setAAD(Buffer.from(name, 'utf8'));
   return Buffer.concat([nonce, cipher.update(dataKey), cipher.final(), cipher.getAuthTag()]);
 }
@@ -80,7 +82,9 @@ function aesUnwrap(key: Secret, wrapped: Uint8Array, name: string): Secret {
   if (algorithm === undefined) throw cannotOpen('wrapping key is gone or of an impossible length');
   try {
     const nonce = wrapped.subarray(0, NONCE);
-    const decipher = key.use((bytes) => createDecipheriv(algorithm, createSecretKey(bytes), nonce, { authTagLength: TAG }));
+    const decipher = key.use((bytes) =>
+      createDecipheriv(algorithm, createSecretKey(bytes), nonce, { authTagLength: TAG }),
+    );
     decipher.setAAD(Buffer.from(name, 'utf8'));
     decipher.setAuthTag(wrapped.subarray(NONCE + length));
     const dataKey = decipher.update(wrapped.subarray(NONCE, NONCE + length));

@@ -1,10 +1,15 @@
 import type { EngineHandle } from '../model/command.ts';
 import type { Clock } from '../model/ports.ts';
+import { ScreenStore } from './store.ts';
 
+/** One vault on the screen; the handle is an engine in this process or at the other end of a socket. */
 export interface ScreenVault {
+  /** The folder. */
   readonly title: string;
+  /** `s3://BUCKET/PREFIX`. */
   readonly target: string;
   readonly mode: string;
+  /** Name of the key, empty where there is none. */
   readonly key: string;
   readonly handle: EngineHandle;
 }
@@ -12,11 +17,42 @@ export interface ScreenVault {
 export interface ScreenOptions {
   readonly vaults: readonly ScreenVault[];
   readonly clock: Clock;
+  /** A sentence that stays. */
   readonly note?: string;
+  /** For tests; the process's own otherwise. */
+  readonly stdout?: NodeJS.WriteStream;
+  readonly stdin?: NodeJS.ReadStream;
 }
 
+/** Frames a second at most: calm, and cheap over SSH. */
+const MAX_FPS = 10;
+
+/**
+ * Shows vaults until all of their engines have ended. The terminal is as before afterwards, however it ends: Ink puts it
+ * back on a crash and on signals, too. Rejects only with what React threw.
+ */
 export async function runScreen(options: ScreenOptions): Promise<void> {
-  const { render, Text } = await import('ink');
-  const view = render(<Text>{options.vaults.map((vault) => vault.title).join(' ')}</Text>);
-  await view.waitUntilExit();
+  const { vaults, clock, note, stdout, stdin } = options;
+  const [{ render }, { App }, { createElement }] = await Promise.all([
+    import('ink'),
+    import('./app.tsx'),
+    import('react'),
+  ]);
+  const stores = vaults.map(({ handle }) => new ScreenStore(handle, clock));
+  const app = createElement(App, { vaults, stores, ...(note === undefined ? {} : { note }) });
+  const screen = render(app, {
+    alternateScreen: true,
+    exitOnCtrlC: false,
+    incrementalRendering: true,
+    maxFps: MAX_FPS,
+    ...(stdout === undefined ? {} : { stdout, interactive: true, patchConsole: false }),
+    ...(stdin === undefined ? {} : { stdin }),
+  });
+  const ended = Promise.all(vaults.map(({ handle }) => handle.ended));
+  void ended.then(() => screen.unmount());
+  try {
+    await screen.waitUntilExit();
+  } finally {
+    for (const store of stores) store.close();
+  }
 }

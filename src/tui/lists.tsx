@@ -1,0 +1,94 @@
+import { Box, Text } from 'ink';
+import type { ReactNode } from 'react';
+import { safeName } from '../model/display.ts';
+import type { Problem, RecentLine } from '../model/snapshot.ts';
+import { RecentRow } from './dashboard.tsx';
+import { BINDINGS, keySign } from './keys.ts';
+import { Cell, Fixed, Gap, Heading, Line, Name, colour } from './parts.tsx';
+import { clockTime } from './words.ts';
+
+/** A window of `height` lines over a list, so that `selected` is in it. */
+export function windowOf(selected: number, count: number, height: number): { from: number; to: number } {
+  const from = Math.max(0, Math.min(selected - Math.floor(height / 2), count - height));
+  return { from, to: Math.min(count, from + Math.max(0, height)) };
+}
+
+export interface ListProps {
+  readonly selected: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** Each problem in one line; the selected one with its whole message and what to do. */
+export function Problems({
+  problems,
+  selected,
+  height,
+}: ListProps & { readonly problems: readonly Problem[] }): ReactNode {
+  const current = problems[selected];
+  const details = current === undefined ? 0 : 4;
+  const { from, to } = windowOf(selected, problems.length, height - 1 - details);
+  return (
+    <Box flexDirection="column" height={height} overflow="hidden">
+      <Heading
+        title="PROBLEMS"
+        remark={problems.length === 0 ? 'none' : `${selected + 1} of ${problems.length}`}
+      />
+      {problems.slice(from, to).map((problem, at) => (
+        <Line key={problem.path}>
+          <Fixed>
+            <Text {...colour('yellow')}>{from + at === selected ? ' ▶ ' : ' ! '}</Text>
+          </Fixed>
+          <Name text={`${safeName(problem.path)}: ${safeName(problem.message)}`} />
+          <Fixed>
+            <Text>
+              {problem.again ? '  trying again' : ''} {clockTime(problem.time)}{' '}
+            </Text>
+          </Fixed>
+        </Line>
+      ))}
+      {current !== undefined && (
+        <Box flexDirection="column" height={details} overflow="hidden" paddingX={1}>
+          <Text> </Text>
+          <Text wrap="wrap">{safeName(current.message)}</Text>
+          {current.hint !== undefined && <Text wrap="wrap">→ {safeName(current.hint)}</Text>}
+        </Box>
+      )}
+    </Box>
+  );
+}
+
+/** The last transfers, newest first. */
+export function Log({
+  lines,
+  selected,
+  width,
+  height,
+}: ListProps & { readonly lines: readonly RecentLine[] }): ReactNode {
+  const shown = lines.slice(selected, selected + Math.max(0, height - 1));
+  return (
+    <Box flexDirection="column" height={height} overflow="hidden">
+      <Heading title="LOG" remark={lines.length === 0 ? 'nothing yet' : `the last ${lines.length}`} />
+      {shown.map((line, at) => (
+        <RecentRow key={`${line.time} ${line.path} ${at}`} line={line} width={width} />
+      ))}
+    </Box>
+  );
+}
+
+/** All keys, from the table. */
+export function Help({ selected, height }: ListProps): ReactNode {
+  const rows = BINDINGS.slice(selected, selected + Math.max(0, height - 1));
+  return (
+    <Box flexDirection="column" height={height} overflow="hidden">
+      <Heading title="KEYS" remark="esc goes back" />
+      {rows.map(({ order, keys, says, views }) => (
+        <Line key={order}>
+          <Gap cells={3} />
+          <Cell width={16}>{keys.map(keySign).join(', ')}</Cell>
+          <Name text={views === undefined ? says : `${says} (in ${views.join(', ')})`} />
+        </Line>
+      ))}
+    </Box>
+  );
+}

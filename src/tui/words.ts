@@ -1,0 +1,158 @@
+/** States and proofs in signs and words. Meaning is never carried by colour alone. */
+import { formatBytes, formatDuration, plural } from '../model/display.ts';
+import type { ConsentReason } from '../model/plan.ts';
+import type { Proof } from '../model/receipt.ts';
+import type { RecentLine, Snapshot } from '../model/snapshot.ts';
+import type { TransferPhase } from '../model/transfer.ts';
+
+/** Of the user's own 16 colours; undefined: the terminal's foreground. */
+export type Tone = 'green' | 'cyan' | 'yellow' | 'red' | undefined;
+
+export interface Sign {
+  readonly sign: string;
+  readonly word: string;
+  readonly tone: Tone;
+}
+
+/** The state of a vault. */
+export function stateOf(snapshot: Snapshot): Sign {
+  const { state, retryIn, throttle, consent, problems, exit } = snapshot;
+  switch (state) {
+    case 'starting':
+      return { sign: '⟳', word: 'starting', tone: 'cyan' };
+    case 'scanning':
+      return { sign: '⟳', word: 'scanning', tone: 'cyan' };
+    case 'working':
+      return throttle === null
+        ? { sign: '↑', word: 'sending', tone: 'cyan' }
+        : { sign: '≈', word: `sending, throttled (${throttle.resource})`, tone: 'yellow' };
+    case 'idle':
+      return problems.size === 0
+        ? { sign: '✓', word: 'in step', tone: 'green' }
+        : { sign: '!', word: `in step but for ${plural(problems.size, 'problem')}`, tone: 'yellow' };
+    case 'paused':
+      return { sign: '‖', word: 'paused', tone: 'yellow' };
+    case 'offline':
+      return {
+        sign: '…',
+        word: `offline${retryIn === null ? '' : `, trying again in ${formatDuration(retryIn)}`}`,
+        tone: 'yellow',
+      };
+    case 'needs-you':
+      return {
+        sign: '!',
+        word: consent === null ? 'needs you' : `needs you: ${askedFor(consent)}`,
+        tone: 'red',
+      };
+    case 'stopped':
+      return {
+        sign: '✗',
+        word: exit === 0 || exit === null ? 'stopped' : `stopped (exit ${exit})`,
+        tone: 'red',
+      };
+    default:
+      return state satisfies never;
+  }
+}
+
+function askedFor(reason: ConsentReason): string {
+  return reason.kind === 'lost-source'
+    ? 'is this the right folder'
+    : `${plural(reason.removals, 'removal')} to confirm`;
+}
+
+/** The question that waits for `y` or `n`. */
+export function questionOf(reason: ConsentReason): string {
+  if (reason.kind === 'lost-source') return 'This folder is not the one it was. Take it as it is?';
+  return `Remove ${reason.removals.toLocaleString()} of ${plural(reason.of, 'file')} in the bucket?`;
+}
+
+/** A phase that is not a bar. */
+export function phaseWord(phase: TransferPhase): string {
+  switch (phase) {
+    case 'queued':
+      return 'waiting';
+    case 'reading':
+      return 'reading…';
+    case 'sending':
+      return 'sending…';
+    case 'verifying':
+      return 'proving encryption…';
+    case 'done':
+      return 'done';
+    case 'failed':
+      return 'failed';
+    case 'cancelled':
+      return 'called off';
+    default:
+      return phase satisfies never;
+  }
+}
+
+const OUTCOMES: { readonly [K in RecentLine['outcome']]: Sign } = {
+  written: { sign: '✓', word: 'sent', tone: 'green' },
+  restored: { sign: '↓', word: 'restored', tone: 'green' },
+  removed: { sign: '-', word: 'removed from the bucket', tone: undefined },
+  unchanged: { sign: '=', word: 'unchanged, nothing sent', tone: undefined },
+  failed: { sign: '!', word: 'failed', tone: 'yellow' },
+};
+
+/** How a transfer ended. */
+export const outcomeOf = (line: RecentLine): Sign => OUTCOMES[line.outcome];
+
+/** What is said beside the name: the proof, or what went wrong. */
+export function remarkOf(line: RecentLine): string {
+  if (line.outcome === 'failed') return line.message ?? 'failed';
+  if (line.proof === null) return outcomeOf(line).word;
+  const version = line.versionId === null ? '' : `  v ${line.versionId.slice(0, 3)}…`;
+  return `${proofWord(line.proof)}${version}`;
+}
+
+/** The proof of a write, short. */
+export function proofWord(proof: Proof): string {
+  switch (proof.mode) {
+    case 'client':
+      return `sealed, ${proof.format}, ${tail(proof.key)}`;
+    case 'sse-c':
+      return `SSE-C, key MD5 ${proof.keyMd5.slice(0, 4)}…`;
+    case 'sse-kms':
+    case 'dsse-kms':
+      return `${proof.algorithm}, ${tail(proof.keyId)}`;
+    case 'sse-s3':
+      return `SSE-S3, ${proof.algorithm}`;
+    default:
+      return proof satisfies never;
+  }
+}
+
+/** A fingerprint's first four digits; of an ARN or another id, its end. */
+const tail = (key: string): string => (/^[0-9a-f]{16}$/.test(key) ? key.slice(0, 4) : `…${key.slice(-8)}`);
+
+/** `1,204 of 5,310 files   312 MB of 1.1 GB`; what there is to say between two plans. */
+export function progressWords({ plan, done, state, scanned }: Snapshot): string {
+  if (state === 'scanning' || state === 'starting')
+    return scanned === 0 ? '' : `${plural(scanned, 'file')} seen`;
+  const files = plan.put + plan.get + plan.removeRemote;
+  if (state === 'idle' || files === 0)
+    return scanned === 0 ? '' : `${plural(scanned, 'file')} in the last scan`;
+  const of = `${done.files.toLocaleString()} of ${plural(files, 'file')}`;
+  return plan.bytes === 0 ? of : `${of}   ${formatBytes(done.bytes)} of ${formatBytes(plan.bytes)}`;
+}
+
+/** Share done, 0 to 1; undefined where nothing is planned. */
+export function shareDone(snapshot: Snapshot): number | undefined {
+  const { plan, done, active } = snapshot;
+  const files = plan.put + plan.get + plan.removeRemote;
+  if (files === 0) return undefined;
+  let sent = 0;
+  for (const transfer of active.values()) sent += transfer.sent;
+  return Math.min(1, plan.bytes > 0 ? (done.bytes + sent) / plan.bytes : done.files / files);
+}
+
+/** `12:04:31` of an ISO time, in the user's zone. */
+export function clockTime(iso: string): string {
+  const date = new Date(iso);
+  return [date.getHours(), date.getMinutes(), date.getSeconds()]
+    .map((part) => String(part).padStart(2, '0'))
+    .join(':');
+}

@@ -1,0 +1,411 @@
+/** The screen as people read it: whole frames at 80×24, driven by the bindings table. */
+import { render } from 'ink';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import type { EventBody, TransferFacts } from '../../src/model/event.ts';
+import { EMPTY_TOTALS } from '../../src/model/plan.ts';
+import { App } from '../../src/tui/app.tsx';
+import { BINDINGS } from '../../src/tui/keys.ts';
+import { runScreen } from '../../src/tui/run.tsx';
+import { ScreenStore } from '../../src/tui/store.ts';
+import { ManualClock } from '../support/manual-clock.ts';
+import { FakeHandle, FakeStdin, FakeStdout } from './terminal.ts';
+
+const START = Date.UTC(2026, 10, 24, 12, 4, 29);
+const KEYS: { readonly [name: string]: string } = {
+  escape: '\u001b',
+  return: '\r',
+  up: '\u001b[A',
+  down: '\u001b[B',
+  pageup: '\u001b[5~',
+  pagedown: '\u001b[6~',
+  tab: '\t',
+  space: ' ',
+  'ctrl+c': '\u0003',
+};
+
+let clock: ManualClock;
+let handle: FakeHandle;
+let stdout: FakeStdout;
+let stdin: FakeStdin;
+let store: ScreenStore;
+let screen: ReturnType<typeof render>;
+
+function open(columns = 80, rows = 24, note?: string): void {
+  stdout = new FakeStdout(columns, rows);
+  stdin = new FakeStdin();
+  store = new ScreenStore(handle, clock);
+  const vault = {
+    title: '~/Documents',
+    target: 's3://acme-vault/docs/',
+    mode: 'client',
+    key: 'key laptop',
+    handle,
+  };
+  screen = render(<App vaults={[vault]} stores={[store]} {...(note === undefined ? {} : { note })} />, {
+    stdout: stdout as unknown as NodeJS.WriteStream,
+    stdin: stdin as unknown as NodeJS.ReadStream,
+    debug: true,
+    interactive: true,
+    exitOnCtrlC: false,
+    patchConsole: false,
+  });
+}
+
+/** In debug mode Ink writes every frame whole; what else it writes are control sequences. */
+const frames = (): readonly string[] => stdout.written.filter((text) => text.includes(' s3vault'));
+
+/** The last frame, once all that was emitted is shown. */
+async function frame(): Promise<string> {
+  clock.advance(50);
+  await screen.waitUntilRenderFlush();
+  // eslint-disable-next-line no-control-regex
+  return (frames().at(-1) ?? '').replaceAll(/\u001b\[[0-9;]*m/g, '');
+}
+
+/** Presses a key of the bindings table by its name and waits until it has led to something. */
+async function press(key: string): Promise<string> {
+  const progress = () => frames().length + handle.commands.length;
+  const before = progress();
+  stdin.press(KEYS[key] ?? key);
+  await vi.waitUntil(() => progress() > before, { timeout: 2_000, interval: 1 });
+  return frame();
+}
+
+const facts = (id: number, path: string, bytes: number): TransferFacts => ({
+  id,
+  path,
+  key: `docs/${path}`,
+  direction: 'up',
+  bytes,
+  mode: 'client',
+});
+const proof = {
+  mode: 'client',
+  format: 'V3',
+  key: 'a3f941c077be0011',
+  checksum: { algorithm: 'crc32', value: 'AAAAAA==' },
+} as const;
+const done = (id: number, path: string, bytes: number): EventBody => ({
+  event: 'transfer.done',
+  ...facts(id, path, bytes),
+  versionId: '3LgXyz',
+  proof,
+  attempts: 1,
+  ms: 5,
+  result: 'written',
+});
+const failed = (id: number, path: string): EventBody => ({
+  event: 'transfer.failed',
+  ...facts(id, path, 5),
+  versionId: null,
+  proof: null,
+  attempts: 1,
+  ms: 5,
+  error: {
+    code: 'unreadable',
+    message: `${path} cannot be read: permission denied`,
+    hint: 'check its owner',
+  },
+  again: false,
+});
+
+beforeEach(() => {
+  vi.stubEnv('TZ', 'UTC');
+  clock = new ManualClock(START);
+  handle = new FakeHandle(clock);
+});
+
+afterEach(() => {
+  screen.unmount();
+  store.close();
+  vi.unstubAllEnvs();
+});
+
+function sending(): void {
+  handle.emit(
+    { event: 'state', state: 'working' },
+    { event: 'scan', state: 'done', files: 5_310 },
+    { event: 'plan', ...EMPTY_TOTALS, put: 5, bytes: 76_000_000 },
+    { event: 'transfer.start', ...facts(1, 'photos/2026/alps/DSC_0192.NEF', 38_200_000) },
+    { event: 'transfer.start', ...facts(2, 'photos/2026/alps/DSC_0193.NEF', 37_900_000) },
+    { event: 'transfer.start', ...facts(3, 'notes/meeting.md', 4_000) },
+    done(3, 'notes/meeting.md', 4_000),
+    failed(4, 'scans/tax.pdf'),
+  );
+  clock.advance(1_000);
+  handle.emit({
+    event: 'transfer.progress',
+    ...facts(1, 'photos/2026/alps/DSC_0192.NEF', 38_200_000),
+    phase: 'sending',
+    sent: 27_122_000,
+  });
+  clock.advance(1_000);
+}
+
+describe('the dashboard at 80×24', () => {
+  test('while sending', async () => {
+    open();
+    sending();
+    expect(await frame()).toMatchInlineSnapshot(`
+      " s3vault                                      1 vault · 13.6 MB/s ▁█ · 4 s left
+      ────────────────────────────────────────────────────────────────────────────────
+       ▶ ~/Documents  →  s3://acme-vault/docs/                    client · key laptop
+         ↑ sending   1 of 5 files   4.0 KB of 76.0 MB      ███████░░░░░░░░░░░░░  35 %
+
+       TRANSFERS                                                          2 under way
+       ↑ photos/2026/alps/DSC_0192.NEF                    38.2 MB  █████████░░░  71 %
+       ↑ photos/2026/alps/DSC_0193.NEF                    37.9 MB  reading…
+
+       LAST                                                                     proof
+       ! scans/tax.pdf                   5 B  scans/tax.pdf cannot be read:… 12:04:29
+       ✓ notes/meeting.md             4.0 KB  sealed, V3, a3f9  v 3Lg…       12:04:29
+
+
+
+
+
+
+
+
+
+
+      ────────────────────────────────────────────────────────────────────────────────
+       p pause  P problems 1  l log  ? help  q quit"
+    `);
+  });
+
+  test('in step, with a note', async () => {
+    open(80, 24, 'demo: the files change by themselves; q quits');
+    handle.emit({ event: 'scan', state: 'done', files: 33 }, done(1, 'notes/meeting.md', 4_000), {
+      event: 'idle',
+    });
+    expect(await frame()).toMatchInlineSnapshot(`
+      " s3vault                                                    1 vault · 80.0 KB/s
+      ────────────────────────────────────────────────────────────────────────────────
+       ▶ ~/Documents  →  s3://acme-vault/docs/                    client · key laptop
+         ✓ in step   33 files in the last scan
+
+       TRANSFERS                                                                 none
+
+       LAST                                                                     proof
+       ✓ notes/meeting.md             4.0 KB  sealed, V3, a3f9  v 3Lg…       12:04:29
+
+
+
+
+
+
+
+
+
+
+
+
+       demo: the files change by themselves; q quits
+      ────────────────────────────────────────────────────────────────────────────────
+       p pause  P problems  l log  ? help  q quit"
+    `);
+  });
+
+  test('offline', async () => {
+    open();
+    handle.emit({ event: 'state', state: 'offline', retryIn: 8_000 });
+    expect(await frame()).toContain('… offline, trying again in 8.0 s');
+  });
+
+  test('a question waits for y or n, in words', async () => {
+    open();
+    handle.emit(
+      { event: 'consent', reason: { kind: 'many-removals', removals: 1_240, of: 2_000 } },
+      { event: 'state', state: 'needs-you' },
+    );
+    const shown = await frame();
+    expect(shown).toContain('! needs you: 1,240 removals to confirm');
+    expect(shown).toContain('! Remove 1,240 of 2,000 files in the bucket?');
+    await press('y');
+    expect(handle.commands).toEqual([{ command: 'consent', yes: true }]);
+  });
+});
+
+describe('what names can do', () => {
+  const NAMES = [
+    'a\nb',
+    '\u001b[2J\u001b[31mred',
+    '漢字'.repeat(40),
+    'e\u0301'.repeat(60),
+    '🏔️'.repeat(50),
+    '\u202egnp.exe',
+  ];
+
+  test.each([
+    [80, 24],
+    [60, 16],
+    [200, 50],
+  ])('nothing: every line stays within %i columns, %i rows', async (columns, rows) => {
+    open(columns, rows);
+    handle.emit(
+      ...NAMES.flatMap((name, at): EventBody[] => [done(at, name, 1), failed(at + 50, `f${name}`)]),
+    );
+    handle.emit(
+      ...NAMES.map((name, at): EventBody => ({ event: 'transfer.start', ...facts(100 + at, name, 9) })),
+    );
+    for (const shown of [await frame(), await press('P'), await press('l')]) {
+      const lines = shown.split('\n');
+      expect(lines.length).toBeLessThanOrEqual(rows);
+      const { default: widthOf } = await import('string-width');
+      for (const line of lines) expect(widthOf(line)).toBeLessThanOrEqual(columns);
+      expect(shown).not.toContain('\u001b');
+      expect(shown).not.toContain('\u202e');
+    }
+  });
+
+  test('resizing keeps to the window', async () => {
+    open();
+    sending();
+    await frame();
+    stdout.resize(50, 12);
+    await vi.waitUntil(() => (frames().at(-1) ?? '').split('\n').length <= 12, {
+      timeout: 2_000,
+      interval: 1,
+    });
+  });
+});
+
+describe('keys', () => {
+  test('pause and go on', async () => {
+    open();
+    await frame();
+    await press('p');
+    handle.emit({ event: 'state', state: 'paused' });
+    expect(await frame()).toContain('‖ paused');
+    await press('p');
+    expect(handle.commands).toEqual([{ command: 'pause' }, { command: 'resume' }]);
+  });
+
+  test('problems: each with what to do; one or all are tried again', async () => {
+    open();
+    handle.emit(failed(1, 'scans/tax.pdf'), failed(2, 'scans/rent.pdf'));
+    await frame();
+    expect(await press('P')).toMatchInlineSnapshot(`
+      " s3vault                                                                1 vault
+      ────────────────────────────────────────────────────────────────────────────────
+       PROBLEMS                                                                1 of 2
+       ▶ scans/tax.pdf: scans/tax.pdf cannot be read: permission denied      12:04:29
+       ! scans/rent.pdf: scans/rent.pdf cannot be read: permission denied    12:04:29
+
+       scans/tax.pdf cannot be read: permission denied
+       → check its owner
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+      ────────────────────────────────────────────────────────────────────────────────
+       p pause  P problems 2  l log  enter try again  esc back  ? help  q quit"
+    `);
+    await press('down');
+    await press('return');
+    await press('r');
+    expect(handle.commands).toEqual([{ command: 'retry', paths: ['scans/rent.pdf'] }, { command: 'retry' }]);
+    expect(await press('escape')).toContain('LAST');
+  });
+
+  test('a key with nothing to do says why', async () => {
+    open();
+    await frame();
+    expect(await press('r')).toContain('there are no problems');
+    expect(await press('y')).toContain('there is no question to answer');
+    expect(await press('x')).toContain('x does nothing here; ? shows the keys');
+    expect(handle.commands).toEqual([]);
+  });
+
+  test('help shows every binding of the table', async () => {
+    open(100, 30);
+    await frame();
+    const shown = await press('?');
+    for (const { says } of BINDINGS) expect(shown).toContain(says);
+  });
+
+  test('every binding leads somewhere in every view where it is said to work', async () => {
+    const { press: lead, START: ui } = await import('../../src/tui/orders.ts');
+    handle.emit(failed(1, 'a'), { event: 'consent', reason: { kind: 'many-removals', removals: 9, of: 10 } });
+    const around = { snapshot: handle.snapshot(), vaults: 2, page: 5 };
+    for (const { order, keys, views } of BINDINGS) {
+      for (const view of views ?? (['dashboard', 'problems', 'log', 'help'] as const)) {
+        for (const key of keys) {
+          const led = lead(key, { ...ui, view, line: view === 'problems' ? 0 : 1 }, around);
+          const moved =
+            JSON.stringify(led.ui) !== JSON.stringify({ ...ui, view, line: view === 'problems' ? 0 : 1 });
+          // The lists of this test have one line.
+          const still = /up|down/.test(order) && view !== 'help';
+          expect(led.commands.length > 0 || moved || still, `${order} in ${view}`).toBe(true);
+          expect(led.ui.message).not.toContain('does nothing');
+        }
+      }
+    }
+    open();
+  });
+
+  test('no key means two things in one view', () => {
+    for (const view of ['dashboard', 'problems', 'log', 'help'] as const) {
+      const keys = BINDINGS.filter(({ views }) => views?.includes(view) ?? true).flatMap(
+        (binding) => binding.keys,
+      );
+      expect(new Set(keys).size).toBe(keys.length);
+    }
+    open();
+  });
+
+  test('q ends after what is under way, again at once', async () => {
+    open();
+    handle.emit({ event: 'transfer.start', ...facts(1, 'big', 9) });
+    await frame();
+    expect(await press('q')).toContain('ending after 1 transfer; q again ends at once');
+    expect(await press('ctrl+c')).toContain('ending at once');
+    expect(handle.commands).toEqual([{ command: 'stop' }, { command: 'stop' }]);
+  });
+});
+
+test('a flood of events is published every 50 ms at most', () => {
+  open();
+  let published = 0;
+  store.subscribe(() => published++);
+  for (let burst = 0; burst < 200; burst++) {
+    for (let n = 0; n < 500; n++) handle.emit(done(burst * 500 + n, `f${n}`, 1));
+    clock.advance(5);
+  }
+  clock.advance(50);
+  expect(published).toBeLessThanOrEqual((200 * 5) / 50 + 2);
+  expect(store.get().snapshot.done.files).toBe(100_000);
+}, 30_000);
+
+describe('the terminal', () => {
+  test('is as before once the engine has ended', async () => {
+    open();
+    const terminal = new FakeStdout(80, 24);
+    const ended = runScreen({
+      vaults: [{ title: 't', target: 's3://b/', mode: 'client', key: '', handle }],
+      clock,
+      stdout: terminal as unknown as NodeJS.WriteStream,
+      stdin: new FakeStdin() as unknown as NodeJS.ReadStream,
+    });
+    await vi.waitUntil(() => terminal.written.some((text) => text.includes('\u001b[?1049h')), {
+      timeout: 5_000,
+    });
+    handle.end({ exit: 0 });
+    await ended;
+    expect(terminal.written.join('')).toContain('\u001b[?1049l');
+    expect(terminal.written.join('')).toContain('\u001b[?25h');
+    // Only the store of this test's own `open` still listens.
+    expect(handle.listeners).toBe(1);
+  });
+});
