@@ -26,4 +26,6 @@ const { caPem, close, ...connection } = await start();
 writeFileSync(caFile, caPem);
 process.stdout.write(`${JSON.stringify(connection)}\n`);
 process.stdin.resume();
-process.stdin.on('end', () => void close());
+process.stdin.on('end', () => {
+  void Promise.resolve(close());
+});

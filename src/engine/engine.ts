@@ -22,6 +22,7 @@ import { Retries } from './retries.ts';
 import { markListed, mustList, planAll, planHints, roundSources } from './rounds.ts';
 import { Schedule } from './schedule.ts';
 import { Skips } from './skips.ts';
+import { adoptStrays, withIntents } from './strays.ts';
 import type { EngineParts, World } from './world.ts';
 
 export interface EngineOptions {
@@ -211,6 +212,7 @@ export class Engine implements EngineHandle {
       onPace: () => undefined,
     });
     await this.#online.reaching(() => meetRemote(this.#parts, this.#abort.signal));
+    await this.#online.reaching(() => adoptStrays(this.#parts, this.#abort.signal));
     if (watcher !== undefined && !this.#stopping) {
       await watcher.start({
         hint: (hint) => this.#hints.add(hint),
@@ -332,7 +334,7 @@ export class Engine implements EngineHandle {
       if (!this.#paused) this.#state('working');
     }
     this.#plans++;
-    void this.#runActions(plan.actions());
+    void this.#runActions(withIntents(plan.actions(), this.#parts.index));
     if (removals.length > 0) void this.#runActions(removals);
   }
 

@@ -189,10 +189,12 @@ export interface Index {
   under(path: RelPath): readonly IndexRecord[];
   get(key: NameKey): IndexRecord | undefined;
   count(): { readonly files: number; readonly bytes: number };
-  /** All changes in one transaction. */
+  /** All changes in one transaction; Intents of the same keys end with it. */
   commit(changes: readonly IndexChange[]): void;
   /** Journals of unfinished uploads, for going on and for cleaning. */
   journal(): UploadJournals;
+  /** What is about to be sent for the first time. */
+  intents(): Intents;
   /** Where a Plan too long for memory waits; emptied at start. */
   spool(): PlanSpool;
   close(): void;
@@ -201,6 +203,23 @@ export interface Index {
 export type IndexChange =
   | { readonly kind: 'put'; readonly record: IndexRecord }
   | { readonly kind: 'remove'; readonly key: NameKey };
+
+/**
+ * Names of objects that may come into being before any Record knows of them: noted before the first byte is sent, gone
+ * with the commit. What is left after a crash is looked for in the bucket, or an object could stay there for ever
+ * whose file was removed before the next run.
+ */
+export interface Intents {
+  /** Durable when it returns. */
+  add(intents: readonly Intent[]): void;
+  all(): readonly Intent[];
+  remove(key: NameKey): void;
+}
+
+export interface Intent {
+  readonly key: NameKey;
+  readonly path: RelPath;
+}
 
 /** What an upload was begun for; the upload goes on only if all of it still holds. */
 export interface UploadSubject {

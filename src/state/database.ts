@@ -19,6 +19,7 @@ const MIGRATIONS: readonly string[] = [
   ) WITHOUT ROWID;
   CREATE TABLE spool (seq INTEGER PRIMARY KEY, line TEXT NOT NULL);
   `,
+  'CREATE TABLE intents (key TEXT PRIMARY KEY, path TEXT NOT NULL) WITHOUT ROWID;',
 ];
 
 export const SCHEMA_VERSION = MIGRATIONS.length;
@@ -69,6 +70,18 @@ async function prepared(database: DatabaseSync, file: string): Promise<DatabaseS
 export async function memoryDatabase(): Promise<DatabaseSync> {
   const { DatabaseSync } = await loadSqlite();
   return prepared(new DatabaseSync(':memory:'), ':memory:');
+}
+
+/** All of it or nothing. */
+export function inTransaction(database: DatabaseSync, work: () => void): void {
+  database.exec('BEGIN IMMEDIATE');
+  try {
+    work();
+    database.exec('COMMIT');
+  } catch (thrown) {
+    if (database.isTransaction) database.exec('ROLLBACK');
+    throw thrown;
+  }
 }
 
 /** SQLITE_CORRUPT (11) and SQLITE_NOTADB (26). */

@@ -1,7 +1,16 @@
 import { existsSync } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
-import type { Index, IndexChange } from '../model/ports.ts';
-import { indexFile, loadSqlite, makeFolder, memoryDatabase, openDatabase, stateError } from './database.ts';
+import type { Index, IndexChange, Intents } from '../model/ports.ts';
+import {
+  inTransaction,
+  indexFile,
+  loadSqlite,
+  makeFolder,
+  memoryDatabase,
+  openDatabase,
+  stateError,
+} from './database.ts';
+import { openIntents } from './intents.ts';
 import { openJournals, openSpool } from './journals.ts';
 import { takeLock } from './lock.ts';
 import { recordStatements, toRecord, toRow } from './records.ts';
@@ -57,6 +66,9 @@ function indexOn(database: DatabaseSync, release: () => void, folder: string): I
   const dropMeta = database.prepare('DELETE FROM meta WHERE name = ?');
   const journals = openJournals(database);
   const spool = openSpool(database);
+  // Not before it is needed: an Index of an older schema can still be read.
+  let intents: Intents | undefined;
+  const intentsOf = (): Intents => (intents ??= openIntents(database));
   return {
     meta: (name) => {
       const value = getMeta.get(name)?.['value'];
@@ -79,8 +91,9 @@ function indexOn(database: DatabaseSync, release: () => void, folder: string): I
       const row = records.count.get();
       return { files: Number(row?.['files'] ?? 0), bytes: Number(row?.['bytes'] ?? 0) };
     },
-    commit: (changes) => commitAll(database, records, changes, folder),
+    commit: (changes) => commitAll(database, records, intentsOf(), changes, folder),
     journal: () => journals,
+    intents: intentsOf,
     spool: () => spool,
     close: () => {
       database.close();
@@ -92,18 +105,19 @@ function indexOn(database: DatabaseSync, release: () => void, folder: string): I
 function commitAll(
   database: DatabaseSync,
   records: ReturnType<typeof recordStatements>,
+  intents: Intents,
   changes: readonly IndexChange[],
   folder: string,
 ): void {
   try {
-    database.exec('BEGIN IMMEDIATE');
-    for (const change of changes) {
-      if (change.kind === 'put') records.put.run(...toRow(change.record));
-      else records.remove.run(change.key);
-    }
-    database.exec('COMMIT');
+    inTransaction(database, () => {
+      for (const change of changes) {
+        if (change.kind === 'put') records.put.run(...toRow(change.record));
+        else records.remove.run(change.key);
+        intents.remove(change.kind === 'put' ? change.record.key : change.key);
+      }
+    });
   } catch (thrown) {
-    if (database.isTransaction) database.exec('ROLLBACK');
     throw stateError(thrown, folder);
   }
 }
