@@ -1,0 +1,201 @@
+/** What every Index keeps, in memory or on disk. */
+import * as fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { type NameKey, type RelPath, compareUtf8, nameKey, relPath } from '../../src/model/brands.ts';
+import type { Index, UploadSubject } from '../../src/model/ports.ts';
+import type { Record } from '../../src/model/record.ts';
+
+export interface IndexUnderTest {
+  readonly index: Index;
+  /** Closes and opens it again; the same object where nothing outlives it. */
+  readonly again: () => Promise<Index>;
+  readonly end: () => void;
+}
+
+export function record(path: string, over: Partial<Record> = {}): Record {
+  return {
+    key: nameKey(path),
+    path: relPath(path),
+    kind: 'file',
+    size: 5,
+    mtime: 1_700_000_000_123.456,
+    ctime: 1_700_000_000_124.5,
+    inode: 4_294_967_299,
+    mode: 0o100644,
+    digest: new Uint8Array(32).fill(7),
+    etag: 'etag',
+    versionId: 'v1',
+    storedSize: 21,
+    modeFingerprint: 'client/a3f9',
+    seenAt: 1_700_000_001_000,
+    ...over,
+  };
+}
+
+const subject = (path: string, over: Partial<UploadSubject> = {}): UploadSubject => ({
+  key: nameKey(path),
+  path: relPath(path),
+  size: 20,
+  mtime: 1.5,
+  ctime: 2.5,
+  inode: 3,
+  partSize: 8,
+  modeFingerprint: 'client/a3f9',
+  digest: 'abc=',
+  metadata: { 'x-amz-3': 'wrapped' },
+  ...over,
+});
+
+const put = (...paths: readonly string[]) =>
+  paths.map((path) => ({ kind: 'put' as const, record: record(path) }));
+const paths = (records: readonly Record[]): string[] => records.map(({ path }) => path);
+
+/** Names that meet what is hard about order: around `/`, beyond U+FFFF, private use, prefixes. */
+const segment = fc
+  .string({
+    unit: fc.constantFrom('a', 'b', '-', '.', '0', ' ', '\uE000', '\u{1F3D4}', 'é', '~'),
+    minLength: 1,
+    maxLength: 4,
+  })
+  .filter((name) => name !== '.' && name !== '..');
+const anyPath = fc.array(segment, { minLength: 1, maxLength: 3 }).map((parts) => parts.join('/'));
+
+export function indexContract(name: string, make: () => Promise<IndexUnderTest>): void {
+  describe(`${name} as an Index`, () => {
+    let under: IndexUnderTest;
+    let index: Index;
+
+    beforeEach(async () => {
+      under = await make();
+      ({ index } = under);
+    });
+    afterEach(() => under.end());
+
+    test('gives back what it was given, to the last bit', () => {
+      const full = record('dir/na\nme');
+      const bare = record('bare', { kind: 'link', mode: 0o120777, size: 0 });
+      const { digest: _digest, versionId: _version, ...rest } = bare;
+      index.commit([
+        { kind: 'put', record: full },
+        { kind: 'put', record: rest },
+      ]);
+      expect(index.get(full.key)).toEqual(full);
+      expect(index.get(rest.key)).toEqual(rest);
+      expect(index.get(nameKey('none'))).toBeUndefined();
+      expect(index.count()).toEqual({ files: 2, bytes: 5 });
+    });
+
+    test('put replaces, remove removes, and a name may be removed that is not there', () => {
+      index.commit(put('a', 'b'));
+      index.commit([
+        { kind: 'put', record: record('a', { size: 9 }) },
+        { kind: 'remove', key: nameKey('b') },
+        { kind: 'remove', key: nameKey('c') },
+      ]);
+      expect(index.get(nameKey('a'))?.size).toBe(9);
+      expect(index.count().files).toBe(1);
+    });
+
+    test('pages come in the order of UTF-8 bytes, whole and once', async () => {
+      await fc.assert(
+        fc.asyncProperty(
+          fc.uniqueArray(anyPath, { maxLength: 40 }),
+          fc.integer({ min: 1, max: 7 }),
+          async (all, limit) => {
+            index.commit(index.page(undefined, 1_000).map(({ key }) => ({ kind: 'remove', key })));
+            index.commit(put(...all));
+            const seen: string[] = [];
+            let after: NameKey | undefined;
+            for (let page = index.page(after, limit); page.length > 0; page = index.page(after, limit)) {
+              seen.push(...page.map(({ key }) => key));
+              after = page.at(-1)?.key;
+            }
+            expect(seen).toEqual([...new Set(all.map((path) => nameKey(path)))].sort(compareUtf8));
+          },
+        ),
+        { numRuns: 60 },
+      );
+    });
+
+    test('under a folder is what lies in it, and the path itself; never a sibling with a longer name', () => {
+      index.commit(put('a', 'a/b', 'a/b/c', 'a-b', 'a.txt', 'a0', 'ab/c', 'b'));
+      const under_ = (path: string) => paths(index.under(relPath(path)));
+      expect(under_('a')).toEqual(['a', 'a/b', 'a/b/c']);
+      expect(under_('a/b')).toEqual(['a/b', 'a/b/c']);
+      expect(under_('')).toEqual(['a', 'a-b', 'a.txt', 'a/b', 'a/b/c', 'a0', 'ab/c', 'b']);
+      expect(under_('none')).toEqual([]);
+    });
+
+    test('facts about the vault are kept, replaced and dropped', async () => {
+      index.setMeta('device', '12');
+      index.setMeta('device', '13');
+      index.setMeta('gone', 'x');
+      index.setMeta('gone', undefined);
+      const again = await under.again();
+      expect(again.meta('device')).toBe('13');
+      expect(again.meta('gone')).toBeUndefined();
+    });
+
+    test('an Intent stays until a commit of its key', async () => {
+      const intents = ['a', 'b', 'c'].map((path) => ({ key: nameKey(path), path: path as RelPath }));
+      index.intents().add(intents);
+      index.intents().add(intents.slice(0, 1));
+      index.commit([...put('a'), { kind: 'remove', key: nameKey('b') }]);
+      const again = await under.again();
+      expect(again.intents().all()).toEqual(intents.slice(2));
+      again.intents().remove(nameKey('c'));
+      expect(again.intents().all()).toEqual([]);
+    });
+
+    test('a journal goes on where it was, and ends', async () => {
+      const journal = index.journal().create(subject('big'));
+      expect(journal.uploadId).toBeUndefined();
+      journal.begun('upload-1');
+      expect(journal.uploadId).toBe('upload-1');
+      journal.sending(1, 'digest-1');
+      journal.sent(1, { etag: 'e1', crc32: 'c1' });
+      journal.sending(2, 'digest-2');
+      const again = (await under.again()).journal();
+      const found = again.find(nameKey('big'));
+      expect(found?.uploadId).toBe('upload-1');
+      expect(found?.subject).toEqual(subject('big'));
+      expect(found?.part(1)).toEqual({ digest: 'digest-1', answer: { etag: 'e1', crc32: 'c1' } });
+      expect(found?.part(2)).toEqual({ digest: 'digest-2' });
+      expect(found?.part(3)).toBeUndefined();
+      expect(again.all()).toEqual([{ key: 'big', path: 'big', uploadId: 'upload-1' }]);
+      found?.ended();
+      expect(again.find(nameKey('big'))).toBeUndefined();
+      expect(again.all()).toEqual([]);
+    });
+
+    test('a digest once journaled for a part is never replaced', () => {
+      const journal = index.journal().create(subject('big'));
+      journal.sending(1, 'first');
+      journal.sending(1, 'second');
+      expect(journal.part(1)?.digest).toBe('first');
+    });
+
+    test('a new upload of a key forgets the parts of the old one', () => {
+      const old = index.journal().create(subject('big'));
+      old.begun('upload-1');
+      old.sending(1, 'digest-1');
+      const fresh = index.journal().create(subject('big', { size: 30 }));
+      expect(fresh.uploadId).toBeUndefined();
+      expect(fresh.part(1)).toBeUndefined();
+      expect(index.journal().find(nameKey('big'))?.subject.size).toBe(30);
+    });
+
+    test('the spool gives lines back in their order, once', () => {
+      const spool = index.spool();
+      spool.push(['a', 'b', 'c']);
+      spool.push([]);
+      spool.push(['d']);
+      expect(spool.shift(3)).toEqual(['a', 'b', 'c']);
+      expect(spool.shift(3)).toEqual(['d']);
+      expect(spool.shift(3)).toEqual([]);
+      spool.push(['e']);
+      spool.clear();
+      expect(spool.shift(3)).toEqual([]);
+    });
+  });
+}

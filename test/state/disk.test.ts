@@ -1,0 +1,178 @@
+/** What happens to the Index's files: two processes, kills, damage, older and newer schemas, full and read-only disks. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { nameKey } from '../../src/model/brands.ts';
+import { VaultError } from '../../src/model/errors.ts';
+import { SCHEMA_VERSION, indexFile, stateError } from '../../src/state/database.ts';
+import { openIndex, readIndex } from '../../src/state/open-index.ts';
+import { record } from '../contract/index.ts';
+
+const MODULE = new URL('../../src/state/open-index.ts', import.meta.url).href;
+let folder: string;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 's3vault-state-'));
+});
+afterEach(() => {
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/** A process that opens the Index, runs `code` with it as `index`, and says `ready` when it has it. */
+async function other(
+  code: string,
+): Promise<{ child: ChildProcess; said: () => string; ended: Promise<number | null> }> {
+  const script = `import { openIndex } from ${JSON.stringify(MODULE)};
+    const index = await openIndex({ folder: ${JSON.stringify(folder)} });
+    process.stdout.write('ready\\n');
+    ${code}`;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  let said = '';
+  const ended = new Promise<number | null>((resolve) => child.on('close', (code_) => resolve(code_)));
+  await new Promise<void>((resolve, reject) => {
+    child.stdout.on('data', (data: Buffer) => {
+      said += data.toString();
+      if (said.includes('ready')) resolve();
+    });
+    void ended.then(() => reject(new Error(`it ended: ${said}`)));
+  });
+  return { child, said: () => said, ended };
+}
+
+test('a second process is refused with exit 7 and told who holds it; after kill -9 it is free [LOCK-1]', async () => {
+  const { child, ended } = await other('process.stdin.resume();');
+  const refused = await openIndex({ folder }).catch((thrown: unknown) => thrown);
+  expect(refused).toBeInstanceOf(VaultError);
+  expect(refused).toMatchObject({ kind: 'held', exit: 7, message: `process ${child.pid} holds this vault` });
+  // Looking is allowed meanwhile.
+  const view = await readIndex({ folder });
+  expect(view?.count().files).toBe(0);
+  view?.close();
+  child.kill('SIGKILL');
+  await ended;
+  (await openIndex({ folder })).close();
+});
+
+test('a process killed while it commits leaves whole batches only', async () => {
+  for (let round = 0; round < 4; round++) {
+    const { child, said, ended } = await other(`
+      const record = (n, i) => ({ key: n + '-' + i, path: n + '-' + i, kind: 'file', size: 1, mtime: 1, ctime: 1, inode: 1, mode: 1,
+        etag: 'e', storedSize: 1, modeFingerprint: 'm', seenAt: 1 });
+      for (let n = ${round * 1_000_000}; ; n++) {
+        index.commit(Array.from({ length: 20 }, (_, i) => ({ kind: 'put', record: record(n, i) })));
+        process.stdout.write(n + '\\n');
+        if (n % 10 === 0) await new Promise((resolve) => setImmediate(resolve));
+      }`);
+    await new Promise<void>((resolve) =>
+      child.stdout?.on('data', () => said().length > 300 + round * 97 && resolve()),
+    );
+    child.kill('SIGKILL');
+    await ended;
+    const index = await openIndex({ folder });
+    expect(index.count().files % 20).toBe(0);
+    // What was said to be committed is there.
+    const last = said().trim().split('\n').at(-2) ?? '';
+    expect(index.get(nameKey(`${last}-19`))).toBeDefined();
+    index.close();
+  }
+}, 30_000);
+
+test('files are for the user alone', async () => {
+  (await openIndex({ folder: join(folder, 'new') })).close();
+  expect(statSync(join(folder, 'new')).mode & 0o777).toBe(0o700);
+  for (const name of readdirSync(join(folder, 'new')))
+    expect(statSync(join(folder, 'new', name)).mode & 0o077).toBe(0);
+});
+
+test('an Index of schema 1 is brought to the newest, and can be looked at before', async () => {
+  const index = await openIndex({ folder });
+  index.commit([{ kind: 'put', record: record('kept') }]);
+  index.close();
+  const old = new DatabaseSync(indexFile(folder));
+  old.exec('DROP TABLE intents; PRAGMA user_version = 1;');
+  old.close();
+  const view = await readIndex({ folder });
+  expect(view?.count().files).toBe(1);
+  view?.close();
+  const migrated = await openIndex({ folder });
+  expect(migrated.get(nameKey('kept'))).toEqual(record('kept'));
+  expect(migrated.intents().all()).toEqual([]);
+  migrated.close();
+  const after = new DatabaseSync(indexFile(folder));
+  expect(after.prepare('PRAGMA user_version').get()).toEqual({ user_version: SCHEMA_VERSION });
+  after.close();
+});
+
+test('an Index of a newer s3vault is refused and left as it is', async () => {
+  (await openIndex({ folder })).close();
+  const newer = new DatabaseSync(indexFile(folder));
+  newer.exec('PRAGMA user_version = 99');
+  newer.close();
+  const before = readFileSync(indexFile(folder));
+  await expect(openIndex({ folder })).rejects.toMatchObject({
+    code: 'index-newer',
+    exit: 2,
+    hint: 'update s3vault on this machine',
+  });
+  expect(readFileSync(indexFile(folder)).equals(before)).toBe(true);
+  // And the lock is free again.
+  await expect(openIndex({ folder })).rejects.toMatchObject({ code: 'index-newer' });
+});
+
+test.each([
+  'not a database',
+  '',
+])('a damaged Index is set aside, never overwritten, and begun anew (%j)', async (text) => {
+  const file = indexFile(folder);
+  mkdirSync(folder, { recursive: true });
+  const rubbish = text === '' ? Buffer.alloc(8192, 0xff) : Buffer.from(text.repeat(200));
+  writeFileSync(file, rubbish);
+  const index = await openIndex({ folder });
+  expect(index.count().files).toBe(0);
+  index.commit([{ kind: 'put', record: record('new') }]);
+  index.close();
+  expect(readFileSync(`${file}.damaged-1`).equals(rubbish)).toBe(true);
+});
+
+test('a full disk is said so, and nothing half is kept', async () => {
+  const index = await openIndex({ folder });
+  index.commit([{ kind: 'put', record: record('first') }]);
+  index.close();
+  // The database's own limit stands in for the disk's: the same SQLITE_FULL.
+  const tight = new DatabaseSync(indexFile(folder));
+  const pages = Number(tight.prepare('PRAGMA page_count').get()?.['page_count']);
+  tight.exec(`PRAGMA max_page_count = ${pages}`);
+  let thrown: unknown;
+  try {
+    tight.exec('BEGIN');
+    for (let n = 0; n < 10_000; n++)
+      tight.prepare('INSERT INTO meta VALUES (?, ?)').run(`n${n}`, 'x'.repeat(500));
+    tight.exec('COMMIT');
+  } catch (error) {
+    thrown = error;
+  }
+  tight.close();
+  expect(stateError(thrown, folder)).toMatchObject({
+    code: 'state-full',
+    message: `no room left for the Index: ${folder}`,
+  });
+  const again = await openIndex({ folder });
+  expect(again.count().files).toBe(1);
+  again.close();
+});
+
+test('a folder that cannot be made is said so', async () => {
+  writeFileSync(join(folder, 'file'), '');
+  await expect(openIndex({ folder: join(folder, 'file', 'state') })).rejects.toMatchObject({
+    code: 'state-unwritable',
+  });
+});
+
+test('where there is no Index there is nothing to look at', async () => {
+  expect(await readIndex({ folder: join(folder, 'none') })).toBeUndefined();
+});
