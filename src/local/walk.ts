@@ -43,8 +43,10 @@ export async function* walkFolder(options: WalkOptions): AsyncIterable<readonly 
     if (batch.length < BATCH && !late) continue;
     if (batch.length > 0) yield batch;
     batch = [];
-    if (late) await new Promise((resolve) => setImmediate(resolve));
     if (signal?.aborted === true) throw new VaultError('cancelled', 'cancelled', 'the scan was called off');
+    if (!late) continue;
+    // The slice goes on over several batches: whoever takes them may never wait for the event loop either.
+    await new Promise((resolve) => setImmediate(resolve));
     since = clock.ticks();
   }
   if (batch.length > 0) yield batch;
