@@ -24,7 +24,8 @@ export function openWatcher(options: WatchOptions): Watcher {
   return new FolderWatcher(options);
 }
 
-class FolderWatcher implements Watcher {
+/** The Watcher of `openWatcher`; of itself only for tests of what a system refuses. */
+export class FolderWatcher implements Watcher {
   readonly #options: WatchOptions;
   #watcher: FSWatcher | undefined;
   /** Folders that are scanned instead of watched. */
@@ -50,7 +51,7 @@ class FolderWatcher implements Watcher {
     });
     this.#watcher = watcher;
     watcher.on('all', (event, path) => this.#changed(event, path, listener));
-    watcher.on('error', (error) => this.#failed(error, listener));
+    watcher.on('error', (error) => this.failed(error, listener));
     await new Promise<void>((resolve) => watcher.once('ready', resolve));
     if (this.#unwatched.size === 0) listener.state(poll === true ? 'polling' : 'watching');
   }
@@ -82,7 +83,8 @@ class FolderWatcher implements Watcher {
     }
   }
 
-  #failed(thrown: unknown, listener: WatchListener): void {
+  /** What chokidar reports as an error. */
+  failed(thrown: unknown, listener: WatchListener): void {
     if (this.#closed) return;
     const { code, path } = thrown as NodeJS.ErrnoException;
     const rel = path === undefined ? undefined : this.#relative(path);

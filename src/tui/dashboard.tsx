@@ -5,7 +5,7 @@ import type { ActiveTransfer, RecentLine } from '../model/snapshot.ts';
 import { Cell, Fixed, Gap, Heading, Line, Name, StateSign, barText, colour, percent } from './parts.tsx';
 import type { Shown } from './store.ts';
 import type { ScreenVault } from './run.tsx';
-import { clockTime, outcomeOf, phaseWord, progressWords, remarkOf, shareDone, stateOf } from './words.ts';
+import { clockTime, outcomeOf, phaseWord, progressWords, remarkOf, shareDone, stateOf, timeLeft } from './words.ts';
 
 export interface DashboardProps {
   readonly vaults: readonly ScreenVault[];
@@ -108,7 +108,7 @@ function VaultHead({
       <Line>
         <Gap cells={3} />
         <Fixed>
-          <StateSign sign={stateOf(snapshot)} />
+          <StateSign sign={stateOf(shown)} />
         </Fixed>
         <Gap cells={3} />
         <Name text={progressWords(snapshot)} />
@@ -183,12 +183,4 @@ export function overall(vaults: number, { speed, sparkline, left }: Shown): stri
   if (speed > 0) parts.push(`${formatBytes(speed)}/s${sparkline === '' ? '' : ` ${sparkline}`}`);
   if (left !== undefined) parts.push(`${timeLeft(left)} left`);
   return parts.join(' · ');
-}
-
-/** Whole seconds, minutes or hours: a number that jumps less. */
-function timeLeft(ms: number): string {
-  const seconds = Math.ceil(ms / 1_000);
-  if (seconds < 90) return `${seconds} s`;
-  const minutes = Math.round(seconds / 60);
-  return minutes < 90 ? `${minutes} min` : `${Math.round(minutes / 60)} h`;
 }

@@ -1,7 +1,9 @@
 /** Speed and time left, counted on bytes that the store has acknowledged. */
 
-/** Seconds that the speed is an average of. */
+/** Time that the speed is an average of. */
 const WINDOW_MS = 10_000;
+/** Shorter than this is no measure: one small file would look like a fast line. */
+const LEAST_MS = 1_000;
 /** One bar of the sparkline. */
 const BAR_MS = 1_000;
 const BARS = 8;
@@ -17,9 +19,11 @@ export class Meter {
   #bars: readonly number[] = [];
   #barSince: Sample | undefined;
 
-  /** `bytes` acknowledged in all, at monotonic `at` ms. */
+  /** `bytes` acknowledged in all, at monotonic `at` ms. To be called every second or oftener, also while nothing moves. */
   note(at: number, bytes: number): void {
     const last = this.#samples.at(-1);
+    // Work that begins after a pause is measured from its beginning.
+    if (last !== undefined && this.speed === 0) this.#samples = [last];
     if (last?.at === at) this.#samples = [...this.#samples.slice(0, -1), { at, bytes }];
     else this.#samples = [...this.#samples, { at, bytes }];
     // The one before the window stays: the average begins there.
@@ -44,8 +48,8 @@ export class Meter {
   get speed(): number {
     const first = this.#samples[0];
     const last = this.#samples.at(-1);
-    if (first === undefined || last === undefined || last.at <= first.at) return 0;
-    return ((last.bytes - first.bytes) * 1_000) / (last.at - first.at);
+    if (first === undefined || last === undefined) return 0;
+    return ((last.bytes - first.bytes) * 1_000) / Math.max(LEAST_MS, last.at - first.at);
   }
 
   /** The last seconds, the highest bar being the fastest of them. */

@@ -11,12 +11,18 @@ export interface Shown {
   readonly sparkline: string;
   /** Milliseconds left, where that can be known. */
   readonly left: number | undefined;
+  /** Milliseconds until the store is tried again, counted down; null unless offline with a known time. */
+  readonly retryIn: number | null;
+  /** The store asked for a slower pace lately. */
+  readonly throttled: boolean;
 }
 
 /** Events wait so long before they are shown together. */
 const PUBLISH_MS = 50;
-/** The speed falls while nothing happens: it is looked at so often. */
+/** The speed falls and the wait runs out while nothing happens: they are looked at so often. */
 const BEAT_MS = 1_000;
+/** No Event says that a throttle is over: after so long without another it is. */
+const THROTTLED_MS = 30_000;
 
 /**
  * One vault's Events folded for React (`useSyncExternalStore`). However many come, the screen hears of them every
@@ -27,6 +33,8 @@ export class ScreenStore {
   readonly #listeners = new Set<() => void>();
   readonly #meter = new Meter();
   #waiting: Event[] = [];
+  #retryAt: number | undefined;
+  #throttledUntil = 0;
   #shown: Shown;
   #cancelPublish: (() => void) | undefined;
   #cancelBeat: (() => void) | undefined;
@@ -34,7 +42,9 @@ export class ScreenStore {
 
   constructor(handle: Pick<EngineHandle, 'subscribe' | 'snapshot'>, clock: Clock) {
     this.#clock = clock;
-    this.#shown = this.#show(handle.snapshot());
+    const first = handle.snapshot();
+    if (first.retryIn !== null) this.#retryAt = clock.ticks() + first.retryIn;
+    this.#shown = this.#show(first);
     this.#unsubscribe = handle.subscribe((event) => this.#hear(event));
     this.#beat();
   }
@@ -54,6 +64,10 @@ export class ScreenStore {
 
   #hear(event: Event): void {
     this.#waiting.push(event);
+    if (event.event === 'state') {
+      this.#retryAt = event.retryIn === undefined ? undefined : this.#clock.ticks() + event.retryIn;
+    }
+    if (event.event === 'throttle') this.#throttledUntil = this.#clock.ticks() + THROTTLED_MS;
     this.#cancelPublish ??= this.#clock.after(PUBLISH_MS, () => this.#publish());
   }
 
@@ -67,17 +81,24 @@ export class ScreenStore {
 
   #beat(): void {
     this.#cancelBeat = this.#clock.after(BEAT_MS, () => {
-      if (this.#shown.speed > 0 && this.#waiting.length === 0) this.#publish();
+      const { snapshot, speed, retryIn, throttled } = this.#shown;
+      this.#meter.note(this.#clock.ticks(), snapshot.acknowledged);
+      const moves = speed > 0 || throttled || (retryIn ?? 0) > 0;
+      if (moves && this.#waiting.length === 0) this.#publish();
       this.#beat();
     });
   }
 
   #show(snapshot: Snapshot): Shown {
-    this.#meter.note(this.#clock.ticks(), snapshot.acknowledged);
+    const now = this.#clock.ticks();
+    this.#meter.note(now, snapshot.acknowledged);
     const { speed, sparkline } = this.#meter;
+    const retryAt = snapshot.state === 'offline' ? this.#retryAt : undefined;
+    const retryIn = retryAt === undefined ? null : Math.max(0, retryAt - now);
+    const throttled = snapshot.throttle !== null && now < this.#throttledUntil;
     const working = snapshot.state === 'working' || snapshot.state === 'scanning';
     const left = working ? this.#meter.left(bytesLeft(snapshot)) : undefined;
-    return { snapshot, speed, sparkline, left };
+    return { snapshot, speed, sparkline, left, retryIn, throttled };
   }
 }
 

@@ -1,9 +1,10 @@
 /** States and proofs in signs and words. Meaning is never carried by colour alone. */
-import { formatBytes, formatDuration, plural } from '../model/display.ts';
+import { formatBytes, plural } from '../model/display.ts';
 import type { ConsentReason } from '../model/plan.ts';
 import type { Proof } from '../model/receipt.ts';
 import type { RecentLine, Snapshot } from '../model/snapshot.ts';
 import type { TransferPhase } from '../model/transfer.ts';
+import type { Shown } from './store.ts';
 
 /** Of the user's own 16 colours; undefined: the terminal's foreground. */
 export type Tone = 'green' | 'cyan' | 'yellow' | 'red' | undefined;
@@ -15,17 +16,21 @@ export interface Sign {
 }
 
 /** The state of a vault. */
-export function stateOf(snapshot: Snapshot): Sign {
-  const { state, retryIn, throttle, consent, problems, exit } = snapshot;
+export function stateOf({
+  snapshot,
+  retryIn,
+  throttled,
+}: Pick<Shown, 'snapshot' | 'retryIn' | 'throttled'>): Sign {
+  const { state, throttle, consent, problems, exit } = snapshot;
   switch (state) {
     case 'starting':
       return { sign: '⟳', word: 'starting', tone: 'cyan' };
     case 'scanning':
       return { sign: '⟳', word: 'scanning', tone: 'cyan' };
     case 'working':
-      return throttle === null
-        ? { sign: '↑', word: 'sending', tone: 'cyan' }
-        : { sign: '≈', word: `sending, throttled (${throttle.resource})`, tone: 'yellow' };
+      return throttled && throttle !== null
+        ? { sign: '≈', word: `throttled (${throttle.resource.toUpperCase()})`, tone: 'yellow' }
+        : { sign: '↑', word: 'sending', tone: 'cyan' };
     case 'idle':
       return problems.size === 0
         ? { sign: '✓', word: 'in step', tone: 'green' }
@@ -35,7 +40,7 @@ export function stateOf(snapshot: Snapshot): Sign {
     case 'offline':
       return {
         sign: '…',
-        word: `offline${retryIn === null ? '' : `, trying again in ${formatDuration(retryIn)}`}`,
+        word: `offline${retryIn === null ? '' : `, trying again ${inTime(retryIn)}`}`,
         tone: 'yellow',
       };
     case 'needs-you':
@@ -55,15 +60,35 @@ export function stateOf(snapshot: Snapshot): Sign {
   }
 }
 
+const inTime = (ms: number): string => (ms <= 0 ? 'now' : `in ${timeLeft(ms)}`);
+
+/** Whole seconds, minutes or hours: a number that jumps less. */
+export function timeLeft(ms: number): string {
+  const seconds = Math.ceil(ms / 1_000);
+  if (seconds < 90) return `${seconds} s`;
+  const minutes = Math.round(seconds / 60);
+  return minutes < 90 ? `${minutes} min` : `${Math.round(minutes / 60)} h`;
+}
+
 function askedFor(reason: ConsentReason): string {
   return reason.kind === 'lost-source'
     ? 'is this the right folder'
     : `${plural(reason.removals, 'removal')} to confirm`;
 }
 
-/** The question that waits for `y` or `n`. */
+type LostWhy = Extract<ConsentReason, { kind: 'lost-source' }>['why'];
+
+const LOST: { readonly [K in LostWhy]: string } = {
+  'marker-missing': 'The folder lost its marker file. Is it still the right one?',
+  'marker-foreign': 'The folder belongs to another vault. Use it for this one?',
+  'other-device': 'The folder is on another disk than before. Is that right?',
+  'empty-root': 'The folder held files and is empty now. Is that right?',
+  'root-missing': 'The folder is not there. Look again?',
+};
+
+/** The question that waits for `y` or `n`. Short enough for 80 columns. */
 export function questionOf(reason: ConsentReason): string {
-  if (reason.kind === 'lost-source') return 'This folder is not the one it was. Take it as it is?';
+  if (reason.kind === 'lost-source') return LOST[reason.why];
   return `Remove ${reason.removals.toLocaleString()} of ${plural(reason.of, 'file')} in the bucket?`;
 }
 
@@ -102,11 +127,15 @@ export const outcomeOf = (line: RecentLine): Sign => OUTCOMES[line.outcome];
 
 /** What is said beside the name: the proof, or what went wrong. */
 export function remarkOf(line: RecentLine): string {
-  if (line.outcome === 'failed') return line.message ?? 'failed';
+  if (line.outcome === 'failed') return aboutPath(line.message ?? 'failed', line.path);
   if (line.proof === null) return outcomeOf(line).word;
   const version = line.versionId === null ? '' : `  v ${line.versionId.slice(0, 3)}…`;
   return `${proofWord(line.proof)}${version}`;
 }
+
+/** A message beside a path it begins with, without it. */
+export const aboutPath = (message: string, path: string): string =>
+  message.startsWith(`${path} `) ? message.slice(path.length + 1) : message;
 
 /** The proof of a write, short. */
 export function proofWord(proof: Proof): string {
@@ -139,14 +168,15 @@ export function progressWords({ plan, done, state, scanned }: Snapshot): string 
   return plan.bytes === 0 ? of : `${of}   ${formatBytes(done.bytes)} of ${formatBytes(plan.bytes)}`;
 }
 
-/** Share done, 0 to 1; undefined where nothing is planned. */
+/** Share done, 0 to 1; less than 1 while a file lacks its proof. Undefined where nothing is planned or left to do. */
 export function shareDone(snapshot: Snapshot): number | undefined {
-  const { plan, done, active } = snapshot;
+  const { plan, done, active, state } = snapshot;
   const files = plan.put + plan.get + plan.removeRemote;
-  if (files === 0) return undefined;
+  if (files === 0 || state === 'idle' || state === 'stopped') return undefined;
+  if (done.files >= files) return 1;
   let sent = 0;
   for (const transfer of active.values()) sent += transfer.sent;
-  return Math.min(1, plan.bytes > 0 ? (done.bytes + sent) / plan.bytes : done.files / files);
+  return Math.min(0.99, plan.bytes > 0 ? (done.bytes + sent) / plan.bytes : done.files / files);
 }
 
 /** `12:04:31` of an ISO time, in the user's zone. */
