@@ -5,7 +5,16 @@ import type { ActiveTransfer, RecentLine } from '../model/snapshot.ts';
 import { Cell, Fixed, Gap, Heading, Line, Name, StateSign, barText, colour, percent } from './parts.tsx';
 import type { Shown } from './store.ts';
 import type { ScreenVault } from './run.tsx';
-import { clockTime, outcomeOf, phaseWord, progressWords, remarkOf, shareDone, stateOf, timeLeft } from './words.ts';
+import {
+  clockTime,
+  outcomeOf,
+  phaseWord,
+  progressWords,
+  remarkOf,
+  shareDone,
+  stateOf,
+  timeLeft,
+} from './words.ts';
 
 export interface DashboardProps {
   readonly vaults: readonly ScreenVault[];

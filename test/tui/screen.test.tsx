@@ -157,7 +157,7 @@ describe('the dashboard at 80×24', () => {
        ↑ photos/2026/alps/DSC_0193.NEF                    37.9 MB  reading…
 
        LAST                                                                     proof
-       ! scans/tax.pdf                   5 B  scans/tax.pdf cannot be read:… 12:04:29
+       ! scans/tax.pdf                   5 B  cannot be read: permission de… 12:04:29
        ✓ notes/meeting.md             4.0 KB  sealed, V3, a3f9  v 3Lg…       12:04:29
 
 
@@ -180,7 +180,7 @@ describe('the dashboard at 80×24', () => {
       event: 'idle',
     });
     expect(await frame()).toMatchInlineSnapshot(`
-      " s3vault                                                    1 vault · 80.0 KB/s
+      " s3vault                                                     1 vault · 4.0 KB/s
       ────────────────────────────────────────────────────────────────────────────────
        ▶ ~/Documents  →  s3://acme-vault/docs/                    client · key laptop
          ✓ in step   33 files in the last scan
@@ -210,7 +210,68 @@ describe('the dashboard at 80×24', () => {
   test('offline', async () => {
     open();
     handle.emit({ event: 'state', state: 'offline', retryIn: 8_000 });
-    expect(await frame()).toContain('… offline, trying again in 8.0 s');
+    expect(await frame()).toMatchInlineSnapshot(`
+      " s3vault                                                                1 vault
+      ────────────────────────────────────────────────────────────────────────────────
+       ▶ ~/Documents  →  s3://acme-vault/docs/                    client · key laptop
+         … offline, trying again in 8 s
+
+       TRANSFERS                                                                 none
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+      ────────────────────────────────────────────────────────────────────────────────
+       p pause  P problems  l log  ? help  q quit"
+    `);
+    clock.advance(5_000);
+    expect(await frame()).toContain('… offline, trying again in 3 s');
+    clock.advance(5_000);
+    expect(await frame()).toContain('… offline, trying again now');
+  });
+
+  test('throttled, until the store has not asked for it in a while', async () => {
+    open();
+    handle.emit(
+      { event: 'state', state: 'working' },
+      { event: 'throttle', resource: 'kms', rate: 8, quota: null },
+    );
+    expect(await frame()).toContain('≈ throttled (KMS)');
+    clock.advance(31_000);
+    expect(await frame()).toContain('↑ sending');
+  });
+
+  test('with problems left the bar of the plan is gone once there is nothing to do', async () => {
+    open();
+    sending();
+    expect(await frame()).toContain('%');
+    handle.emit({ event: 'idle' });
+    expect(await frame()).toMatch(/! in step but for 1 problem .*\n/);
+    expect((await frame()).split('\n')[3]).not.toContain('█');
+  });
+
+  test('no hundred percent before the last proof', async () => {
+    open();
+    handle.emit(
+      { event: 'state', state: 'working' },
+      { event: 'plan', ...EMPTY_TOTALS, put: 1, bytes: 100 },
+      { event: 'transfer.progress', ...facts(1, 'a', 100), phase: 'verifying', sent: 100 },
+    );
+    const shown = await frame();
+    expect(shown).toContain('99 %');
+    expect(shown).toContain('proving encryption…');
   });
 
   test('a question waits for y or n, in words', async () => {
@@ -220,8 +281,32 @@ describe('the dashboard at 80×24', () => {
       { event: 'state', state: 'needs-you' },
     );
     const shown = await frame();
-    expect(shown).toContain('! needs you: 1,240 removals to confirm');
-    expect(shown).toContain('! Remove 1,240 of 2,000 files in the bucket?');
+    expect(shown).toMatchInlineSnapshot(`
+      " s3vault                                                                1 vault
+      ────────────────────────────────────────────────────────────────────────────────
+       ▶ ~/Documents  →  s3://acme-vault/docs/                    client · key laptop
+         ! needs you: 1,240 removals to confirm
+
+       TRANSFERS                                                                 none
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+       ! Remove 1,240 of 2,000 files in the bucket?                        y yes n no
+      ────────────────────────────────────────────────────────────────────────────────
+       p pause  P problems  l log  ? help  q quit"
+    `);
     await press('y');
     expect(handle.commands).toEqual([{ command: 'consent', yes: true }]);
   });
