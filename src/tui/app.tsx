@@ -1,10 +1,10 @@
-import { Box, Text, useInput, useWindowSize } from 'ink';
+import { Box, Text, useInput, usePaste, useWindowSize } from 'ink';
 import { type ReactNode, useMemo, useRef, useState, useSyncExternalStore } from 'react';
 import { safeName } from '../model/display.ts';
 import { Dashboard, overall } from './dashboard.tsx';
-import { type View, BINDINGS, keyName, keySign } from './keys.ts';
+import { type Binding, type Order, type View, BINDINGS, keyName, keySign, pressesIn } from './keys.ts';
 import { Help, Log, Problems } from './lists.tsx';
-import { type Ui, START, press } from './orders.ts';
+import { type Ui, START, press, quitWords } from './orders.ts';
 import { Fixed, Gap, Line, Name, Rule, colour } from './parts.tsx';
 import type { ScreenVault } from './run.tsx';
 import type { ScreenStore, Shown } from './store.ts';
@@ -17,28 +17,38 @@ export interface AppProps {
   readonly note?: string;
 }
 
-/** Title, rule, rule and footer; a line for what is said. */
+/** Title, rule, rule and footer; a line for what is said. On Windows a full window is cleared at each frame: one less. */
 const FRAME = 5;
 
 export function App({ vaults, stores, note }: AppProps): ReactNode {
-  const { columns, rows } = useWindowSize();
+  const { columns, rows: all } = useWindowSize();
+  const rows = process.platform === 'win32' ? all - 1 : all;
   const shown = useAll(stores);
   const [ui, setUi] = useState(START);
   // Keys can come faster than frames: each starts from where the last one led.
   const latest = useRef(ui);
   const height = Math.max(4, rows - FRAME);
-  useInput((input, key) => {
+  const obey = (name: string): void => {
     const { vault } = latest.current;
     const store = stores[vault];
     if (store === undefined) return;
     const around = { snapshot: store.get().snapshot, vaults: vaults.length, page: Math.max(1, height - 2) };
-    const led = press(keyName(input, key), latest.current, around);
+    const led = press(name, latest.current, around);
     latest.current = led.ui;
     setUi(led.ui);
     for (const command of led.commands) {
       const handles = command.command === 'stop' ? vaults : vaults.slice(vault, vault + 1);
       for (const { handle } of handles) handle.command(command);
     }
+  };
+  useInput((input, key) => {
+    const names = input.length > 1 ? pressesIn(input) : [input];
+    for (const name of names) obey(keyName(name, key));
+  });
+  // Pasted text must not answer questions.
+  usePaste(() => {
+    latest.current = { ...latest.current, message: 'pasted text is ignored' };
+    setUi(latest.current);
   });
   const current = shown[ui.vault];
   if (current === undefined) return null;
@@ -47,7 +57,7 @@ export function App({ vaults, stores, note }: AppProps): ReactNode {
       <Title vaults={vaults.length} shown={current} />
       <Rule width={columns} />
       <Body ui={ui} vaults={vaults} shown={shown} width={columns} height={height} />
-      <Said ui={ui} shown={current} {...(note === undefined ? {} : { note })} />
+      <Said ui={ui} shown={shown} {...(note === undefined ? {} : { note })} />
       <Rule width={columns} />
       <Footer
         view={ui.view}
@@ -102,11 +112,18 @@ interface BodyProps {
 function Body({ ui, vaults, shown, width, height }: BodyProps): ReactNode {
   const snapshot = shown[ui.vault]?.snapshot;
   const place = { selected: ui.line, width, height };
+  const problems = [...(snapshot?.problems.values() ?? [])];
   switch (ui.view) {
     case 'dashboard':
       return <Dashboard vaults={vaults} shown={shown} selected={ui.vault} width={width} height={height} />;
     case 'problems':
-      return <Problems problems={[...(snapshot?.problems.values() ?? [])]} {...place} />;
+      return (
+        <Problems
+          problems={problems}
+          {...place}
+          selected={Math.max(0, Math.min(ui.line, problems.length - 1))}
+        />
+      );
     case 'log':
       return <Log lines={snapshot?.recent ?? []} {...place} />;
     case 'help':
@@ -116,18 +133,20 @@ function Body({ ui, vaults, shown, width, height }: BodyProps): ReactNode {
   }
 }
 
-/** One line: the question that waits, else what the last key led to, else the note. */
+/** One line: that it ends, else the question that waits, else what the last key led to, else the note. */
 function Said({
   ui,
   shown,
   note,
 }: {
   readonly ui: Ui;
-  readonly shown: Shown;
+  readonly shown: readonly Shown[];
   readonly note?: string;
 }): ReactNode {
-  const { consent } = shown.snapshot;
-  if (consent !== null) {
+  const consent = shown[ui.vault]?.snapshot.consent ?? null;
+  const underWay = shown.reduce((sum, { snapshot }) => sum + snapshot.active.size, 0);
+  const ending = quitWords(ui.quits, underWay);
+  if (consent !== null && ending === '') {
     return (
       <Line>
         <Fixed>
@@ -143,7 +162,7 @@ function Said({
   return (
     <Line>
       <Gap cells={1} />
-      <Name text={safeName(ui.message === '' ? (note ?? '') : ui.message)} />
+      <Name text={safeName(ending || ui.message || (note ?? ''))} />
     </Line>
   );
 }
@@ -164,16 +183,23 @@ function Footer({
     if (order === 'problems' && problems > 0) return `${footer} ${problems}`;
     return order === 'pause' && paused ? 'go on' : footer;
   };
+  const hint = ({ order, keys: [first], footer = '' }: Binding): ReactNode => (
+    <Box key={order} flexShrink={0} height={1}>
+      <Text>
+        {' '}
+        <Text bold>{keySign(first)}</Text> {wordOf(order, footer)}{' '}
+      </Text>
+    </Box>
+  );
+  // What does not fit goes to a second row, which is hidden; how to leave and to learn more always fits.
   return (
     <Line>
-      {hints.map(({ order, keys: [first], footer = '' }) => (
-        <Box key={order} flexShrink={0} height={1}>
-          <Text>
-            {' '}
-            <Text bold>{keySign(first)}</Text> {wordOf(order, footer)}{' '}
-          </Text>
-        </Box>
-      ))}
+      <Box flexGrow={1} flexShrink={1} flexWrap="wrap" height={1} overflow="hidden">
+        {hints.filter(({ order }) => !ALWAYS.has(order)).map(hint)}
+      </Box>
+      {hints.filter(({ order }) => ALWAYS.has(order)).map(hint)}
     </Line>
   );
 }
+
+const ALWAYS: ReadonlySet<Order> = new Set<Order>(['help', 'quit']);

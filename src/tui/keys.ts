@@ -114,6 +114,15 @@ export function keyName(input: string, key: PressedKey): string {
   return key.ctrl ? `ctrl+${input}` : input;
 }
 
+/**
+ * The presses in one chunk of input: a held or doubled key can come as `qq`. Different characters at once are a paste
+ * from a terminal that does not say so, and are nothing.
+ */
+export function pressesIn(input: string): readonly string[] {
+  const chars = Array.from(input);
+  return chars.every((char) => char === chars[0]) ? chars : [];
+}
+
 const SIGNS: { readonly [name: string]: string } = { return: 'enter', escape: 'esc', up: '↑', down: '↓' };
 
 /** A key as people read it. */

@@ -5,7 +5,7 @@ import type { Problem, RecentLine } from '../model/snapshot.ts';
 import { RecentRow } from './dashboard.tsx';
 import { BINDINGS, keySign } from './keys.ts';
 import { Cell, Fixed, Gap, Heading, Line, Name, colour } from './parts.tsx';
-import { clockTime } from './words.ts';
+import { aboutPath, clockTime } from './words.ts';
 
 /** A window of `height` lines over a list, so that `selected` is in it. */
 export function windowOf(selected: number, count: number, height: number): { from: number; to: number } {
@@ -39,7 +39,7 @@ export function Problems({
           <Fixed>
             <Text {...colour('yellow')}>{from + at === selected ? ' ▶ ' : ' ! '}</Text>
           </Fixed>
-          <Name text={`${safeName(problem.path)}: ${safeName(problem.message)}`} />
+          <Name text={`${safeName(problem.path)}: ${safeName(aboutPath(problem.message, problem.path))}`} />
           <Fixed>
             <Text>
               {problem.again ? '  trying again' : ''} {clockTime(problem.time)}{' '}
@@ -85,7 +85,7 @@ export function Help({ selected, height }: ListProps): ReactNode {
       {rows.map(({ order, keys, says, views }) => (
         <Line key={order}>
           <Gap cells={3} />
-          <Cell width={16}>{keys.map(keySign).join(', ')}</Cell>
+          <Cell width={18}>{keys.map(keySign).join(', ')}</Cell>
           <Name text={views === undefined ? says : `${says} (in ${views.join(', ')})`} />
         </Line>
       ))}

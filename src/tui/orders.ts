@@ -51,7 +51,7 @@ function obey({ order }: Binding, ui: Ui, around: Around): Led {
     case 'retry':
       return led({ ...ui, message: 'trying again' }, { command: 'retry' });
     case 'retry-one': {
-      const path = [...snapshot.problems.keys()][ui.line];
+      const path = [...snapshot.problems.keys()][Math.min(ui.line, snapshot.problems.size - 1)];
       return path === undefined
         ? led(ui)
         : led({ ...ui, message: 'trying again' }, { command: 'retry', paths: [path] });
@@ -78,7 +78,7 @@ function obey({ order }: Binding, ui: Ui, around: Around): Led {
     case 'next-vault':
       return led({ ...ui, vault: (ui.vault + 1) % around.vaults, line: 0 });
     case 'quit':
-      return led({ ...ui, quits: ui.quits + 1, message: quitWords(ui, snapshot) }, { command: 'stop' });
+      return led({ ...ui, quits: ui.quits + 1 }, { command: 'stop' });
     default:
       return order satisfies never;
   }
@@ -97,9 +97,9 @@ function linesOf(view: View, { problems, recent }: Snapshot): number {
   return view === 'help' ? BINDINGS.length : 0;
 }
 
-function quitWords(ui: Ui, { active }: Snapshot): string {
-  if (ui.quits > 0) return 'ending at once; what was sent of large files is kept for next time';
-  return active.size === 0
-    ? 'ending'
-    : `ending after ${plural(active.size, 'transfer')}; q again ends at once`;
+/** What ending waits for; empty before `quit` was asked for. `underWay`: transfers of all vaults. */
+export function quitWords(quits: number, underWay: number): string {
+  if (quits === 0) return '';
+  if (quits > 1) return 'ending at once; what was sent of large files is kept for next time';
+  return underWay === 0 ? 'ending' : `finishing ${plural(underWay, 'transfer')}; q again ends at once`;
 }

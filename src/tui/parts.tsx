@@ -2,9 +2,9 @@ import { Box, Text } from 'ink';
 import type { ReactNode } from 'react';
 import type { Sign, Tone } from './words.ts';
 
-/** The user's own colours; none where `NO_COLOR` is set: signs and words say it all. */
+/** The user's own colours; none where `NO_COLOR` is set and not empty (no-color.org): signs and words say it all. */
 export const colour = (tone: Tone): { readonly color?: string } =>
-  tone === undefined || process.env['NO_COLOR'] !== undefined ? {} : { color: tone };
+  tone === undefined || (process.env['NO_COLOR'] ?? '') !== '' ? {} : { color: tone };
 
 /** One line of full width, cut where it is too long. */
 export function Line({ children }: { readonly children: ReactNode }): ReactNode {

@@ -49,7 +49,8 @@ export async function runScreen(options: ScreenOptions): Promise<void> {
     ...(stdin === undefined ? {} : { stdin }),
   });
   const ended = Promise.all(vaults.map(({ handle }) => handle.ended));
-  void ended.then(() => screen.unmount());
+  const leave = (): void => screen.unmount();
+  void ended.then(leave, leave);
   try {
     await screen.waitUntilExit();
   } finally {

@@ -170,7 +170,7 @@ describe('the dashboard at 80×24', () => {
 
 
       ────────────────────────────────────────────────────────────────────────────────
-       p pause  P problems 1  l log  ? help  q quit"
+       p pause  P problems 1  l log                                    ? help  q quit"
     `);
   });
 
@@ -203,7 +203,7 @@ describe('the dashboard at 80×24', () => {
 
        demo: the files change by themselves; q quits
       ────────────────────────────────────────────────────────────────────────────────
-       p pause  P problems  l log  ? help  q quit"
+       p pause  P problems  l log                                      ? help  q quit"
     `);
   });
 
@@ -234,7 +234,7 @@ describe('the dashboard at 80×24', () => {
 
 
       ────────────────────────────────────────────────────────────────────────────────
-       p pause  P problems  l log  ? help  q quit"
+       p pause  P problems  l log                                      ? help  q quit"
     `);
     clock.advance(5_000);
     expect(await frame()).toContain('… offline, trying again in 3 s');
@@ -305,7 +305,7 @@ describe('the dashboard at 80×24', () => {
 
        ! Remove 1,240 of 2,000 files in the bucket?                        y yes n no
       ────────────────────────────────────────────────────────────────────────────────
-       p pause  P problems  l log  ? help  q quit"
+       p pause  P problems  l log                                      ? help  q quit"
     `);
     await press('y');
     expect(handle.commands).toEqual([{ command: 'consent', yes: true }]);
@@ -375,8 +375,8 @@ describe('keys', () => {
       " s3vault                                                                1 vault
       ────────────────────────────────────────────────────────────────────────────────
        PROBLEMS                                                                1 of 2
-       ▶ scans/tax.pdf: scans/tax.pdf cannot be read: permission denied      12:04:29
-       ! scans/rent.pdf: scans/rent.pdf cannot be read: permission denied    12:04:29
+       ▶ scans/tax.pdf: cannot be read: permission denied                    12:04:29
+       ! scans/rent.pdf: cannot be read: permission denied                   12:04:29
 
        scans/tax.pdf cannot be read: permission denied
        → check its owner
@@ -395,7 +395,7 @@ describe('keys', () => {
 
 
       ────────────────────────────────────────────────────────────────────────────────
-       p pause  P problems 2  l log  enter try again  esc back  ? help  q quit"
+       p pause  P problems 2  l log  enter try again  esc back         ? help  q quit"
     `);
     await press('down');
     await press('return');
@@ -450,13 +450,66 @@ describe('keys', () => {
     open();
   });
 
+  test('help at 80×24', async () => {
+    open();
+    await frame();
+    expect(await press('?')).toMatchInlineSnapshot(`
+      " s3vault                                                                1 vault
+      ────────────────────────────────────────────────────────────────────────────────
+       KEYS                                                             esc goes back
+         p                 pause, and go on
+         P                 show the problems, each with what to do
+         l                 show what happened
+         r                 try all that failed again now
+         enter             try the selected file again now (in problems)
+         s                 scan the folder now
+         y                 agree to what is asked
+         n                 refuse what is asked
+         ↑, k              one line up (in problems, log, help)
+         ↓, j              one line down (in problems, log, help)
+         pageup            one page up (in problems, log, help)
+         pagedown, space   one page down (in problems, log, help)
+         tab               select the next vault
+         esc               back to the dashboard (in problems, log, help)
+         ?                 show all keys
+         q, ctrl+c         quit once what is under way has ended; again: at once
+
+
+
+      ────────────────────────────────────────────────────────────────────────────────
+       p pause  P problems  l log  esc back                            ? help  q quit"
+    `);
+  });
+
   test('q ends after what is under way, again at once', async () => {
     open();
     handle.emit({ event: 'transfer.start', ...facts(1, 'big', 9) });
+    handle.emit({ event: 'transfer.start', ...facts(2, 'small', 9) });
     await frame();
-    expect(await press('q')).toContain('ending after 1 transfer; q again ends at once');
+    expect(await press('q')).toContain('finishing 2 transfers; q again ends at once');
+    handle.emit(done(2, 'small', 9));
+    expect(await frame()).toContain('finishing 1 transfer; q again ends at once');
+    expect(await press('P')).toContain('finishing 1 transfer');
     expect(await press('ctrl+c')).toContain('ending at once');
     expect(handle.commands).toEqual([{ command: 'stop' }, { command: 'stop' }]);
+  });
+
+  test('a doubled key that comes at once counts twice', async () => {
+    open();
+    await frame();
+    stdin.press('qq');
+    await vi.waitUntil(() => handle.commands.length === 2, { timeout: 2_000, interval: 1 });
+    expect(handle.commands).toEqual([{ command: 'stop' }, { command: 'stop' }]);
+  });
+
+  test('pasted text answers nothing', async () => {
+    open();
+    handle.emit({ event: 'consent', reason: { kind: 'many-removals', removals: 9, of: 10 } });
+    await frame();
+    stdin.press('\u001b[200~y\u001b[201~');
+    stdin.press('yes');
+    await press('p');
+    expect(handle.commands).toEqual([{ command: 'pause' }]);
   });
 });
 
@@ -491,6 +544,30 @@ describe('the terminal', () => {
     expect(terminal.written.join('')).toContain('\u001b[?1049l');
     expect(terminal.written.join('')).toContain('\u001b[?25h');
     // Only the store of this test's own `open` still listens.
+    expect(handle.listeners).toBe(1);
+  });
+
+  test('is as before after a thrown error, which is not swallowed', async () => {
+    open();
+    const terminal = new FakeStdout(80, 24);
+    const ended = runScreen({
+      vaults: [{ title: 't', target: 's3://b/', mode: 'client', key: '', handle }],
+      clock,
+      stdout: terminal as unknown as NodeJS.WriteStream,
+      stdin: new FakeStdin() as unknown as NodeJS.ReadStream,
+    });
+    const thrown = ended.then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+    await vi.waitUntil(() => terminal.written.join('').includes('s3vault'), { timeout: 5_000 });
+    // Not a string: drawing it throws.
+    const path = 7 as unknown as string;
+    handle.emit({ event: 'transfer.start', ...facts(1, 'a', 1), path });
+    clock.advance(50);
+    expect(await thrown).toBeInstanceOf(TypeError);
+    expect(terminal.written.join('')).toContain('\u001b[?1049l');
+    expect(terminal.written.join('')).toContain('\u001b[?25h');
     expect(handle.listeners).toBe(1);
   });
 });
