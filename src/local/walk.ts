@@ -85,7 +85,8 @@ function listFolder(options: WalkOptions, folder: string): Named[] | Oddity | un
     });
   } catch (thrown) {
     const { code } = thrown as NodeJS.ErrnoException;
-    if ((code === 'ENOENT' || code === 'ENOTDIR') && folder !== '') return undefined;
+    if (folder === '') throw rootLost(options.root, code, thrown);
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
     return oddity(folder, `${nameKey(folder)}/` as NameKey, 'unreadable', code);
   }
   options.rules.refresh(
@@ -94,6 +95,13 @@ function listFolder(options: WalkOptions, folder: string): Named[] | Oddity | un
   );
   return inOrder(entries, folder === '' ? '' : `${folder}/`);
 }
+
+/** Nothing below was seen, which must never be taken for nothing being there. */
+const rootLost = (root: string, code: string | undefined, cause: unknown): VaultError =>
+  new VaultError('consent', 'root-unreadable', `the folder ${root} cannot be listed (${code ?? 'unknown'})`, {
+    cause,
+    hint: 'nothing was removed; is its disk mounted, and may you read it',
+  });
 
 function inOrder(entries: readonly Dirent[], base: string): Named[] {
   const keyBase = nameKey(base);

@@ -225,6 +225,13 @@ describe('what is no plain file', () => {
     expect(stdout).toBe('open/a file \nshut oddity unreadable\n');
   });
 
+  test('a root that cannot be listed is no empty root', async () => {
+    const of = tree();
+    renameSync(folder.root, `${folder.root}-away`);
+    await expect(seen(of)).rejects.toMatchObject({ code: 'root-unreadable', exit: 5 });
+    renameSync(`${folder.root}-away`, folder.root);
+  });
+
   test('a folder that goes while it is walked is no trouble', async () => {
     for (let n = 0; n < 3_000; n++) folder.write(`a/f${n}`, '');
     folder.write('b/inner', '');

@@ -1,0 +1,236 @@
+/** The whole engine in memory: a folder, a bucket, an Index, a clock that stands still until it is driven. */
+import { createHash } from 'node:crypto';
+import { aesMaterial } from '../../src/crypto/generate.ts';
+import { keyringOf } from '../../src/crypto/wrap.ts';
+import { Engine, type EngineOptions } from '../../src/engine/engine.ts';
+import { clientSealing } from '../../src/engine/sealing.ts';
+import { vaultId } from '../../src/model/brands.ts';
+import type { Event, EventName } from '../../src/model/event.ts';
+import type { Index, ObjectStore, WatchListener, Watcher } from '../../src/model/ports.ts';
+import { Secret } from '../../src/model/secret.ts';
+import type { Rules, Vault } from '../../src/model/vault.ts';
+import { MemoryBucket, type MemoryStep, memoryStore } from '../../src/s3/memory.ts';
+import { memoryIndex } from '../../src/state/open-index.ts';
+import { FakeTree } from '../support/fake-tree.ts';
+import { openIndependently } from '../support/independent-open.ts';
+import { ManualClock } from '../support/manual-clock.ts';
+
+export const PREFIX = 'docs/';
+export const OWN = `${PREFIX}.s3vault/vault.json`;
+
+export type Of<Name extends EventName> = Extract<Event, { event: Name }>;
+
+/** One run of an engine, as its events tell it. */
+export interface Run {
+  readonly exit: number;
+  readonly events: readonly Event[];
+}
+
+export class FakeWatcher implements Watcher {
+  listener: WatchListener | undefined;
+  closed = false;
+
+  async start(listener: WatchListener): Promise<void> {
+    this.listener = listener;
+    listener.state('watching');
+  }
+
+  async close(): Promise<void> {
+    this.closed = true;
+  }
+}
+
+export class EngineMachine {
+  readonly clock: ManualClock;
+  readonly tree: FakeTree;
+  readonly bucket = new MemoryBucket();
+  readonly key = Buffer.alloc(32, 9);
+  readonly keyring = keyringOf(aesMaterial(new Secret(this.key)));
+  index: Index;
+  rules: Rules = { removals: false, include: [], exclude: [], transfers: 4 };
+  /** Called at every step of the store: throw to make it fail. */
+  fault: (step: MemoryStep) => void | Promise<void> = () => undefined;
+  silent = false;
+  /** Every request since the last `forget`. */
+  steps: MemoryStep[] = [];
+  /** What was sent under each message id, by part: two different bodies would give both away. */
+  readonly #sealed = new Map<string, string>();
+
+  private constructor(index: Index, random?: () => number) {
+    this.index = index;
+    this.clock = new ManualClock(1_700_000_000_000, random);
+    this.tree = new FakeTree(() => this.clock.now() - 10_000.5);
+  }
+
+  static async make(random?: () => number): Promise<EngineMachine> {
+    return new EngineMachine(await memoryIndex(), random);
+  }
+
+  get vault(): Vault {
+    return {
+      id: vaultId('11111111-1111-4111-8111-111111111111'),
+      root: '/files',
+      remote: { bucket: 'bucket', prefix: PREFIX },
+      mode: { kind: 'client', key: { kind: 'stored', name: 'laptop' } },
+      direction: 'push',
+      rules: this.rules,
+    };
+  }
+
+  store(): ObjectStore {
+    return memoryStore({
+      clock: this.clock,
+      bucket: this.bucket,
+      silent: this.silent,
+      protection: { mode: 'client', key: this.keyring.fingerprint },
+      fault: async (step) => {
+        if (step.when === 'before') this.steps.push(step);
+        else this.#noteSealed(step);
+        await this.fault(step);
+      },
+    });
+  }
+
+  #noteSealed({ operation, key, part }: MemoryStep): void {
+    if (key === OWN) return;
+    if (operation === 'put') {
+      const stored = this.bucket.find(key);
+      if (stored !== undefined) this.#noteBytes(stored.stat.metadata['x-amz-i'] ?? '', 0, stored.body);
+    }
+    if (operation !== 'part' || part === undefined) return;
+    for (const pending of this.bucket.pending.values()) {
+      const body = pending.parts.get(part);
+      if (pending.key === key && body !== undefined)
+        this.#noteBytes(pending.metadata['x-amz-i'] ?? '', part, body);
+    }
+  }
+
+  #noteBytes(message: string, part: number, body: Uint8Array): void {
+    const digest = createHash('sha256').update(body).digest('hex');
+    const known = this.#sealed.get(`${message} ${part}`);
+    if (message === '' || (known !== undefined && known !== digest)) {
+      throw new Error(`two bodies under one message id, part ${part}`);
+    }
+    this.#sealed.set(`${message} ${part}`, digest);
+  }
+
+  /** Message ids used so far. */
+  get messages(): number {
+    return new Set([...this.#sealed.keys()].map((key) => key.split(' ')[0])).size;
+  }
+
+  forget(): void {
+    this.steps = [];
+  }
+
+  count(operation: MemoryStep['operation'], key?: string): number {
+    return this.steps.filter(
+      (step) => step.operation === operation && (key === undefined || step.key === PREFIX + key),
+    ).length;
+  }
+
+  engine(options: Partial<EngineOptions> = {}, watcher?: Watcher): { engine: Engine; events: Event[] } {
+    const engine = new Engine(
+      {
+        vault: this.vault,
+        store: this.store(),
+        index: this.index,
+        tree: this.tree,
+        watcher,
+        sealing: clientSealing(this.keyring),
+        clock: this.clock,
+        modeFingerprint: `client:${this.keyring.fingerprint}`,
+        keyFingerprint: this.keyring.fingerprint,
+      },
+      { once: true, consent: false, acceptSource: false, checkRemote: false, ...options },
+    );
+    const events: Event[] = [];
+    engine.subscribe((event) => events.push(event));
+    return { engine, events };
+  }
+
+  /** `sync --once` to its end. */
+  async sync(options: Partial<EngineOptions> = {}): Promise<Run> {
+    this.clock.advance(5_000);
+    const { engine, events } = this.engine(options);
+    const { exit } = await this.drive(engine.run());
+    checkEvents(events);
+    return { exit, events };
+  }
+
+  /** Moves time on until the promise has settled. */
+  async drive<T>(promise: Promise<T>): Promise<T> {
+    const state = { over: false };
+    const settled = promise.finally(() => {
+      state.over = true;
+    });
+    await this.until(() => state.over);
+    return settled;
+  }
+
+  /** Moves time on until the condition holds. */
+  async until(condition: () => boolean): Promise<void> {
+    for (let turn = 0; !condition(); turn++) {
+      if (turn > 50_000) throw new Error('it never comes to that');
+      await new Promise((resolve) => setImmediate(resolve));
+      if (turn % 4 === 3) this.clock.advance(20);
+    }
+  }
+
+  /** Plaintext of an object, opened by other code than the product's. */
+  plaintext(path: string): Buffer {
+    const stored = this.bucket.find(PREFIX + path.normalize('NFC'));
+    if (stored === undefined) throw new Error(`no object for ${path}`);
+    return openIndependently(this.key, stored.stat.metadata, Buffer.from(stored.body));
+  }
+
+  /** Paths in the bucket, the vault's own left out. */
+  remote(): string[] {
+    return this.bucket
+      .keys()
+      .filter((key) => key !== OWN)
+      .map((key) => key.slice(PREFIX.length));
+  }
+
+  /** Every file is in the bucket with its bytes, and the Index says the same as the bucket. */
+  inStep(): string[] {
+    const wrong: string[] = [];
+    for (const [path, { content }] of this.tree.files) {
+      try {
+        if (!this.plaintext(path).equals(content)) wrong.push(`${path}: other bytes`);
+      } catch (thrown) {
+        wrong.push(`${path}: ${String(thrown)}`);
+      }
+    }
+    for (const { path, key, etag } of this.index.page(undefined, 100_000)) {
+      if (this.bucket.find(PREFIX + key)?.stat.etag !== etag)
+        wrong.push(`${path}: the Index knows another object`);
+    }
+    return wrong;
+  }
+}
+
+export function named<Name extends EventName>(events: readonly Event[], name: Name): Of<Name>[] {
+  return events.filter((event): event is Of<Name> => event.event === name);
+}
+
+/** What every stream of events keeps: starts and ends in pairs, ids once, the summary last. */
+export function checkEvents(events: readonly Event[]): void {
+  const open = new Set<number>();
+  const used = new Set<number>();
+  let planned = false;
+  for (const [at, event] of events.entries()) {
+    if (event.event === 'plan') planned = true;
+    if (event.event === 'transfer.start') {
+      if (!planned || used.has(event.id)) throw new Error(`bad start of ${event.path}`);
+      used.add(event.id);
+      open.add(event.id);
+    }
+    if ((event.event === 'transfer.done' || event.event === 'transfer.failed') && !open.delete(event.id)) {
+      throw new Error(`${event.path} ended without a start`);
+    }
+    if (event.event === 'summary' && at !== events.length - 1) throw new Error('the summary is not last');
+  }
+  if (events.at(-1)?.event !== 'summary') throw new Error('no summary');
+  if (open.size > 0) throw new Error(`${open.size} transfers never ended`);
+}
