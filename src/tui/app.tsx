@@ -1,7 +1,7 @@
 import { Box, Text, useInput, usePaste, useWindowSize } from 'ink';
 import { type ReactNode, useMemo, useRef, useState, useSyncExternalStore } from 'react';
 import { safeName } from '../model/display.ts';
-import { Dashboard, overall } from './dashboard.tsx';
+import { Dashboard, Overall } from './dashboard.tsx';
 import { type Binding, type Order, type View, BINDINGS, keyName, keySign, pressesIn } from './keys.ts';
 import { Help, Log, Problems } from './lists.tsx';
 import { type Ui, START, press, quitWords } from './orders.ts';
@@ -95,7 +95,7 @@ function Title({ vaults, shown }: { readonly vaults: number; readonly shown: Sho
       </Fixed>
       <Name text="" />
       <Fixed>
-        <Text>{overall(vaults, shown)} </Text>
+        <Overall vaults={vaults} shown={shown} />
       </Fixed>
     </Line>
   );

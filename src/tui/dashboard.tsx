@@ -1,8 +1,9 @@
 import { Box, Text } from 'ink';
-import { type ReactNode, memo } from 'react';
+import { type ReactNode, memo, useState } from 'react';
 import { formatBytes, plural, safeName } from '../model/display.ts';
-import type { ActiveTransfer, RecentLine } from '../model/snapshot.ts';
-import { Cell, Fixed, Gap, Heading, Line, Name, StateSign, barText, colour, percent } from './parts.tsx';
+import type { ActiveTransfer, RecentLine, Snapshot } from '../model/snapshot.ts';
+import { Bar, Cell, Fixed, Gap, Heading, Line, Name, StateSign, colour, percent } from './parts.tsx';
+import { type Rows, keepRows, windowOf } from './rows.ts';
 import type { Shown } from './store.ts';
 import type { ScreenVault } from './run.tsx';
 import {
@@ -26,58 +27,112 @@ export interface DashboardProps {
 }
 
 const BAR = 20;
+/** From this width on LAST stands beside TRANSFERS. */
+const BESIDE = 140;
+/** Lines that LAST keeps below TRANSFERS: a blank, its title and some rows. */
+const LEAST_LAST = 6;
+const HEAD_LINES = 2;
 
 /** Every vault in two lines, then what the selected one is doing and did last. */
 export function Dashboard({ vaults, shown, selected, width, height }: DashboardProps): ReactNode {
+  const heads = Math.max(1, Math.min(vaults.length, Math.floor((height - 10) / HEAD_LINES)));
+  const { from, to } = windowOf(selected, vaults.length, heads);
+  const rest = Math.max(0, height - heads * HEAD_LINES - 1);
   const current = shown[selected];
-  const heads = vaults.length * 2 + 1;
-  const rest = Math.max(0, height - heads);
-  const active = [...(current?.snapshot.active.values() ?? [])];
-  const share = sharedLines(rest, active.length, current?.snapshot.recent.length ?? 0);
   return (
     <Box flexDirection="column" height={height} overflow="hidden">
-      {vaults.map((vault, at) => (
+      {vaults.slice(from, to).map((vault, at) => (
         <VaultHead
-          key={vault.title}
+          key={from + at}
           vault={vault}
-          shown={shown[at]}
-          selected={at === selected}
+          shown={shown[from + at]}
+          selected={from + at === selected}
           width={width}
         />
       ))}
       <Line>
         <Text> </Text>
       </Line>
-      {share.active > 0 && (
-        <Heading title="TRANSFERS" remark={active.length === 0 ? 'none' : `${active.length} under way`} />
+      {current !== undefined && (
+        <Activity key={selected} snapshot={current.snapshot} width={width} height={rest} />
       )}
-      {active.slice(0, share.active - 1).map((transfer) => (
-        <TransferLine key={transfer.id} transfer={transfer} width={width} />
-      ))}
-      {share.recent > 1 && (
-        <>
-          <Line>
-            <Text> </Text>
-          </Line>
-          <Heading title="LAST" remark="proof" />
-        </>
-      )}
-      {current?.snapshot.recent.slice(0, Math.max(0, share.recent - 2)).map((line, at) => (
-        <RecentRow key={`${line.time} ${line.path} ${at}`} line={line} width={width} />
-      ))}
     </Box>
   );
 }
 
-/** Lines for TRANSFERS (title included) and LAST (blank and title included). */
-export function sharedLines(
-  rest: number,
-  active: number,
-  recent: number,
-): { readonly active: number; readonly recent: number } {
-  const least = Math.min(rest, recent === 0 ? 0 : 5);
-  const forActive = Math.min(active + 1, Math.max(1, rest - least), Math.max(1, Math.ceil(rest * 0.6)));
-  return { active: Math.min(rest, forActive), recent: recent === 0 ? 0 : Math.max(0, rest - forActive) };
+interface Place {
+  readonly width: number;
+  readonly height: number;
+}
+
+const BUSY: ReadonlySet<Snapshot['state']> = new Set<Snapshot['state']>(['starting', 'scanning', 'working']);
+
+/** TRANSFERS and LAST: one below the other, or side by side where there is room. */
+function Activity({ snapshot, width, height }: Place & { readonly snapshot: Snapshot }): ReactNode {
+  const { active, recent, state } = snapshot;
+  const beside = width >= BESIDE;
+  const limit = Math.max(0, beside ? height - 1 : height - 1 - LEAST_LAST);
+  const [before, setRows] = useState<Rows>([]);
+  const rows = keepRows(before, [...active.keys()], limit, BUSY.has(state));
+  if (rows !== before) setRows(rows);
+  if (beside) {
+    const left = Math.floor(width / 2);
+    return (
+      <Box height={height} overflow="hidden">
+        <Box flexDirection="column" width={left} flexShrink={0}>
+          <Transfers active={active} rows={rows} width={left} />
+        </Box>
+        <Box flexDirection="column" width={width - left} flexShrink={0}>
+          <Last lines={recent} width={width - left} height={height} />
+        </Box>
+      </Box>
+    );
+  }
+  return (
+    <>
+      <Transfers active={active} rows={rows} width={width} />
+      {recent.length > 0 && (
+        <Line>
+          <Text> </Text>
+        </Line>
+      )}
+      <Last lines={recent} width={width} height={height - rows.length - 2} />
+    </>
+  );
+}
+
+function Transfers({
+  active,
+  rows,
+  width,
+}: {
+  readonly active: Snapshot['active'];
+  readonly rows: Rows;
+  readonly width: number;
+}): ReactNode {
+  const hidden = active.size - rows.filter((id) => id !== undefined).length;
+  const count = active.size === 0 ? 'none' : `${active.size} under way`;
+  return (
+    <>
+      <Heading title="TRANSFERS" remark={hidden > 0 ? `${count}, ${hidden} not shown` : count} />
+      {rows.map((id, at) => {
+        const transfer = id === undefined ? undefined : active.get(id);
+        return <TransferRow key={at} width={width} {...(transfer === undefined ? {} : { transfer })} />;
+      })}
+    </>
+  );
+}
+
+function Last({ lines, width, height }: Place & { readonly lines: readonly RecentLine[] }): ReactNode {
+  if (lines.length === 0 || height < 2) return null;
+  return (
+    <>
+      <Heading title="LAST" remark="proof" />
+      {lines.slice(0, height - 1).map((line, at) => (
+        <RecentRow key={at} line={line} width={width} />
+      ))}
+    </>
+  );
 }
 
 function VaultHead({
@@ -94,7 +149,6 @@ function VaultHead({
   if (shown === undefined) return null;
   const { snapshot } = shown;
   const share = shareDone(snapshot);
-  const bar = width < 60 ? 0 : BAR;
   return (
     <>
       <Line>
@@ -121,11 +175,10 @@ function VaultHead({
         </Fixed>
         <Gap cells={3} />
         <Name text={progressWords(snapshot)} />
-        {share !== undefined && share < 1 && bar > 0 && (
+        {share !== undefined && share < 1 && width >= 60 && (
           <Fixed>
-            <Text>
-              {barText(share, bar)} {percent(share).padStart(5)}{' '}
-            </Text>
+            <Bar share={share} width={width < BESIDE ? BAR : 2 * BAR} />
+            <Text> {percent(share).padStart(5)} </Text>
           </Fixed>
         )}
       </Line>
@@ -133,49 +186,75 @@ function VaultHead({
   );
 }
 
+const DIRECTIONS: { readonly [K in ActiveTransfer['direction']]: string } = {
+  up: '↑',
+  down: '↓',
+  'remove-remote': '-',
+  'remove-local': '-',
+};
+
+/** Without a transfer the row is blank: it is kept for the next one. */
 function transferRow({
   transfer,
   width,
 }: {
-  readonly transfer: ActiveTransfer;
+  readonly transfer?: ActiveTransfer;
   readonly width: number;
 }): ReactNode {
+  if (transfer === undefined) {
+    return (
+      <Line>
+        <Text> </Text>
+      </Line>
+    );
+  }
   const { path, bytes, sent, phase, direction } = transfer;
-  const measured = phase === 'sending' && sent > 0 && bytes > 0;
+  const share = phase === 'sending' && sent > 0 && bytes > 0 ? Math.min(1, sent / bytes) : undefined;
   const bar = width < 100 ? 12 : BAR;
   return (
     <Line>
       <Fixed>
-        <Text> {direction === 'down' ? '↓' : direction === 'up' ? '↑' : '-'} </Text>
+        <Text> {DIRECTIONS[direction]} </Text>
       </Fixed>
       <Name text={safeName(path)} />
       <Cell width={11} end>
         {formatBytes(bytes)}
       </Cell>
       <Gap cells={2} />
-      <Cell width={bar + 7}>
-        {measured ? `${barText(sent / bytes, bar)} ${percent(sent / bytes).padStart(5)}` : phaseWord(phase)}
-      </Cell>
+      {share === undefined ? (
+        <Cell width={bar + 7}>{phaseWord(phase)}</Cell>
+      ) : (
+        <Box width={bar + 7} flexShrink={0} height={1}>
+          <Bar share={share} width={bar} />
+          <Text> {percent(share).padStart(5)} </Text>
+        </Box>
+      )}
     </Line>
   );
 }
 
-const TransferLine = memo(transferRow);
+const TransferRow = memo(transferRow);
+
+const SIZE = 9;
 
 function recentRow({ line, width }: { readonly line: RecentLine; readonly width: number }): ReactNode {
   const { sign, tone } = outcomeOf(line);
-  const wide = width >= 120 ? 44 : width >= 70 ? 30 : 16;
+  const remark = width >= 120 ? 44 : width >= 70 ? 32 : 16;
+  const sized = line.outcome !== 'failed' && line.outcome !== 'removed';
   return (
     <Line>
       <Fixed>
         <Text {...colour(tone)}> {sign} </Text>
       </Fixed>
       <Name text={safeName(line.path)} />
-      <Cell width={11} end>
-        {line.outcome === 'removed' ? '' : formatBytes(line.bytes)}
-      </Cell>
+      {sized && (
+        <Cell width={SIZE} end>
+          {formatBytes(line.bytes)}
+        </Cell>
+      )}
       <Gap cells={2} />
-      <Cell width={wide}>{safeName(remarkOf(line))}</Cell>
+      {/* What went wrong needs the room more than the size of what was not sent. */}
+      <Cell width={sized ? remark : remark + SIZE}>{safeName(remarkOf(line))}</Cell>
       <Cell width={10} end>
         {`${clockTime(line.time)} `}
       </Cell>
@@ -187,9 +266,20 @@ function recentRow({ line, width }: { readonly line: RecentLine; readonly width:
 export const RecentRow = memo(recentRow);
 
 /** What stands at the right of the title line. */
-export function overall(vaults: number, { speed, sparkline, left }: Shown): string {
-  const parts = [plural(vaults, 'vault')];
-  if (speed > 0) parts.push(`${formatBytes(speed)}/s${sparkline === '' ? '' : ` ${sparkline}`}`);
-  if (left !== undefined) parts.push(`${timeLeft(left)} left`);
-  return parts.join(' · ');
+export function Overall({
+  vaults,
+  shown: { speed, sparkline, left },
+}: {
+  readonly vaults: number;
+  readonly shown: Shown;
+}): ReactNode {
+  return (
+    <Box>
+      <Text>{plural(vaults, 'vault')}</Text>
+      {speed > 0 && <Text> · {formatBytes(speed)}/s</Text>}
+      {speed > 0 && sparkline !== '' && <Text aria-hidden> {sparkline}</Text>}
+      {left !== undefined && <Text> · {timeLeft(left)} left</Text>}
+      <Text> </Text>
+    </Box>
+  );
 }

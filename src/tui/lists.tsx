@@ -5,13 +5,8 @@ import type { Problem, RecentLine } from '../model/snapshot.ts';
 import { RecentRow } from './dashboard.tsx';
 import { BINDINGS, keySign } from './keys.ts';
 import { Cell, Fixed, Gap, Heading, Line, Name, colour } from './parts.tsx';
+import { windowOf } from './rows.ts';
 import { aboutPath, clockTime } from './words.ts';
-
-/** A window of `height` lines over a list, so that `selected` is in it. */
-export function windowOf(selected: number, count: number, height: number): { from: number; to: number } {
-  const from = Math.max(0, Math.min(selected - Math.floor(height / 2), count - height));
-  return { from, to: Math.min(count, from + Math.max(0, height)) };
-}
 
 export interface ListProps {
   readonly selected: number;

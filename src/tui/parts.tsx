@@ -64,7 +64,9 @@ export function Fixed({ children }: { readonly children: ReactNode }): ReactNode
 export function Rule({ width }: { readonly width: number }): ReactNode {
   return (
     <Line>
-      <Text dimColor>{'─'.repeat(Math.max(0, width))}</Text>
+      <Text dimColor aria-hidden>
+        {'─'.repeat(Math.max(0, width))}
+      </Text>
     </Line>
   );
 }
@@ -73,6 +75,11 @@ export function Rule({ width }: { readonly width: number }): ReactNode {
 export function barText(share: number, width: number): string {
   const full = Math.round(Math.max(0, Math.min(1, share)) * width);
   return '█'.repeat(full) + '░'.repeat(width - full);
+}
+
+/** A bar; the percentage beside it says the same to a screen reader. */
+export function Bar({ share, width }: { readonly share: number; readonly width: number }): ReactNode {
+  return <Text aria-hidden>{barText(share, width)}</Text>;
 }
 
 export const percent = (share: number): string => `${Math.floor(share * 100)} %`;

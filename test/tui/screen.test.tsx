@@ -5,6 +5,7 @@ import type { EventBody, TransferFacts } from '../../src/model/event.ts';
 import { EMPTY_TOTALS } from '../../src/model/plan.ts';
 import { App } from '../../src/tui/app.tsx';
 import { BINDINGS } from '../../src/tui/keys.ts';
+import { colour } from '../../src/tui/parts.tsx';
 import { runScreen } from '../../src/tui/run.tsx';
 import { ScreenStore } from '../../src/tui/store.ts';
 import { ManualClock } from '../support/manual-clock.ts';
@@ -30,21 +31,28 @@ let stdin: FakeStdin;
 let store: ScreenStore;
 let screen: ReturnType<typeof render>;
 
-function open(columns = 80, rows = 24, note?: string): void {
+function open(
+  columns = 80,
+  rows = 24,
+  note?: string,
+  more: { vaults?: number; spoken?: boolean } = {},
+): void {
   stdout = new FakeStdout(columns, rows);
   stdin = new FakeStdin();
   store = new ScreenStore(handle, clock);
-  const vault = {
-    title: '~/Documents',
+  const vaults = Array.from({ length: more.vaults ?? 1 }, (_, at) => ({
+    title: at === 0 ? '~/Documents' : `~/Folder-${at}`,
     target: 's3://acme-vault/docs/',
     mode: 'client',
     key: 'key laptop',
     handle,
-  };
-  screen = render(<App vaults={[vault]} stores={[store]} {...(note === undefined ? {} : { note })} />, {
+  }));
+  const stores = vaults.map(() => store);
+  screen = render(<App vaults={vaults} stores={stores} {...(note === undefined ? {} : { note })} />, {
     stdout: stdout as unknown as NodeJS.WriteStream,
     stdin: stdin as unknown as NodeJS.ReadStream,
     debug: true,
+    isScreenReaderEnabled: more.spoken ?? false,
     interactive: true,
     exitOnCtrlC: false,
     patchConsole: false,
@@ -157,8 +165,8 @@ describe('the dashboard at 80×24', () => {
        ↑ photos/2026/alps/DSC_0193.NEF                    37.9 MB  reading…
 
        LAST                                                                     proof
-       ! scans/tax.pdf                   5 B  cannot be read: permission de… 12:04:29
-       ✓ notes/meeting.md             4.0 KB  sealed, V3, a3f9  v 3Lg…       12:04:29
+       ! scans/tax.pdf             cannot be read: permission denied         12:04:29
+       ✓ notes/meeting.md           4.0 KB  sealed, V3, a3f9  v 3Lg…         12:04:29
 
 
 
@@ -188,7 +196,7 @@ describe('the dashboard at 80×24', () => {
        TRANSFERS                                                                 none
 
        LAST                                                                     proof
-       ✓ notes/meeting.md             4.0 KB  sealed, V3, a3f9  v 3Lg…       12:04:29
+       ✓ notes/meeting.md           4.0 KB  sealed, V3, a3f9  v 3Lg…         12:04:29
 
 
 
@@ -310,6 +318,50 @@ describe('the dashboard at 80×24', () => {
     await press('y');
     expect(handle.commands).toEqual([{ command: 'consent', yes: true }]);
   });
+});
+
+test('no row jumps when a transfer ends', async () => {
+  open();
+  handle.emit({ event: 'state', state: 'working' });
+  for (const id of [1, 2, 3]) handle.emit({ event: 'transfer.start', ...facts(id, `file-${id}`, 9) });
+  const before = (await frame()).split('\n');
+  handle.emit(done(1, 'file-1', 9));
+  const after = (await frame()).split('\n');
+  for (const name of ['file-2', 'file-3']) {
+    const row = before.findIndex((line) => line.includes(name));
+    expect(row).toBeGreaterThan(0);
+    expect(after[row]).toContain(name);
+  }
+});
+
+test('a wide window shows what happened beside what happens', async () => {
+  open(200, 50);
+  sending();
+  const lines = (await frame()).split('\n');
+  expect(lines.find((line) => line.includes('TRANSFERS'))).toContain('LAST');
+});
+
+test('with more vaults than lines the selected one is in sight', async () => {
+  open(80, 24, undefined, { vaults: 12 });
+  await frame();
+  for (let n = 1; n < 12; n++) expect(await press('tab')).toContain(`▶ ~/Folder-${n} `);
+});
+
+test('NO_COLOR leaves no colours; empty it asks for nothing', () => {
+  open();
+  vi.stubEnv('NO_COLOR', '');
+  expect(colour('red')).toEqual({ color: 'red' });
+  vi.stubEnv('NO_COLOR', '1');
+  expect(colour('red')).toEqual({});
+});
+
+test('to a screen reader bars are numbers', async () => {
+  open(80, 24, undefined, { spoken: true });
+  sending();
+  const shown = await frame();
+  expect(shown).toContain('71 %');
+  expect(shown).toContain('sending');
+  expect(shown).not.toMatch(/[█░─▁▂▃▄▅▆▇]/);
 });
 
 describe('what names can do', () => {
@@ -511,6 +563,19 @@ describe('keys', () => {
     await press('p');
     expect(handle.commands).toEqual([{ command: 'pause' }]);
   });
+});
+
+test('a flood of events is drawn few times', async () => {
+  open();
+  await frame();
+  const before = frames().length;
+  for (let burst = 0; burst < 100; burst++) {
+    for (let n = 0; n < 1_000; n++) handle.hear(done(burst * 1_000 + n, `f${n}`, 1));
+  }
+  clock.advance(50);
+  await screen.waitUntilRenderFlush();
+  expect(frames().length - before).toBeLessThanOrEqual(2);
+  expect(store.get().snapshot.done.files).toBe(100_000);
 });
 
 test('a flood of events is published every 50 ms at most', () => {

@@ -91,6 +91,12 @@ export class FakeHandle implements EngineHandle {
     this.commands.push(command);
   }
 
+  /** Only the listeners hear of it: what the engine itself would fold does not count in a flood. */
+  hear(body: EventBody): void {
+    const event: Event = { ...body, time: new Date(this.#clock.now()).toISOString() };
+    for (const listener of this.#listeners) listener(event);
+  }
+
   emit(...bodies: readonly EventBody[]): void {
     for (const body of bodies) {
       const event: Event = { ...body, time: new Date(this.#clock.now()).toISOString() };

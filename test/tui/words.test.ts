@@ -1,0 +1,67 @@
+import { expect, test } from 'vitest';
+import type { ConsentReason } from '../../src/model/plan.ts';
+import type { Proof } from '../../src/model/receipt.ts';
+import { EMPTY_SNAPSHOT, type Snapshot } from '../../src/model/snapshot.ts';
+import { proofWord, questionOf, shareDone, stateOf, timeLeft } from '../../src/tui/words.ts';
+
+const checksum = { algorithm: 'crc32', value: 'AAAAAA==' } as const;
+const KEY_ARN = 'arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab';
+
+test.each<[Proof, string]>([
+  [{ mode: 'client', format: 'V3', key: 'a3f941c077be0011', checksum }, 'sealed, V3, a3f9'],
+  [{ mode: 'client', format: 'V3', key: KEY_ARN, checksum }, 'sealed, V3, …567890ab'],
+  [{ mode: 'sse-c', algorithm: 'AES256', keyMd5: 'Zm9vYmFy' }, 'SSE-C, key MD5 Zm9v…'],
+  [{ mode: 'sse-kms', algorithm: 'aws:kms', keyId: KEY_ARN }, 'aws:kms, …567890ab'],
+  [{ mode: 'dsse-kms', algorithm: 'aws:kms:dsse', keyId: KEY_ARN }, 'aws:kms:dsse, …567890ab'],
+  [{ mode: 'sse-s3', algorithm: 'AES256' }, 'SSE-S3, AES256'],
+])('the proof of a write in words: %o', (proof, word) => {
+  expect(proofWord(proof)).toBe(word);
+});
+
+const shown = (snapshot: Partial<Snapshot>, more = {}): Parameters<typeof stateOf>[0] => ({
+  snapshot: { ...EMPTY_SNAPSHOT, ...snapshot },
+  retryIn: null,
+  throttled: false,
+  ...more,
+});
+
+test('every state has a sign and a word of its own', () => {
+  const states = [
+    stateOf(shown({ state: 'starting' })),
+    stateOf(shown({ state: 'scanning' })),
+    stateOf(shown({ state: 'working' })),
+    stateOf(
+      shown({ state: 'working', throttle: { resource: 's3', rate: 4, times: 1 } }, { throttled: true }),
+    ),
+    stateOf(shown({ state: 'idle' })),
+    stateOf(shown({ state: 'paused' })),
+    stateOf(shown({ state: 'offline' })),
+    stateOf(shown({ state: 'needs-you' })),
+    stateOf(shown({ state: 'stopped' })),
+  ];
+  expect(states.every(({ sign, word }) => sign.length === 1 && word.length > 0)).toBe(true);
+  expect(new Set(states.map(({ word }) => word)).size).toBe(states.length);
+});
+
+test.each<ConsentReason>([
+  { kind: 'many-removals', removals: 1_234_567, of: 2_345_678 },
+  { kind: 'lost-source', why: 'marker-missing' },
+  { kind: 'lost-source', why: 'marker-foreign' },
+  { kind: 'lost-source', why: 'other-device' },
+  { kind: 'lost-source', why: 'empty-root' },
+  { kind: 'lost-source', why: 'root-missing' },
+])('a question fits beside its keys at 80 columns: %o', (reason) => {
+  expect(questionOf(reason)).toMatch(/\?$/);
+  expect(questionOf(reason).length).toBeLessThanOrEqual(80 - ' ! '.length - ' y yes n no '.length);
+});
+
+test('the share done counts bytes, or files where there are none', () => {
+  const plan = { ...EMPTY_SNAPSHOT.plan, put: 4, bytes: 0 };
+  expect(shareDone({ ...EMPTY_SNAPSHOT, state: 'working' })).toBeUndefined();
+  expect(shareDone({ ...EMPTY_SNAPSHOT, state: 'working', plan, done: { files: 1, bytes: 0 } })).toBe(0.25);
+  expect(shareDone({ ...EMPTY_SNAPSHOT, state: 'working', plan, done: { files: 4, bytes: 0 } })).toBe(1);
+});
+
+test('time left is in whole seconds, minutes or hours', () => {
+  expect([1, 41_000, 200_000, 7_200_000].map(timeLeft)).toEqual(['1 s', '41 s', '3 min', '2 h']);
+});
