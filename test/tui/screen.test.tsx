@@ -396,6 +396,25 @@ describe('what names can do', () => {
     }
   });
 
+  test('nor can they colour anything: in every view their codes are shown as text', async () => {
+    open();
+    const name = '\u001b[31mred\nline';
+    const seen = async (text: string) => {
+      await frame();
+      // The raw frame: `frame` takes all colours away.
+      expect(frames().at(-1)).not.toContain('\u001b[31m');
+      expect(text.match(/\\e\[31mred\\nline/g)?.length).toBeGreaterThan(0);
+    };
+    handle.emit({ event: 'transfer.start', ...facts(1, name, 9) });
+    await seen(await frame());
+    handle.emit(done(1, name, 9));
+    await seen(await frame());
+    await seen(await press('l'));
+    handle.emit(failed(2, name));
+    await frame();
+    await seen(await press('P'));
+  });
+
   test('resizing keeps to the window', async () => {
     open();
     sending();
