@@ -445,6 +445,23 @@ describe('large files', () => {
     expect(machine.messages).toBe(2);
   });
 
+  test('changed between its two readings with all its stamps kept: no object comes of it', async () => {
+    let readings = 0;
+    machine.tree.onRead = () => {
+      const file = machine.tree.files.get('big');
+      if (++readings === 2 && file !== undefined) file.content[0] = (content[0] ?? 0) ^ 1;
+    };
+    const { exit, events } = await machine.sync();
+    expect(exit).toBe(0);
+    expect(named(events, 'transfer.failed')[0]?.error.code).toBe('changed-while-reading');
+    expect(machine.inStep()).toEqual([]);
+    // The MAC is that of the bytes: a rebuilt Index believes it.
+    machine.index = (await EngineMachine.make()).index;
+    machine.forget();
+    await machine.sync();
+    expect(sent()).toBe(0);
+  });
+
   test('an upload that the store has forgotten is begun anew', async () => {
     await dieAtPart(2);
     machine.bucket.pending.clear();
@@ -458,6 +475,15 @@ describe('large files', () => {
     machine.tree.write('other', 'x');
     await machine.sync();
     expect(machine.bucket.pending.size).toBe(0);
+  });
+
+  test('an upload of ours that is days old goes on all the same', async () => {
+    await dieAtPart(3);
+    machine.clock.advance(3 * 86_400_000);
+    machine.tree.write('small', 'x');
+    expect((await machine.sync()).exit).toBe(0);
+    expect(machine.count('abort') + machine.count('create')).toBe(0);
+    expect(machine.plaintext('big').equals(content)).toBe(true);
   });
 
   test("a day's old upload of nobody is called off, a young one and one elsewhere are not", async () => {
