@@ -1,10 +1,10 @@
 import { Box, Text, useInput, usePaste, useWindowSize } from 'ink';
 import { type ReactNode, useMemo, useRef, useState, useSyncExternalStore } from 'react';
-import { safeName } from '../model/display.ts';
 import { Dashboard, Overall } from './dashboard.tsx';
 import { type Binding, type Order, type View, BINDINGS, keyName, keySign, pressesIn } from './keys.ts';
 import { Help, Log, Problems } from './lists.tsx';
 import { type Ui, START, press, quitWords } from './orders.ts';
+import { shownName } from './names.ts';
 import { Fixed, Gap, Line, Name, Rule, colour } from './parts.tsx';
 import type { ScreenVault } from './run.tsx';
 import type { ScreenStore, Shown } from './store.ts';
@@ -162,7 +162,7 @@ function Said({
   return (
     <Line>
       <Gap cells={1} />
-      <Name text={safeName(ending || ui.message || (note ?? ''))} />
+      <Name text={shownName(ending || ui.message || (note ?? ''))} />
     </Line>
   );
 }

@@ -1,8 +1,22 @@
 import { Box, Text } from 'ink';
 import { type ReactNode, memo, useState } from 'react';
-import { formatBytes, plural, safeName } from '../model/display.ts';
+import { formatBytes, plural } from '../model/display.ts';
 import type { ActiveTransfer, RecentLine, Snapshot } from '../model/snapshot.ts';
-import { Bar, Cell, Fixed, Gap, Heading, Line, Name, StateSign, colour, percent } from './parts.tsx';
+import { shownName } from './names.ts';
+import {
+  Bar,
+  Cell,
+  Fixed,
+  Gap,
+  Heading,
+  Line,
+  Name,
+  ShortName,
+  StateSign,
+  Words,
+  colour,
+  percent,
+} from './parts.tsx';
 import { type Rows, keepRows, windowOf } from './rows.ts';
 import type { Shown } from './store.ts';
 import type { ScreenVault } from './run.tsx';
@@ -71,7 +85,8 @@ const BUSY: ReadonlySet<Snapshot['state']> = new Set<Snapshot['state']>(['starti
 function Activity({ snapshot, width, height }: Place & { readonly snapshot: Snapshot }): ReactNode {
   const { active, recent, state } = snapshot;
   const beside = width >= BESIDE;
-  const limit = Math.max(0, beside ? height - 1 : height - 1 - LEAST_LAST);
+  const below = Math.max(height - 1 - LEAST_LAST, Math.floor((height - 3) / 2));
+  const limit = Math.max(0, beside ? height - 1 : below);
   const [before, setRows] = useState<Rows>([]);
   const rows = keepRows(before, [...active.keys()], limit, BUSY.has(state));
   if (rows !== before) setRows(rows);
@@ -129,7 +144,7 @@ function Last({ lines, width, height }: Place & { readonly lines: readonly Recen
     <>
       <Heading title="LAST" remark="proof" />
       {lines.slice(0, height - 1).map((line, at) => (
-        <RecentRow key={at} line={line} width={width} />
+        <RecentRow key={at} line={line} remark={remarkCells(lines, width)} />
       ))}
     </>
   );
@@ -148,23 +163,24 @@ function VaultHead({
 }): ReactNode {
   if (shown === undefined) return null;
   const { snapshot } = shown;
-  const share = shareDone(snapshot);
+  // A question has the line to itself.
+  const share = snapshot.state === 'needs-you' ? undefined : shareDone(snapshot);
   return (
     <>
       <Line>
         <Fixed>
           <Text>{selected ? ' ▶ ' : '   '}</Text>
         </Fixed>
-        <Name text={safeName(vault.title)} grow={false} />
+        <ShortName text={shownName(vault.title)} most={Math.max(8, Math.floor(width * 0.4))} />
         <Fixed>
           <Text>{'  →  '}</Text>
         </Fixed>
-        <Name text={safeName(vault.target)} />
+        <Name text={shownName(vault.target)} />
         <Fixed>
           <Text>
             {'  '}
-            {safeName(vault.mode)}
-            {vault.key === '' ? '' : ` · ${safeName(vault.key)}`}{' '}
+            {shownName(vault.mode)}
+            {vault.key === '' ? '' : ` · ${shownName(vault.key)}`}{' '}
           </Text>
         </Fixed>
       </Line>
@@ -174,10 +190,11 @@ function VaultHead({
           <StateSign sign={stateOf(shown)} />
         </Fixed>
         <Gap cells={3} />
-        <Name text={progressWords(snapshot)} />
+        <Words text={progressWords(snapshot)} />
         {share !== undefined && share < 1 && width >= 60 && (
           <Fixed>
-            <Bar share={share} width={width < BESIDE ? BAR : 2 * BAR} />
+            <Text>{'  '}</Text>
+            <Bar share={share} width={barCells(width)} />
             <Text> {percent(share).padStart(5)} </Text>
           </Fixed>
         )}
@@ -185,6 +202,8 @@ function VaultHead({
     </>
   );
 }
+
+const barCells = (width: number): number => (width < 80 ? BAR / 2 : width < BESIDE ? BAR : 2 * BAR);
 
 const DIRECTIONS: { readonly [K in ActiveTransfer['direction']]: string } = {
   up: '↑',
@@ -216,7 +235,7 @@ function transferRow({
       <Fixed>
         <Text> {DIRECTIONS[direction]} </Text>
       </Fixed>
-      <Name text={safeName(path)} />
+      <Name text={shownName(path)} />
       <Cell width={11} end>
         {formatBytes(bytes)}
       </Cell>
@@ -237,16 +256,28 @@ const TransferRow = memo(transferRow);
 
 const SIZE = 9;
 
-function recentRow({ line, width }: { readonly line: RecentLine; readonly width: number }): ReactNode {
+/** Cells that the remarks of these lines are given: the proofs of KMS are longer. One vault has one mode. */
+export function remarkCells(lines: readonly RecentLine[], width: number): number {
+  if (width < 70) return 16;
+  if (width >= 120) return 44;
+  return lines.some(({ proof }) => proof?.mode === 'sse-kms' || proof?.mode === 'dsse-kms') ? 32 : 25;
+}
+
+export interface RecentProps {
+  readonly line: RecentLine;
+  /** From `remarkCells`. */
+  readonly remark: number;
+}
+
+function recentRow({ line, remark }: RecentProps): ReactNode {
   const { sign, tone } = outcomeOf(line);
-  const remark = width >= 120 ? 44 : width >= 70 ? 32 : 16;
   const sized = line.outcome !== 'failed' && line.outcome !== 'removed';
   return (
     <Line>
       <Fixed>
         <Text {...colour(tone)}> {sign} </Text>
       </Fixed>
-      <Name text={safeName(line.path)} />
+      <Name text={shownName(line.path)} />
       {sized && (
         <Cell width={SIZE} end>
           {formatBytes(line.bytes)}
@@ -254,7 +285,7 @@ function recentRow({ line, width }: { readonly line: RecentLine; readonly width:
       )}
       <Gap cells={2} />
       {/* What went wrong needs the room more than the size of what was not sent. */}
-      <Cell width={sized ? remark : remark + SIZE}>{safeName(remarkOf(line))}</Cell>
+      <Cell width={sized ? remark : remark + SIZE}>{shownName(remarkOf(line))}</Cell>
       <Cell width={10} end>
         {`${clockTime(line.time)} `}
       </Cell>

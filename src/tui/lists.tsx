@@ -1,9 +1,9 @@
 import { Box, Text } from 'ink';
 import type { ReactNode } from 'react';
-import { safeName } from '../model/display.ts';
 import type { Problem, RecentLine } from '../model/snapshot.ts';
-import { RecentRow } from './dashboard.tsx';
+import { RecentRow, remarkCells } from './dashboard.tsx';
 import { BINDINGS, keySign } from './keys.ts';
+import { shownName } from './names.ts';
 import { Cell, Fixed, Gap, Heading, Line, Name, colour } from './parts.tsx';
 import { windowOf } from './rows.ts';
 import { aboutPath, clockTime } from './words.ts';
@@ -34,7 +34,7 @@ export function Problems({
           <Fixed>
             <Text {...colour('yellow')}>{from + at === selected ? ' ▶ ' : ' ! '}</Text>
           </Fixed>
-          <Name text={`${safeName(problem.path)}: ${safeName(aboutPath(problem.message, problem.path))}`} />
+          <Name text={`${shownName(problem.path)}: ${shownName(aboutPath(problem.message, problem.path))}`} />
           <Fixed>
             <Text>
               {problem.again ? '  trying again' : ''} {clockTime(problem.time)}{' '}
@@ -45,8 +45,8 @@ export function Problems({
       {current !== undefined && (
         <Box flexDirection="column" height={details} overflow="hidden" paddingX={1}>
           <Text> </Text>
-          <Text wrap="wrap">{safeName(current.message)}</Text>
-          {current.hint !== undefined && <Text wrap="wrap">→ {safeName(current.hint)}</Text>}
+          <Text wrap="wrap">{shownName(current.message)}</Text>
+          {current.hint !== undefined && <Text wrap="wrap">→ {shownName(current.hint)}</Text>}
         </Box>
       )}
     </Box>
@@ -65,7 +65,7 @@ export function Log({
     <Box flexDirection="column" height={height} overflow="hidden">
       <Heading title="LOG" remark={lines.length === 0 ? 'nothing yet' : `the last ${lines.length}`} />
       {shown.map((line, at) => (
-        <RecentRow key={`${line.time} ${line.path} ${at}`} line={line} width={width} />
+        <RecentRow key={at} line={line} remark={remarkCells(lines, width)} />
       ))}
     </Box>
   );

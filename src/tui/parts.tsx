@@ -15,11 +15,29 @@ export function Line({ children }: { readonly children: ReactNode }): ReactNode 
   );
 }
 
-/** A name that gives way first and is shortened in its middle. Must have gone through `safeName`. */
-export function Name({ text, grow = true }: { readonly text: string; readonly grow?: boolean }): ReactNode {
+/** A name that gives way first and is shortened in its middle. Must have gone through `shownName`. */
+export function Name({ text }: { readonly text: string }): ReactNode {
   return (
-    <Box flexGrow={grow ? 1 : 0} flexShrink={1} minWidth={8} height={1} overflow="hidden">
+    <Box flexGrow={1} flexShrink={1} minWidth={8} height={1} overflow="hidden">
       <Text wrap="truncate-middle">{text}</Text>
+    </Box>
+  );
+}
+
+/** A name that takes what it needs, `most` cells at most. */
+export function ShortName({ text, most }: { readonly text: string; readonly most: number }): ReactNode {
+  return (
+    <Box flexShrink={0} maxWidth={most} height={1} overflow="hidden">
+      <Text wrap="truncate-middle">{text}</Text>
+    </Box>
+  );
+}
+
+/** Words that give way at their end. */
+export function Words({ text }: { readonly text: string }): ReactNode {
+  return (
+    <Box flexGrow={1} flexShrink={1} height={1} overflow="hidden">
+      <Text wrap="truncate-end">{text}</Text>
     </Box>
   );
 }

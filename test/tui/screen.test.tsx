@@ -165,8 +165,8 @@ describe('the dashboard at 80×24', () => {
        ↑ photos/2026/alps/DSC_0193.NEF                    37.9 MB  reading…
 
        LAST                                                                     proof
-       ! scans/tax.pdf             cannot be read: permission denied         12:04:29
-       ✓ notes/meeting.md           4.0 KB  sealed, V3, a3f9  v 3Lg…         12:04:29
+       ! scans/tax.pdf                    cannot be read: permission denied  12:04:29
+       ✓ notes/meeting.md                  4.0 KB  sealed, V3, a3f9  v 3Lg…  12:04:29
 
 
 
@@ -196,7 +196,7 @@ describe('the dashboard at 80×24', () => {
        TRANSFERS                                                                 none
 
        LAST                                                                     proof
-       ✓ notes/meeting.md           4.0 KB  sealed, V3, a3f9  v 3Lg…         12:04:29
+       ✓ notes/meeting.md                  4.0 KB  sealed, V3, a3f9  v 3Lg…  12:04:29
 
 
 
@@ -339,6 +339,15 @@ test('a wide window shows what happened beside what happens', async () => {
   sending();
   const lines = (await frame()).split('\n');
   expect(lines.find((line) => line.includes('TRANSFERS'))).toContain('LAST');
+});
+
+test('a small window still shows transfers, and words are not cut into the bar', async () => {
+  open(60, 15);
+  sending();
+  const shown = await frame();
+  expect(shown).toContain('~/Documents');
+  expect(shown).toContain('DSC_0192.NEF');
+  expect(shown).not.toMatch(/[^ █░] ?[█░]{10}/);
 });
 
 test('with more vaults than lines the selected one is in sight', async () => {
