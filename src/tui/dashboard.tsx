@@ -41,6 +41,7 @@ export interface DashboardProps {
 }
 
 const BAR = 20;
+const SHORT_BAR = 12;
 /** From this width on LAST stands beside TRANSFERS. */
 const BESIDE = 140;
 /** Lines that LAST keeps below TRANSFERS: a blank, its title and some rows. */
@@ -203,7 +204,8 @@ function VaultHead({
   );
 }
 
-const barCells = (width: number): number => (width < 80 ? BAR / 2 : width < BESIDE ? BAR : 2 * BAR);
+/** As long as those of the transfers below where room is short: the counts come first. */
+const barCells = (width: number): number => (width < 100 ? SHORT_BAR : width < BESIDE ? BAR : 2 * BAR);
 
 const DIRECTIONS: { readonly [K in ActiveTransfer['direction']]: string } = {
   up: '↑',
@@ -229,7 +231,7 @@ function transferRow({
   }
   const { path, bytes, sent, phase, direction } = transfer;
   const share = phase === 'sending' && sent > 0 && bytes > 0 ? Math.min(1, sent / bytes) : undefined;
-  const bar = width < 100 ? 12 : BAR;
+  const bar = width < 100 ? SHORT_BAR : BAR;
   return (
     <Line>
       <Fixed>

@@ -158,7 +158,7 @@ describe('the dashboard at 80×24', () => {
       " s3vault                                      1 vault · 13.6 MB/s ▁█ · 4 s left
       ────────────────────────────────────────────────────────────────────────────────
        ▶ ~/Documents  →  s3://acme-vault/docs/                    client · key laptop
-         ↑ sending   1 of 5 files   4.0 KB of 76.0 MB      ███████░░░░░░░░░░░░░  35 %
+         ↑ sending   1 of 5 files   4.0 KB of 76.0 MB              ████░░░░░░░░  35 %
 
        TRANSFERS                                                          2 under way
        ↑ photos/2026/alps/DSC_0192.NEF                    38.2 MB  █████████░░░  71 %
@@ -339,6 +339,17 @@ test('a wide window shows what happened beside what happens', async () => {
   sending();
   const lines = (await frame()).split('\n');
   expect(lines.find((line) => line.includes('TRANSFERS'))).toContain('LAST');
+});
+
+test('five digits of files and their bytes fit at 80 columns', async () => {
+  open();
+  handle.emit(
+    { event: 'state', state: 'working' },
+    { event: 'plan', ...EMPTY_TOTALS, put: 53_100, bytes: 999_900_000 },
+    { event: 'transfer.progress', ...facts(1, 'a', 312_000_000), phase: 'sending', sent: 312_000_000 },
+    done(1, 'a', 312_000_000),
+  );
+  expect(await frame()).toContain('1 of 53,100 files   312.0 MB of 999.9 MB  ');
 });
 
 test('a small window still shows transfers, and words are not cut into the bar', async () => {
