@@ -1,4 +1,5 @@
 import { systemClock } from '../clock.ts';
+import { safeName } from '../model/display.ts';
 import type { OpenVault } from '../vaults.ts';
 
 export interface ScreenFacts {
@@ -24,12 +25,13 @@ export async function showVault(open: OpenVault, facts: ScreenFacts): Promise<nu
     });
   } finally {
     process.off('SIGTERM', quit);
+    quit();
   }
-  open.engine.command({ command: 'stop' });
   const { problems } = open.engine.snapshot();
   const { exit } = await ended;
   for (const problem of [...problems.values()].slice(0, 10)) {
-    process.stderr.write(`! ${problem.path}: ${problem.message}\n`);
+    process.stderr.write(`! ${safeName(problem.message)}\n`);
+    if (problem.hint !== undefined) process.stderr.write(`  ${safeName(problem.hint)}\n`);
   }
   // Leaving the screen is how one ends watching: not an interruption.
   return exit === 130 ? 0 : exit;

@@ -273,8 +273,8 @@ export class Engine implements EngineHandle {
   async #roundAll(): Promise<void> {
     const { index } = this.#parts;
     const listed = mustList(this.#parts, this.#options.checkRemote);
-    this.#state('scanning');
     this.#brake.reset();
+    this.#state('scanning');
     this.#emitter.emit({ event: 'scan', state: 'start', files: 0 });
     let files = 0;
     let plan: CollectedPlan | undefined;
@@ -461,7 +461,10 @@ export class Engine implements EngineHandle {
     return this.#totals.failed > 0 || this.#skips.unprotected > 0 ? EXIT.someFailed : EXIT.inStep;
   }
 
+  /** Whatever else goes on, a question that waits is what a person must see. */
   #state(state: EngineState, retryIn?: number): void {
-    this.#emitter.emit({ event: 'state', state, ...(retryIn === undefined ? {} : { retryIn }) });
+    const asking = this.#brake.holding && (state === 'working' || state === 'idle');
+    const told = asking ? 'needs-you' : state;
+    this.#emitter.emit({ event: 'state', state: told, ...(retryIn === undefined ? {} : { retryIn }) });
   }
 }

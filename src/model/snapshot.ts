@@ -98,6 +98,9 @@ type Draft = {
   recent: RecentLine[];
 };
 
+/** A question outlives a pause and a lost connection. */
+const ENDS_QUESTION: ReadonlySet<EngineState> = new Set(['scanning', 'working', 'idle', 'stopped']);
+
 function step(draft: Draft, event: Event): void {
   switch (event.event) {
     case 'plan':
@@ -139,7 +142,7 @@ function step(draft: Draft, event: Event): void {
     case 'state':
       draft.state = event.state;
       draft.retryIn = event.retryIn ?? null;
-      if (event.state !== 'needs-you') draft.consent = null;
+      if (ENDS_QUESTION.has(event.state)) draft.consent = null;
       return;
     case 'idle':
       draft.state = 'idle';

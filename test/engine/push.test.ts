@@ -180,6 +180,27 @@ describe('removals', () => {
     expect(machine.remote()).toHaveLength(15);
   });
 
+  test('a question stays to be seen, whatever else is sent meanwhile', async () => {
+    await full(20);
+    machine.rules = { ...machine.rules, removals: true };
+    for (let n = 0; n < 10; n++) machine.tree.remove(`f000${n}`);
+    machine.tree.write('new', 'x');
+    const watcher = new FakeWatcher();
+    const { engine } = machine.engine({ once: false }, watcher);
+    const ended = engine.run();
+    await machine.until(() => machine.remote().includes('new'));
+    for (const command of ['pause', 'resume'] as const) engine.command({ command });
+    machine.tree.write('newer', 'x');
+    watcher.listener?.hint({ kind: 'path', path: 'newer' as never });
+    await machine.until(() => machine.remote().includes('newer'));
+    expect(engine.snapshot()).toMatchObject({ state: 'needs-you', consent: { removals: 10, of: 20 } });
+    engine.command({ command: 'consent', yes: true });
+    await machine.until(() => engine.snapshot().state === 'idle');
+    expect(machine.remote()).toHaveLength(12);
+    engine.command({ command: 'stop' });
+    await machine.drive(ended);
+  });
+
   test.each([true, false])('a person who is asked while watching says %s', async (yes) => {
     await full(20);
     machine.rules = { ...machine.rules, removals: true };
