@@ -53,6 +53,9 @@ async function putWhole(world: World, action: Put, seenAt: number, options: PutO
   const kept = await alreadyThere(world, action, digest, options.signal);
   if (kept !== undefined)
     return { record: { ...kept, ...stampOf(local, seenAt), digest }, receipt: undefined };
+  // A larger file stood here before, and its upload was interrupted.
+  if (world.index.journal().find(action.key) !== undefined)
+    await dropUpload(world, action.key, options.signal);
   const wrapping = await world.sealing.start(options);
   try {
     const body = wrapping.whole(plaintext);

@@ -498,6 +498,14 @@ describe('large files', () => {
     expect(machine.bucket.pending.size).toBe(0);
   });
 
+  test('one whose file is small now is called off', async () => {
+    await dieAtPart(2);
+    machine.tree.write('big', 'small');
+    expect((await machine.sync()).exit).toBe(0);
+    expect(machine.bucket.pending.size).toBe(0);
+    expect(machine.index.journal().all()).toEqual([]);
+  });
+
   test('an upload of ours that is days old goes on all the same', async () => {
     await dieAtPart(3);
     machine.clock.advance(3 * 86_400_000);
