@@ -9,6 +9,7 @@ import type { Record } from '../model/record.ts';
 import type { TransferPhase } from '../model/transfer.ts';
 import { alreadyThere } from './compare.ts';
 import type { Wrapping } from './sealing.ts';
+import { released } from './memory.ts';
 import { META_MAC, statMetadata } from './stats.ts';
 import { type World, keyIn } from './world.ts';
 
@@ -180,7 +181,7 @@ export async function dropUpload(
 
 async function hashFile(world: World, local: Entry, signal: AbortSignal): Promise<Buffer> {
   const hash = createHash('sha256');
-  for await (const chunk of world.tree.stream(local, HASH_CHUNK, { signal })) hash.update(chunk);
+  for await (const chunk of released(world.tree.stream(local, HASH_CHUNK, { signal }))) hash.update(chunk);
   return hash.digest();
 }
 

@@ -1,4 +1,5 @@
 import { MAX_PLAINTEXT, type Seal, resumeSeal, sealedSize, startSeal } from '../crypto/seal.ts';
+import { released } from './memory.ts';
 import type { Keyring, Metadata, Waits } from '../model/ports.ts';
 
 /**
@@ -45,7 +46,8 @@ function sealed(seal: Seal): Wrapping {
     metadata: seal.metadata,
     mac: (digest) => seal.mac(digest),
     whole: (plaintext) => seal.whole(plaintext),
-    stream: (chunks, partSize) => seal.stream(chunks, partSize),
+    // Sealing copies: the plaintext is not needed any more.
+    stream: (chunks, partSize) => seal.stream(released(chunks), partSize),
     wipe: () => seal.wipe(),
   };
 }
