@@ -256,6 +256,13 @@ function flagsOfMode(mode: Mode): VaultFlags {
   }
 }
 
+/** The key alone, in words; empty where the store holds it. */
+export function nameOfKey(mode: Mode): string {
+  const { key, kmsKey } = flagsOfMode(mode);
+  if (key !== undefined) return `key ${key}`;
+  return kmsKey === undefined ? '' : `KMS key ${kmsKey}`;
+}
+
 /** Mode and key in words, for messages and comparison. */
 export function nameOfMode(mode: Mode): string {
   const { key, kmsKey } = flagsOfMode(mode);

@@ -8,7 +8,7 @@ import { type EventLog, openLog } from './log.ts';
 import type { KeyFlags, VaultFlags } from './options.ts';
 import { planCommand } from './plan.ts';
 import { printJson, printPlain } from './print.ts';
-import { nameOfMode, vaultFor } from './register.ts';
+import { nameOfKey, vaultFor } from './register.ts';
 import { runToEnd } from './run-engine.ts';
 
 export interface SyncFlags extends VaultFlags, KeyFlags {
@@ -83,6 +83,6 @@ async function onScreen(open: OpenVault, vault: Vault): Promise<number> {
     title: homely(vault.root),
     target: `s3://${bucket}/${prefix}`,
     mode: vault.mode.kind,
-    key: nameOfMode(vault.mode),
+    key: nameOfKey(vault.mode),
   });
 }

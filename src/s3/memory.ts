@@ -247,10 +247,10 @@ class MemoryStore implements ObjectStore {
   ): Promise<T> {
     const step = { operation, key, ...(part === undefined ? {} : { part }) };
     refuseAborted(signal);
-    await this.#options.fault?.({ ...step, when: 'before' });
+    await orAborted(this.#options.fault?.({ ...step, when: 'before' }), signal);
     refuseAborted(signal);
     const result = work();
-    await this.#options.fault?.({ ...step, when: 'after' });
+    await orAborted(this.#options.fault?.({ ...step, when: 'after' }), signal);
     return result;
   }
 
@@ -315,11 +315,17 @@ class MemoryStore implements ObjectStore {
   #keep(key: ObjectKey, body: Uint8Array, metadata: Metadata, etag: string): Receipt {
     const id = this.#bucket.versioned ? this.#bucket.nextId() : undefined;
     const answer = this.#options.silent === true ? {} : writeHeaders(this.#protection);
-    const proof = prove(this.#protection, answer, { algorithm: 'md5', value: etag });
     const version = id === undefined ? {} : { versionId: id };
     const stat = { key, size: body.length, etag, ...version, modified: this.#options.clock.now(), metadata };
     this.#bucket.add(key, { id, stored: { body, stat, needs: readHeaders(this.#protection) } });
-    return { key, etag, ...version, size: body.length, proof };
+    try {
+      const proof = prove(this.#protection, answer, { algorithm: 'md5', value: etag });
+      return { key, etag, ...version, size: body.length, proof };
+    } catch (thrown) {
+      // What cannot be proved does not stay [PROOF-1].
+      this.#bucket.remove(key, id);
+      throw thrown;
+    }
   }
 
   #refuseUnmet(key: ObjectKey, { ifMatch, ifNoneMatch }: WriteOptions): void {
@@ -360,6 +366,19 @@ const missing = (key: string): VaultError =>
 
 function refuseAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted === true) throw new VaultError('cancelled', 'cancelled', 'called off');
+}
+
+/** A request that hangs ends with the signal, as on a wire. */
+async function orAborted(waiting: void | Promise<void>, signal: AbortSignal | undefined): Promise<void> {
+  if (signal === undefined || waiting === undefined) return waiting;
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const abort = (): void => reject(new VaultError('cancelled', 'cancelled', 'called off'));
+  signal.addEventListener('abort', abort, { once: true });
+  try {
+    await Promise.race([waiting, aborted]);
+  } finally {
+    signal.removeEventListener('abort', abort);
+  }
 }
 
 /** One part makes a whole object, as with lib-storage. */

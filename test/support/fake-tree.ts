@@ -1,5 +1,5 @@
 import { type RelPath, compareUtf8, nameKey, relPath } from '../../src/model/brands.ts';
-import type { Entry, Seen } from '../../src/model/entry.ts';
+import type { Entry, Oddity, OddityReason, Seen } from '../../src/model/entry.ts';
 import { VaultError } from '../../src/model/errors.ts';
 import type { FileTree, SourceState } from '../../src/model/ports.ts';
 
@@ -8,12 +8,18 @@ interface FakeFile {
   mtime: number;
   ctime: number;
   inode: number;
+  /** A symbolic link; its content is the target. */
+  link?: boolean;
+  /** Permissions with type bits; default 0o100644, of a link 0o120777. */
+  mode?: number;
 }
 
 /** A folder in memory: the FileTree port for engine tests. Files get new times and inodes as a disk would give them. */
 export class FakeTree implements FileTree {
   readonly files = new Map<string, FakeFile>();
   readonly ignored = new Set<string>();
+  /** What stands there and cannot be taken. A path that ends in `/` is a folder: nothing below it is seen. */
+  readonly odd = new Map<string, OddityReason>();
   marker: string | undefined;
   device = 1;
   missing = false;
@@ -32,39 +38,83 @@ export class FakeTree implements FileTree {
     this.files.set(path, { content: Buffer.from(content), mtime: now, ctime: now, inode });
   }
 
+  /** A symbolic link. */
+  link(path: string, target: string): void {
+    this.write(path, target);
+    this.#change(path, { link: true });
+  }
+
+  /** New times, the same bytes. */
+  touch(path: string): void {
+    this.#change(path, { mtime: this.#now(), ctime: this.#now() });
+  }
+
+  chmod(path: string, mode: number): void {
+    this.#change(path, { mode, ctime: this.#now() });
+  }
+
+  /** As rename(2): the file keeps its inode and mtime. */
+  rename(path: string, to: string): void {
+    const file = this.files.get(path);
+    if (file === undefined || path === to) return;
+    this.files.delete(path);
+    this.files.set(to, { ...file, ctime: this.#now() });
+  }
+
   remove(path: string): void {
     this.files.delete(path);
   }
 
+  #change(path: string, over: Partial<FakeFile>): void {
+    const file = this.files.get(path);
+    if (file !== undefined) this.files.set(path, { ...file, ...over });
+  }
+
+  #seen(path: string): Seen | undefined {
+    if (this.ignored.has(path)) return undefined;
+    const reason = this.odd.get(path);
+    if (reason !== undefined) return this.#oddity(path, reason);
+    const closed = [...this.odd.keys()].find((folder) => folder.endsWith('/') && path.startsWith(folder));
+    if (closed !== undefined) return this.#oddity(path, 'unreadable');
+    return this.#entry(path);
+  }
+
+  #oddity(path: string, reason: OddityReason): Oddity {
+    return { kind: 'oddity', path: relPath(path.replace(/\/$/, '')), key: nameKey(path), reason };
+  }
+
   #entry(path: string): Entry | undefined {
     const file = this.files.get(path);
-    if (file === undefined || this.ignored.has(path)) return undefined;
-    const { content, mtime, ctime, inode } = file;
+    if (file === undefined) return undefined;
+    const { content, mtime, ctime, inode, link } = file;
     return {
       path: relPath(path),
       key: nameKey(path),
-      kind: 'file',
+      kind: link === true ? 'link' : 'file',
       size: content.length,
       mtime,
       ctime,
       inode,
-      mode: 0o100644,
+      mode: file.mode ?? (link === true ? 0o120777 : 0o100644),
     };
   }
 
   async *walk(options: { under?: RelPath } = {}): AsyncIterable<readonly Seen[]> {
     const under = options.under ?? '';
-    const paths = [...this.files.keys()].filter(
-      (path) => under === '' || path === under || path.startsWith(`${under}/`),
+    const closed = [...this.odd.keys()].filter((path) => path.endsWith('/'));
+    const paths = [...new Set([...this.files.keys(), ...this.odd.keys()])].filter(
+      (path) =>
+        (under === '' || path === under || path.startsWith(`${under}/`)) &&
+        !closed.some((folder) => path !== folder && path.startsWith(folder)),
     );
-    for (const path of paths.sort(compareUtf8)) {
-      const entry = this.#entry(path);
-      if (entry !== undefined) yield [entry];
+    for (const path of paths.sort((a, b) => compareUtf8(nameKey(a), nameKey(b)))) {
+      const seen = this.#seen(path);
+      if (seen !== undefined) yield [seen];
     }
   }
 
   async look(path: RelPath): Promise<Seen | undefined> {
-    return this.#entry(path);
+    return this.#seen(path);
   }
 
   async isFolder(path: RelPath): Promise<boolean> {
@@ -95,7 +145,12 @@ export class FakeTree implements FileTree {
 
   #check(entry: Entry): FakeFile {
     const file = this.files.get(entry.path);
-    const same = file !== undefined && file.mtime === entry.mtime && file.inode === entry.inode;
+    const same =
+      file !== undefined &&
+      file.mtime === entry.mtime &&
+      file.ctime === entry.ctime &&
+      file.inode === entry.inode &&
+      file.content.length === entry.size;
     if (!same)
       throw new VaultError('changed', 'changed-while-reading', `${entry.path} changed while it was read`);
     return file;
