@@ -248,7 +248,7 @@ export function objectStoreContract(name: string, start: () => Promise<StoreRig>
       expect(rest.map(({ key }) => key)).toEqual(['pages/01001', 'pages/01002']);
     });
 
-    test('an upload in parts comes back whole, journaled before and after each part', async () => {
+    test('an upload in parts comes back whole, journaled before and after each part [ORD-2]', async () => {
       for (const mode of (await theRig()).modes) {
         const store = await open(mode);
         const key = fresh(`big-${mode}`);

@@ -3,9 +3,11 @@ import { createHash } from 'node:crypto';
 import { aesMaterial } from '../../src/crypto/generate.ts';
 import { keyringOf } from '../../src/crypto/wrap.ts';
 import { Engine, type EngineOptions } from '../../src/engine/engine.ts';
-import { clientSealing } from '../../src/engine/sealing.ts';
-import { vaultId } from '../../src/model/brands.ts';
+import { clientSealing, serverSealing } from '../../src/engine/sealing.ts';
+import { relPath, vaultId } from '../../src/model/brands.ts';
+import type { Outcome } from '../../src/model/command.ts';
 import type { Event, EventName } from '../../src/model/event.ts';
+import { modeFingerprint } from '../../src/model/mode.ts';
 import type { Index, ObjectStore, WatchListener, Watcher } from '../../src/model/ports.ts';
 import { Secret } from '../../src/model/secret.ts';
 import type { Rules, Vault } from '../../src/model/vault.ts';
@@ -48,6 +50,7 @@ export class EngineMachine {
   readonly keyring = keyringOf(aesMaterial(new Secret(this.key)));
   index: Index;
   rules: Rules = { removals: false, include: [], exclude: [], transfers: 4 };
+  mode: 'client' | 'sse-s3' = 'client';
   /** Called at every step of the store: throw to make it fail. */
   fault: (step: MemoryStep) => void | Promise<void> = () => undefined;
   silent = false;
@@ -71,7 +74,10 @@ export class EngineMachine {
       id: vaultId('11111111-1111-4111-8111-111111111111'),
       root: '/files',
       remote: { bucket: 'bucket', prefix: PREFIX },
-      mode: { kind: 'client', key: { kind: 'stored', name: 'laptop' } },
+      mode:
+        this.mode === 'client'
+          ? { kind: 'client', key: { kind: 'stored', name: 'laptop' } }
+          : { kind: 'sse-s3' },
       direction: 'push',
       rules: this.rules,
     };
@@ -82,7 +88,8 @@ export class EngineMachine {
       clock: this.clock,
       bucket: this.bucket,
       silent: this.silent,
-      protection: { mode: 'client', key: this.keyring.fingerprint },
+      protection:
+        this.mode === 'client' ? { mode: 'client', key: this.keyring.fingerprint } : { mode: 'sse-s3' },
       fault: async (step) => {
         if (step.when === 'before') this.steps.push(step);
         else this.#noteSealed(step);
@@ -92,7 +99,7 @@ export class EngineMachine {
   }
 
   #noteSealed({ operation, key, part }: MemoryStep): void {
-    if (key === OWN) return;
+    if (key === OWN || this.mode !== 'client') return;
     if (operation === 'put') {
       const stored = this.bucket.find(key);
       if (stored !== undefined) this.#noteBytes(stored.stat.metadata['x-amz-i'] ?? '', 0, stored.body);
@@ -130,6 +137,7 @@ export class EngineMachine {
   }
 
   engine(options: Partial<EngineOptions> = {}, watcher?: Watcher): { engine: Engine; events: Event[] } {
+    const keyFingerprint = this.mode === 'client' ? this.keyring.fingerprint : '';
     const engine = new Engine(
       {
         vault: this.vault,
@@ -137,10 +145,10 @@ export class EngineMachine {
         index: this.index,
         tree: this.tree,
         watcher,
-        sealing: clientSealing(this.keyring),
+        sealing: this.mode === 'client' ? clientSealing(this.keyring) : serverSealing,
         clock: this.clock,
-        modeFingerprint: `client:${this.keyring.fingerprint}`,
-        keyFingerprint: this.keyring.fingerprint,
+        modeFingerprint: modeFingerprint(this.vault.mode, keyFingerprint),
+        keyFingerprint,
       },
       { once: true, consent: false, acceptSource: false, checkRemote: false, ...options },
     );
@@ -156,6 +164,53 @@ export class EngineMachine {
     const { exit } = await this.drive(engine.run());
     checkEvents(events);
     return { exit, events };
+  }
+
+  /** An engine that watches, once everything is in step. */
+  async watch(options: Partial<EngineOptions> = {}): Promise<Watching> {
+    this.clock.advance(5_000);
+    const watcher = new FakeWatcher();
+    const { engine, events } = this.engine({ once: false, ...options }, watcher);
+    const ended = engine.run();
+    const idles = (): number => named(events, 'idle').length;
+    await this.until(() => idles() > 0 || engine.snapshot().consent !== null);
+    return {
+      engine,
+      events,
+      watcher,
+      idles,
+      ended,
+      hint: (path) => watcher.listener?.hint({ kind: 'path', path: relPath(path) }),
+      stop: async () => {
+        engine.command({ command: 'stop' });
+        const outcome = await this.drive(ended);
+        checkEvents(events);
+        return outcome;
+      },
+    };
+  }
+
+  /** Time passes, whatever happens. */
+  async wait(ms: number): Promise<void> {
+    await this.clock.run(ms, Math.max(20, ms / 400));
+  }
+
+  /** A process killed when the step is reached: its store hangs for good, its Index hears nothing more of it. */
+  async dieAt(matches: (step: MemoryStep) => boolean, options: Partial<EngineOptions> = {}): Promise<void> {
+    this.clock.advance(5_000);
+    const { index } = this;
+    let dead = false;
+    this.index = mortal(index, () => dead);
+    const fault = this.fault;
+    this.fault = (step) => {
+      dead ||= matches(step);
+      return dead ? new Promise<void>(() => undefined) : fault(step);
+    };
+    void this.engine(options).engine.run();
+    await this.until(() => dead);
+    this.index = index;
+    this.fault = fault;
+    this.forget();
   }
 
   /** Moves time on until the promise has settled. */
@@ -181,6 +236,7 @@ export class EngineMachine {
   plaintext(path: string): Buffer {
     const stored = this.bucket.find(PREFIX + path.normalize('NFC'));
     if (stored === undefined) throw new Error(`no object for ${path}`);
+    if (this.mode !== 'client') return Buffer.from(stored.body);
     return openIndependently(this.key, stored.stat.metadata, Buffer.from(stored.body));
   }
 
@@ -208,6 +264,32 @@ export class EngineMachine {
     }
     return wrong;
   }
+}
+
+export interface Watching {
+  readonly engine: Engine;
+  readonly events: Event[];
+  readonly watcher: FakeWatcher;
+  readonly ended: Promise<Outcome>;
+  idles(): number;
+  hint(path: string): void;
+  /** Stops it and holds its events to their rules. */
+  stop(): Promise<Outcome>;
+}
+
+/** An Index whose writer may be gone: then it takes nothing more. */
+export function mortal(index: Index, isDead: () => boolean, onCommit?: Index['commit']): Index {
+  return {
+    ...index,
+    setMeta: (name, value) => {
+      if (!isDead()) index.setMeta(name, value);
+    },
+    commit: (changes) => {
+      if (isDead()) return;
+      onCommit?.(changes);
+      index.commit(changes);
+    },
+  };
 }
 
 export function named<Name extends EventName>(events: readonly Event[], name: Name): Of<Name>[] {

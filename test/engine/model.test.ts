@@ -121,7 +121,7 @@ async function run(machine: EngineMachine, index: Index, disturbed: Disturbance 
   machine.fault = () => undefined;
 }
 
-test('any changes, faults and deaths', async () => {
+test('any changes, faults and deaths [ORD-1] [ORD-4]', async () => {
   await fc.assert(
     fc.asyncProperty(rounds, async (all) => {
       const machine = await EngineMachine.make();

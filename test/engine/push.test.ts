@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { VaultError } from '../../src/model/errors.ts';
 import type { MemoryStep } from '../../src/s3/memory.ts';
-import { EngineMachine, FakeWatcher, PREFIX, named } from './machine.ts';
+import { EngineMachine, FakeWatcher, OWN, PREFIX, named } from './machine.ts';
 
 const MIB = 2 ** 20;
 let machine: EngineMachine;
@@ -46,6 +46,15 @@ describe('what is sent', () => {
     expect(second.exit).toBe(0);
     expect(named(second.events, 'transfer.start')).toEqual([]);
     expect(machine.steps.length).toBeLessThanOrEqual(3);
+  });
+
+  test('the description of the vault comes before the first object [ORD-3]', async () => {
+    machine.tree.write('a', 'a');
+    await machine.sync();
+    expect(machine.steps.filter(({ operation }) => operation === 'put').map(({ key }) => key)).toEqual([
+      OWN,
+      `${PREFIX}a`,
+    ]);
   });
 
   test('a changed file, and only that', async () => {
@@ -98,7 +107,7 @@ describe('what is sent', () => {
 });
 
 describe('what changes under the hands', () => {
-  test('a file that changes while it is read is not done, and sent once it is still', async () => {
+  test('a file that changes while it is read is not done, and sent once it is still [READ-1]', async () => {
     machine.tree.write('a', 'before');
     let changes = 2;
     machine.tree.onRead = (path) => {
@@ -180,7 +189,7 @@ describe('removals', () => {
     expect(machine.remote()).toHaveLength(15);
   });
 
-  test('a question stays to be seen, whatever else is sent meanwhile', async () => {
+  test('a question stays to be seen, whatever else is sent meanwhile [ASK-1]', async () => {
     await full(20);
     machine.rules = { ...machine.rules, removals: true };
     for (let n = 0; n < 10; n++) machine.tree.remove(`f000${n}`);

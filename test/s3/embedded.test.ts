@@ -148,7 +148,7 @@ describe('a proof that is missing', () => {
     expect(server.keys(bucket)).toEqual([KEY]);
   });
 
-  test('a multipart upload whose beginning proves nothing is aborted before a part is sent', async () => {
+  test('a multipart upload whose beginning proves nothing is aborted before a part is sent [PROOF-2]', async () => {
     for (const mode of ['sse-c', 'sse-kms', 'sse-s3'] as const) {
       const { store, bucket } = await open(protectionOf(mode, KMS_KEY));
       const names = [SSE, `${SSE}-customer-algorithm`];

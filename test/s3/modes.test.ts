@@ -34,7 +34,7 @@ const kmsAnswer = (key: string, algorithm = 'aws:kms') => ({
 });
 
 describe('what is sent', () => {
-  test('every mode says what it is on a write; only sse-c on a read', () => {
+  test('every mode says what it is on a write; only sse-c on a read [PROOF-3]', () => {
     expect(writeHeaders({ mode: 'client', key: 'k' })).toEqual({});
     expect(writeHeaders({ mode: 'sse-s3' })).toEqual({ [SSE]: 'AES256' });
     expect(writeHeaders({ mode: 'dsse-kms', keyId: ARN, context: { a: 'b' } })).toEqual({
