@@ -15,11 +15,18 @@ export interface CollectedPlan {
   readonly removals: readonly Action[];
 }
 
+export interface CollectOptions {
+  readonly index: Index;
+  readonly onSkip: (skip: Extract<Action, { kind: 'skip' }>) => void;
+  /** Another Plan may still be drawn from the spool. */
+  readonly spoolTaken: boolean;
+}
+
+/** Undefined where the Plan is too long for memory and the spool is taken: to be made once it is free. */
 export async function collectPlan(
   actions: AsyncIterable<Action>,
-  index: Index,
-  onSkip: (skip: Extract<Action, { kind: 'skip' }>) => void,
-): Promise<CollectedPlan> {
+  { index, onSkip, spoolTaken }: CollectOptions,
+): Promise<CollectedPlan | undefined> {
   let totals = EMPTY_TOTALS;
   const kept: Action[] = [];
   const removals: Action[] = [];
@@ -30,6 +37,7 @@ export async function collectPlan(
     if (action.kind === 'skip') onSkip(action);
     else if (action.kind === 'remove-remote' || action.kind === 'remove-local') removals.push(action);
     else if (kept.length < IN_MEMORY || action.kind !== 'put') kept.push(action);
+    else if (spoolTaken) return undefined;
     else {
       spool ??= emptied(index.spool());
       lines.push(spoolLine(action));

@@ -5,7 +5,7 @@ import { EMPTY_SNAPSHOT, foldAll, type Snapshot } from '../model/snapshot.ts';
 /** Events folded at a time, when nobody asks for the Snapshot before. */
 const FOLD_AT = 1_024;
 
-/** Stamps, hands out and folds Events. A listener that throws ends nobody else's. */
+/** Stamps, hands out and folds Events. A listener that throws hears no more; it ends nobody else's. */
 export class Emitter {
   readonly #clock: Clock;
   readonly #listeners = new Set<(event: Event) => void>();
@@ -33,6 +33,13 @@ export class Emitter {
     const event: Event = { ...body, time: new Date(this.#clock.now()).toISOString() };
     this.#unfolded.push(event);
     if (this.#unfolded.length >= FOLD_AT) void this.snapshot;
-    for (const listener of this.#listeners) listener(event);
+    for (const listener of this.#listeners) {
+      try {
+        listener(event);
+      } catch {
+        // A screen that fails must not take the sync down with it.
+        this.#listeners.delete(listener);
+      }
+    }
   }
 }

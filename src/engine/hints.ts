@@ -39,7 +39,11 @@ export class Hints {
     const now = this.#clock.ticks();
     const known = this.#waiting.get(hint.path);
     const first = known?.first ?? now;
-    const due = Math.min(now + delayMs, Math.max(first + LONGEST_WAIT_MS, now));
+    // A wait for the next try is as long as it is; only settling has an end.
+    const due =
+      delayMs > this.#settleMs
+        ? now + delayMs
+        : Math.min(now + delayMs, Math.max(first + LONGEST_WAIT_MS, now));
     const merged = known?.hint.kind === 'under' ? known.hint : hint;
     this.#waiting.set(hint.path, { hint: merged, first, due });
     this.#arm(due);

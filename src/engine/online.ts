@@ -3,6 +3,14 @@ import type { Clock, ObjectStore } from '../model/ports.ts';
 
 const FIRST_MS = 500;
 const MAX_MS = 60_000;
+/** Attempts at one thing, where patience ends. */
+const TRIES = 5;
+
+const backoff = (tries: number): number => Math.min(FIRST_MS * 2 ** (tries - 1), MAX_MS);
+
+/** Worth another try by itself, later. */
+const passes = ({ kind }: VaultError): boolean =>
+  kind === 'offline' || kind === 'transient' || kind === 'throttled';
 
 export interface OnlineOptions {
   readonly clock: Clock;
@@ -35,32 +43,38 @@ export class Online {
     return this.#probing;
   }
 
-  /** Runs `work` again and again until it does not fail for being offline. */
+  /** Runs `work` again and again until it does not fail for what passes by itself; with patience, so many times. */
   async reaching<T>(work: () => Promise<T>): Promise<T> {
-    for (;;) {
+    const { clock, signal, patienceMs } = this.#options;
+    for (let tries = 1; ; tries++) {
       try {
         return await work();
       } catch (thrown) {
         const error = asVaultError(thrown);
-        if (error.kind !== 'offline') throw error;
-        await this.wait(error);
+        if (!passes(error) || (patienceMs !== undefined && tries >= TRIES)) throw error;
+        if (error.kind === 'offline') await this.wait(error);
+        else await clock.sleep(Math.max(error.retryAfter ?? 0, this.#jittered(backoff(tries))), { signal });
       }
     }
+  }
+
+  #jittered(ms: number): number {
+    return Math.round(ms * (0.5 + this.#options.clock.random() / 2));
   }
 
   async #probe(error: VaultError): Promise<void> {
     const { clock, store, signal, patienceMs, onOffline, onOnline } = this.#options;
     const since = clock.ticks();
-    for (let wait = FIRST_MS; ; wait = Math.min(wait * 2, MAX_MS)) {
+    for (let tries = 1; ; tries++) {
       if (patienceMs !== undefined && clock.ticks() - since > patienceMs) throw error;
-      const ms = Math.round(wait * (0.5 + clock.random() / 2));
+      const ms = this.#jittered(backoff(tries));
       onOffline(ms);
       await clock.sleep(ms, { signal });
       try {
         await store.reach({ signal });
         break;
       } catch (thrown) {
-        if (asVaultError(thrown).kind !== 'offline') throw thrown;
+        if (!passes(asVaultError(thrown))) throw thrown;
       }
     }
     onOnline();

@@ -50,7 +50,7 @@ export class Performer {
 
   /** `freeSlot` is called as soon as only the Index has to hear of it. */
   async perform(action: Action, freeSlot: () => void = () => undefined): Promise<Performed> {
-    if (this.#options.overlapping() && this.#isStale(action)) return { ended: 'nothing' };
+    if (await this.#isStale(action)) return { ended: 'nothing' };
     const release = await this.#memory.take(memoryFor(action));
     const stored = (): void => {
       release();
@@ -92,17 +92,24 @@ export class Performer {
     return { ended: 'failed', error };
   }
 
-  /** True where the Index has caught up since the Plan was made: another Transfer did this already. */
-  #isStale(action: Action): boolean {
-    if (
-      action.kind !== 'put' ||
-      action.reason === 'missing-remotely' ||
-      action.reason === 'changed-remotely'
-    ) {
-      return false;
-    }
-    const now = this.#world.index.get(action.key);
-    return now !== undefined && difference(action.local, now) === 'same';
+  /** True where the world has moved on since the Plan was made: it was done already, or must not be done any more. */
+  async #isStale(action: Action): Promise<boolean> {
+    const { index, modeFingerprint } = this.#world;
+    if (action.kind === 'remove-remote') return this.#isBack(action);
+    if (action.kind !== 'put' || !this.#options.overlapping()) return false;
+    const now = index.get(action.key);
+    return (
+      now?.modeFingerprint === modeFingerprint &&
+      now !== undefined &&
+      difference(action.local, now) === 'same'
+    );
+  }
+
+  /** A removal may have waited long, for its turn or for consent: a file that came back keeps its object. */
+  async #isBack({ key, path, record }: Extract<Action, { kind: 'remove-remote' }>): Promise<boolean> {
+    const { index, tree } = this.#world;
+    const now = index.get(key);
+    return now?.etag !== record.etag || now.path !== path || (await tree.look(path)) !== undefined;
   }
 
   async #carryOut(

@@ -10,7 +10,7 @@ import { difference } from './detect.ts';
 export interface Sides {
   readonly key: NameKey;
   readonly local?: Seen | undefined;
-  /** Undefined: not there. Meaningless where the remote was not listed. */
+  /** Undefined: not there; where the remote was not listed: not known. */
   readonly remote?: RemoteEntry | undefined;
   readonly record?: Record | undefined;
 }
@@ -21,6 +21,8 @@ export interface PlanRules {
   readonly removals: boolean;
   /** The remote side was listed, so its absence means something. */
   readonly listed: boolean;
+  /** What a Record must carry to be in step with the vault's Mode. */
+  readonly modeFingerprint: string;
   /** Largest plaintext that can be stored; larger files are skipped with reason `too-large`. */
   readonly maxSize: number;
   /** True for paths that the ignore rules leave out: they are not removed for being unseen. */
@@ -66,13 +68,14 @@ function decidePush(local: Entry, sides: Sides, rules: PlanRules): Action | unde
   if (local.size > rules.maxSize) return { kind: 'skip', key, path, reason: 'too-large' };
   const base = { kind: 'put', key, path, local } as const;
   if (record === undefined) {
-    if (rules.listed && remote !== undefined) return { ...base, reason: 'new', doubt: 'index-lost', remote };
+    if (remote !== undefined) return { ...base, reason: 'new', doubt: 'index-lost', remote };
     return { ...base, reason: 'new' };
   }
   if (rules.listed && remote === undefined) return { ...base, record, reason: 'missing-remotely' };
   if (rules.listed && remote !== undefined && remote.etag !== record.etag) {
     return { ...base, record, remote, reason: 'changed-remotely' };
   }
+  if (record.modeFingerprint !== rules.modeFingerprint) return { ...base, record, reason: 'other-mode' };
   const differs = difference(local, record);
   if (differs === 'same') return undefined;
   if (differs === 'doubt') return { ...base, record, reason: 'touched', doubt: 'stamp' };

@@ -2,13 +2,14 @@ import type { Outcome } from '../model/command.ts';
 import { EXIT } from '../model/errors.ts';
 import { type Action, EMPTY_TOTALS } from '../model/plan.ts';
 import type { Emitter } from './emitter.ts';
-import { lostSource } from './guard.ts';
+import { checkSource } from './guard.ts';
 import { addToTotals } from './plan.ts';
 import { mustList, planAll, roundSources } from './rounds.ts';
 import type { EngineParts } from './world.ts';
 
 export interface PreviewOptions {
   readonly checkRemote: boolean;
+  readonly acceptSource: boolean;
   readonly emitter: Emitter;
   readonly signal: AbortSignal;
 }
@@ -19,16 +20,16 @@ export interface PreviewOptions {
  */
 export async function previewPlan(
   parts: EngineParts,
-  { checkRemote, emitter, signal }: PreviewOptions,
+  { checkRemote, acceptSource, emitter, signal }: PreviewOptions,
   onAction: (action: Action) => void,
 ): Promise<Outcome> {
-  const { vault, tree, store, clock } = parts;
+  const { store, clock } = parts;
   const started = clock.ticks();
-  const source = await tree.source();
-  if (source.state === 'missing') throw lostSource(vault, { kind: 'lost-source', why: 'root-missing' });
+  if (!acceptSource) await checkSource(parts);
   await store.reach({ signal });
+  const listed = mustList(parts, checkRemote);
   let totals = EMPTY_TOTALS;
-  for await (const action of planAll(roundSources(parts, mustList(parts, checkRemote), signal))) {
+  for await (const action of planAll(roundSources(parts, { listed, signal }))) {
     totals = addToTotals(totals, action);
     onAction(action);
   }

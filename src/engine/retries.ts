@@ -1,5 +1,6 @@
 import type { NameKey, RelPath } from '../model/brands.ts';
 import type { VaultError } from '../model/errors.ts';
+import type { Action, RemoteEntry } from '../model/plan.ts';
 import type { Clock } from '../model/ports.ts';
 
 /** Attempts before a file counts as failed, without watching. */
@@ -11,6 +12,7 @@ const MAX_WATCH_MS = 300_000;
 interface Trouble {
   readonly path: RelPath;
   readonly failures: number;
+  readonly remote: RemoteEntry | undefined;
 }
 
 /** Remembers what failed and when it is worth another try: exponential, jittered, never blocking the rest. */
@@ -32,8 +34,18 @@ export class Retries {
     return [...this.#troubles.values()].map((trouble) => trouble.path);
   }
 
+  /** What the listing said of a key whose comparison failed: it is compared, not sent, at the next try. */
+  remote(key: NameKey): RemoteEntry | undefined {
+    return this.#troubles.get(key)?.remote;
+  }
+
   forget(key: NameKey): void {
     this.#troubles.delete(key);
+  }
+
+  /** Nothing waits any more: what failed has resolved itself. */
+  clear(): void {
+    this.#troubles.clear();
   }
 
   /** Whether one more failure of this kind would be followed by another try. */
@@ -61,10 +73,12 @@ export class Retries {
   }
 
   /** Notes a failure; milliseconds until the next try, or undefined for none. */
-  failed(key: NameKey, path: RelPath, error: VaultError): number | undefined {
+  failed(action: Action, error: VaultError): number | undefined {
+    const { key, path } = action;
     const again = this.willRetry(key, error);
     const failures = this.attempts(key) + (error.kind === 'offline' ? 0 : 1);
-    this.#troubles.set(key, { path, failures });
+    const remote = action.kind === 'put' && action.doubt === 'index-lost' ? action.remote : undefined;
+    this.#troubles.set(key, { path, failures, remote });
     if (!again) return undefined;
     const cap = this.#once ? MAX_ONCE_MS : MAX_WATCH_MS;
     const ceiling = Math.min(cap, BASE_MS * 2 ** Math.max(0, failures - 1));

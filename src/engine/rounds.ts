@@ -20,6 +20,15 @@ export interface RoundSources {
   readonly signal: AbortSignal;
   /** Called with the number of files seen so far. */
   readonly onSeen: (files: number) => void;
+  /** What an earlier listing said of a key that is still in doubt. */
+  readonly remoteOf: (key: NameKey) => RemoteEntry | undefined;
+}
+
+export interface RoundOptions {
+  readonly listed: boolean;
+  readonly signal: AbortSignal;
+  readonly onSeen?: RoundSources['onSeen'];
+  readonly remoteOf?: RoundSources['remoteOf'];
 }
 
 /** The bucket is listed at start when this long ago: objects that vanished there are found and sent again. */
@@ -31,13 +40,13 @@ const placeOf = ({ remote: { endpoint, bucket, prefix } }: Vault): string =>
   JSON.stringify([endpoint ?? '', bucket, prefix]);
 
 /**
- * Whether the bucket is to be listed: asked for, an Index that knows nothing, a listing of more than a day ago, or
- * one of another place (the vault was moved, the Index stayed).
+ * Whether the bucket is to be listed: asked for, never done (a new or a lost Index), done more than a day ago, or done of
+ * another place (the vault was moved, the Index stayed).
  */
 export function mustList({ index, clock, vault }: EngineParts, checkRemote: boolean): boolean {
   const at = Number(index.meta(META_LISTED) ?? Number.NEGATIVE_INFINITY);
   const moved = index.meta(META_LISTED_REMOTE) !== placeOf(vault);
-  return checkRemote || moved || index.count().files === 0 || !(clock.now() - at < LISTING_STALE_MS);
+  return checkRemote || moved || !(clock.now() - at < LISTING_STALE_MS);
 }
 
 export function markListed({ index, clock, vault }: EngineParts): void {
@@ -50,19 +59,18 @@ export const forgetListing = (index: Index): void => index.setMeta(META_LISTED, 
 
 export function roundSources(
   parts: EngineParts,
-  listed: boolean,
-  signal: AbortSignal,
-  onSeen: (files: number) => void = () => undefined,
+  { listed, signal, onSeen = () => undefined, remoteOf = () => undefined }: RoundOptions,
 ): RoundSources {
-  const { tree, index, store, vault, sealing } = parts;
+  const { tree, index, store, vault, sealing, modeFingerprint } = parts;
   const rules: PlanRules = {
     direction: vault.direction,
     removals: vault.rules.removals,
     listed,
+    modeFingerprint,
     maxSize: sealing.maxPlaintext,
     ignores: (path) => tree.ignores(path),
   };
-  return { tree, index, store, prefix: vault.remote.prefix, rules, signal, onSeen };
+  return { tree, index, store, prefix: vault.remote.prefix, rules, signal, onSeen, remoteOf };
 }
 
 /** Plans the whole vault: the scan is the truth. */
@@ -90,7 +98,7 @@ async function* planPath(sources: RoundSources, path: RelPath, rules: PlanRules)
     return;
   }
   const key = local?.key ?? nameKey(path);
-  const action = decide({ key, local, record: index.get(key) }, rules);
+  const action = decide({ key, local, record: index.get(key), remote: sources.remoteOf(key) }, rules);
   if (action !== undefined) yield action;
 }
 

@@ -88,6 +88,11 @@ export class Skips {
     else if (this.#waiting.length < TOLD) this.#waiting.push(skip);
   }
 
+  /** The file could be taken after all. */
+  forget(path: string): void {
+    this.#known.delete(path);
+  }
+
   report(): void {
     for (const { path, reason } of this.#waiting) {
       const { message, hint } = WORDING[reason];

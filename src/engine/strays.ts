@@ -1,17 +1,23 @@
 import type { Action } from '../model/plan.ts';
-import type { Index, Intent } from '../model/ports.ts';
+import type { Index, IndexChange, Intent } from '../model/ports.ts';
 import type { Record } from '../model/record.ts';
 import type { EngineParts } from './world.ts';
 import { keyIn } from './world.ts';
 
+/** The fingerprint of no Mode: the file is sent whatever its stamp says. */
+const NOT_IN_STEP = '';
 /** Intents noted in one transaction. */
 const TOGETHER = 128;
 
-/** Hands the Actions on, with an Intent noted for each object that may be new in the bucket. */
+/**
+ * Hands the Actions on, with an Intent noted for each object that may be new in the bucket, and with the Record taken
+ * back of each object that the listing did not show as remembered: whatever happens next, it is not in step.
+ */
 export function* withIntents(actions: Iterable<Action>, index: Index): Iterable<Action> {
   let waiting: Action[] = [];
   const flush = function* (): Iterable<Action> {
     index.intents().add(waiting.filter(isFirst).map(({ key, path }) => ({ key, path })));
+    index.commit(waiting.flatMap((action) => takenBack(action, index)));
     const noted = waiting;
     waiting = [];
     yield* noted;
@@ -23,6 +29,14 @@ export function* withIntents(actions: Iterable<Action>, index: Index): Iterable<
   yield* flush();
 }
 
+/** The Record stays, so that the object is still removed when its file is. */
+function takenBack(action: Action, index: Index): readonly IndexChange[] {
+  if (action.kind !== 'put' || action.record === undefined) return [];
+  if (action.reason !== 'missing-remotely' && action.reason !== 'changed-remotely') return [];
+  if (index.get(action.key)?.etag !== action.record.etag) return [];
+  return [{ kind: 'put', record: { ...action.record, modeFingerprint: NOT_IN_STEP } }];
+}
+
 const isFirst = (action: Action): boolean => action.kind === 'put' && action.record === undefined;
 
 /**
@@ -32,7 +46,10 @@ const isFirst = (action: Action): boolean => action.kind === 'put' && action.rec
 export async function adoptStrays(parts: EngineParts, signal: AbortSignal): Promise<void> {
   const { index, tree, store, clock } = parts;
   for (const intent of index.intents().all()) {
-    if (index.get(intent.key) !== undefined) index.intents().remove(intent.key);
+    if (index.get(intent.key) !== undefined) {
+      index.intents().remove(intent.key);
+      continue;
+    }
     if ((await tree.look(intent.path)) !== undefined) continue;
     const stat = await store.head(keyIn({ prefix: parts.vault.remote.prefix }, intent.key), { signal });
     if (stat === undefined) index.intents().remove(intent.key);
@@ -59,7 +76,7 @@ function strayRecord(
     etag,
     ...(versionId === undefined ? {} : { versionId }),
     storedSize,
-    modeFingerprint: '',
+    modeFingerprint: NOT_IN_STEP,
     seenAt,
   };
 }
