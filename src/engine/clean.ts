@@ -10,11 +10,12 @@ const META_SWEPT = 'uploads-swept-at';
  * that are older than a day (a crash between Create and its journal entry leaves one), and journaled ones whose file
  * is gone. At most once a day; a store that forbids listing uploads is left in peace.
  */
-export async function sweepUploads(world: World, now: number, signal: AbortSignal): Promise<void> {
-  const { index, store, tree, prefix } = world;
+export async function sweepUploads(world: World, signal: AbortSignal): Promise<void> {
+  const { index, store, tree, prefix, clock } = world;
   for (const { key, path } of index.journal().all()) {
     if ((await tree.look(path)) === undefined) await dropUpload(world, key, signal);
   }
+  const now = clock.now();
   const swept = Number(index.meta(META_SWEPT) ?? Number.NEGATIVE_INFINITY);
   if (now - swept < DAY_MS) return;
   const ours = new Set(

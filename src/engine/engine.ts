@@ -1,29 +1,36 @@
-import { nameKey, relPath } from '../model/brands.ts';
+import { type NameKey, nameKey, relPath } from '../model/brands.ts';
 import type { Command, EngineHandle, Outcome } from '../model/command.ts';
 import { EXIT, type VaultError, asVaultError, report } from '../model/errors.ts';
 import type { EngineState, Event } from '../model/event.ts';
 import type { Hint } from '../model/hint.ts';
-import type { Action } from '../model/plan.ts';
+import type { Action, RemoteEntry } from '../model/plan.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import { DEFAULT_SETTLE_MS, DEFAULT_TRANSFERS } from '../model/vault.ts';
 import { Brake } from './brake.ts';
-import { RateLimit } from './budget.ts';
 import { sweepUploads } from './clean.ts';
 import { type CollectedPlan, collectPlan } from './collect.ts';
 import { Committer } from './committer.ts';
 import { meetRemote } from './describe.ts';
 import { Emitter } from './emitter.ts';
-import { checkSource, lostSource } from './guard.ts';
+import { checkSource, lostSource, takeSource } from './guard.ts';
 import { Hints } from './hints.ts';
 import { Online } from './online.ts';
 import { Performer } from './perform.ts';
 import { previewPlan } from './preview.ts';
 import { Retries } from './retries.ts';
-import { markListed, mustList, planAll, planHints, roundSources } from './rounds.ts';
+import {
+  type RoundOptions,
+  type RoundSources,
+  markListed,
+  mustList,
+  planAll,
+  planHints,
+  roundSources,
+} from './rounds.ts';
 import { Schedule } from './schedule.ts';
-import { Skips } from './skips.ts';
+import { type SkipAction, Skips } from './skips.ts';
 import { adoptStrays, withIntents } from './strays.ts';
-import type { EngineParts, World } from './world.ts';
+import { type EngineParts, worldOf } from './world.ts';
 
 export interface EngineOptions {
   /** Ends when in step; else keeps watching. */
@@ -96,7 +103,7 @@ export class Engine implements EngineHandle {
       onOffline: (retryIn) => this.#wentOffline(retryIn),
       onOnline: () => this.#cameOnline(),
     });
-    this.#performer = new Performer(this.#world(), this.#committer, this.#emitter, {
+    this.#performer = new Performer(worldOf(parts), this.#committer, this.#emitter, {
       mode: vault.mode.kind,
       signal: this.#abort.signal,
       again: (action, error) => this.#retries.willRetry(action.key, error),
@@ -106,20 +113,6 @@ export class Engine implements EngineHandle {
     this.ended = new Promise((resolve) => {
       this.#end = resolve;
     });
-  }
-
-  #world(): World {
-    const { store, tree, index, sealing, clock, vault, modeFingerprint } = this.#parts;
-    return {
-      store,
-      tree,
-      index,
-      sealing,
-      clock,
-      upload: new RateLimit(clock, vault.rules.limitUpload),
-      prefix: vault.remote.prefix,
-      modeFingerprint,
-    };
   }
 
   subscribe(listener: (event: Event) => void): () => void {
@@ -138,6 +131,7 @@ export class Engine implements EngineHandle {
         this.#state('paused');
         return;
       case 'resume':
+        if (!this.#paused) return;
         this.#paused = false;
         if (!this.#online.offline) this.#schedule?.resume();
         this.#state('working');
@@ -152,7 +146,9 @@ export class Engine implements EngineHandle {
         }
         return;
       case 'first':
-        this.#schedule?.first(nameKey(command.path));
+        // What still waits in the Plan is looked at now, and its Action goes first then.
+        if (this.#schedule?.first(nameKey(command.path)) === false)
+          this.#hints.add({ kind: 'path', path: relPath(command.path) }, 0);
         return;
       case 'consent':
         this.#consented(command.yes);
@@ -174,6 +170,8 @@ export class Engine implements EngineHandle {
       this.#fail(asVaultError(thrown));
     }
     await this.#finish();
+    // Nobody waits any more for what may still wait: probes of the store, timers.
+    this.#abort.abort();
     const exit = this.#exit();
     const { done, failed } = this.#totals;
     this.#emitter.emit({
@@ -193,6 +191,7 @@ export class Engine implements EngineHandle {
   preview(onAction: (action: Action) => void): Promise<Outcome> {
     const options = {
       checkRemote: this.#options.checkRemote,
+      acceptSource: this.#options.acceptSource,
       emitter: this.#emitter,
       signal: this.#abort.signal,
     };
@@ -203,14 +202,14 @@ export class Engine implements EngineHandle {
 
   async #prepare(): Promise<void> {
     this.#state('starting');
-    const { vault, tree, index, watcher } = this.#parts;
-    const lost = await checkSource(vault, tree, index, this.#options.acceptSource);
-    if (lost !== undefined) throw lostSource(vault, lost);
+    const { vault, watcher } = this.#parts;
+    await takeSource(this.#parts, this.#options.acceptSource);
     this.#schedule = await Schedule.create({
       transfers: vault.rules.transfers ?? DEFAULT_TRANSFERS,
       run: (action, freeSlot) => this.#perform(action, freeSlot),
       onPace: () => undefined,
     });
+    if (this.#paused) this.#schedule.pause();
     await this.#online.reaching(() => meetRemote(this.#parts, this.#abort.signal));
     await this.#online.reaching(() => adoptStrays(this.#parts, this.#abort.signal));
     if (watcher !== undefined && !this.#stopping) {
@@ -255,6 +254,7 @@ export class Engine implements EngineHandle {
   #becomeIdle(): void {
     if (this.#idle || this.#paused || this.#brake.holding) return;
     this.#idle = true;
+    this.#retries.clear();
     this.#emitter.emit({ event: 'idle' });
   }
 
@@ -280,11 +280,11 @@ export class Engine implements EngineHandle {
     let plan: CollectedPlan | undefined;
     await this.#online.reaching(async () => {
       this.#skips.restart();
-      const sources = roundSources(this.#parts, listed, this.#abort.signal, (seen) => {
+      const onSeen = (seen: number): void => {
         files = seen;
         this.#emitter.emit({ event: 'scan', state: 'progress', files });
-      });
-      plan = await collectPlan(planAll(sources), index, (skip) => this.#skips.add(skip));
+      };
+      plan = await this.#collect(planAll(this.#sources({ listed, onSeen })));
     });
     this.#emitter.emit({ event: 'scan', state: 'done', files });
     if (plan === undefined) return;
@@ -292,20 +292,15 @@ export class Engine implements EngineHandle {
     if (files === 0 && known > 0 && !this.#options.acceptSource) {
       throw lostSource(this.#parts.vault, { kind: 'lost-source', why: 'empty-root' });
     }
-    if (listed) markListed(this.#parts);
+    if (plan.removals.length > 0) await checkSource(this.#parts);
     this.#emitter.emit({ event: 'plan', ...plan.totals });
     this.#skips.report();
-    this.#start(plan, known);
-    this.#sweep = this.#sweepUploads();
-  }
-
-  async #sweepUploads(): Promise<void> {
-    try {
-      await sweepUploads(this.#world(), this.#parts.clock.now(), this.#abort.signal);
-    } catch (thrown) {
+    // Marked when all of it is done or known to the Index: a listing that led to nothing is made again.
+    this.#start(plan, known, () => listed && markListed(this.#parts));
+    this.#sweep = sweepUploads(worldOf(this.#parts), this.#abort.signal).catch((thrown: unknown) => {
       const error = asVaultError(thrown);
       if (error.kind !== 'cancelled') this.#emitter.emit({ event: 'warning', ...report(error) });
-    }
+    });
   }
 
   async #roundHints(hints: readonly Hint[]): Promise<void> {
@@ -313,29 +308,39 @@ export class Engine implements EngineHandle {
       this.#rescanAll = true;
       return;
     }
-    const { index } = this.#parts;
-    const sources = roundSources(this.#parts, false, this.#abort.signal);
-    const plan = await collectPlan(planHints(sources, hints), index, (skip) => this.#skips.add(skip));
+    const remoteOf = (key: NameKey): RemoteEntry | undefined => this.#retries.remote(key);
+    const plan = await this.#collect(planHints(this.#sources({ listed: false, remoteOf }), hints));
+    if (plan === undefined) {
+      this.#rescanAll = true;
+      return;
+    }
     this.#skips.report();
     if (plan.totals.put + plan.totals.removeRemote === 0) return;
+    if (plan.removals.length > 0) await checkSource(this.#parts);
     this.#emitter.emit({ event: 'plan', ...plan.totals });
-    this.#start(plan, index.count().files);
+    this.#start(plan, this.#parts.index.count().files);
+  }
+
+  #sources(options: Omit<RoundOptions, 'signal'>): RoundSources {
+    return roundSources(this.#parts, { ...options, signal: this.#abort.signal });
+  }
+
+  #collect(actions: AsyncIterable<Action>): Promise<CollectedPlan | undefined> {
+    const onSkip = (skip: SkipAction): void => this.#skips.add(skip);
+    return collectPlan(actions, { index: this.#parts.index, onSkip, spoolTaken: this.#running > 0 });
   }
 
   /** Sets a Plan going; removals only with consent where there are too many. */
-  #start(plan: CollectedPlan, known: number): void {
+  #start(plan: CollectedPlan, known: number, onDone?: () => void): void {
     const { go: removals, reason } = this.#brake.pass(plan.removals, known);
     if (reason !== undefined) {
       this.#emitter.emit({ event: 'consent', reason });
       this.#state('needs-you');
     }
-    if (removals.length + plan.totals.put > 0) {
-      this.#idle = false;
-      if (!this.#paused) this.#state('working');
-    }
+    if (removals.length + plan.totals.put > 0) this.#state('working');
     this.#plans++;
-    void this.#runActions(withIntents(plan.actions(), this.#parts.index));
     if (removals.length > 0) void this.#runActions(removals);
+    void this.#runActions(withIntents(plan.actions(), this.#parts.index), onDone);
   }
 
   #consented(yes: boolean): void {
@@ -345,10 +350,11 @@ export class Engine implements EngineHandle {
     this.#awake();
   }
 
-  async #runActions(actions: Iterable<Action>): Promise<void> {
+  async #runActions(actions: Iterable<Action>, onDone?: () => void): Promise<void> {
     this.#running++;
     try {
       await this.#schedule?.runAll(actions, (action) => this.#hints.add({ kind: 'path', path: action.path }));
+      if (!this.#stopping) onDone?.();
     } catch (thrown) {
       this.#fail(asVaultError(thrown));
     } finally {
@@ -359,12 +365,16 @@ export class Engine implements EngineHandle {
 
   async #perform(action: Action, freeSlot: () => void): Promise<void> {
     if (this.#stopping) return;
-    const performed = await this.#performer.perform(action, freeSlot);
+    const performed = await this.#performer.perform(action, freeSlot).catch((thrown: unknown) => {
+      this.#fail(asVaultError(thrown));
+    });
+    if (performed === undefined) return;
     if (performed.ended === 'failed') {
       this.#failed(action, performed.error);
       return;
     }
     this.#retries.forget(action.key);
+    this.#skips.forget(action.path);
     if (performed.ended === 'nothing') return;
     this.#schedule?.succeeded();
     this.#totals.done.files++;
@@ -387,7 +397,7 @@ export class Engine implements EngineHandle {
     if (error.kind === 'offline') {
       void this.#online.wait(error).catch((thrown: unknown) => this.#fail(asVaultError(thrown)));
     }
-    const delay = this.#retries.failed(action.key, action.path, error);
+    const delay = this.#retries.failed(action, error);
     if (delay === undefined) this.#totals.failed++;
     else this.#hints.add({ kind: 'path', path: action.path }, delay);
   }
@@ -423,9 +433,7 @@ export class Engine implements EngineHandle {
       this.#fatal = error;
       this.#emitter.emit({ event: 'warning', ...report(error) });
     }
-    this.#stopping = true;
-    this.#schedule?.stop();
-    this.#awake();
+    this.#stopSoon();
   }
 
   #stop(): void {
@@ -434,9 +442,13 @@ export class Engine implements EngineHandle {
       this.#abort.abort();
       return;
     }
+    this.#stopSoon();
+  }
+
+  #stopSoon(): void {
+    if (!this.#stopping) this.#parts.clock.after(STOP_GRACE_MS, () => this.#abort.abort());
     this.#stopping = true;
     this.#schedule?.stop();
-    this.#parts.clock.after(STOP_GRACE_MS, () => this.#abort.abort());
     this.#awake();
   }
 
@@ -461,10 +473,12 @@ export class Engine implements EngineHandle {
     return this.#totals.failed > 0 || this.#skips.unprotected > 0 ? EXIT.someFailed : EXIT.inStep;
   }
 
-  /** Whatever else goes on, a question that waits is what a person must see. */
+  /** Whatever else goes on, a pause and a question that waits are what a person must see. */
   #state(state: EngineState, retryIn?: number): void {
-    const asking = this.#brake.holding && (state === 'working' || state === 'idle');
-    const told = asking ? 'needs-you' : state;
+    if (state !== 'idle') this.#idle = false;
+    const quiet = state === 'working' || state === 'idle';
+    const asking = this.#brake.holding && quiet;
+    const told = this.#paused && (quiet || state === 'scanning') ? 'paused' : asking ? 'needs-you' : state;
     this.#emitter.emit({ event: 'state', state: told, ...(retryIn === undefined ? {} : { retryIn }) });
   }
 }

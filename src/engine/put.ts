@@ -51,12 +51,12 @@ async function putWhole(world: World, action: Put, seenAt: number, options: PutO
   const { local } = action;
   const plaintext = await world.tree.read(local, options);
   const digest = createHash('sha256').update(plaintext).digest();
-  const kept = await alreadyThere(world, action, digest, options.signal);
-  if (kept !== undefined)
-    return { record: { ...kept, ...stampOf(local, seenAt), digest }, receipt: undefined };
   // A larger file stood here before, and its upload was interrupted.
   if (world.index.journal().find(action.key) !== undefined)
     await dropUpload(world, action.key, options.signal);
+  const kept = await alreadyThere(world, action, digest, options.signal);
+  if (kept !== undefined)
+    return { record: { ...kept, ...stampOf(local, seenAt), digest }, receipt: undefined };
   const wrapping = await world.sealing.start(options);
   try {
     const body = wrapping.whole(plaintext);
@@ -78,8 +78,11 @@ async function putParts(world: World, action: Put, seenAt: number, options: PutO
   const { local } = action;
   const digest = await hashFile(world, local, options.signal);
   const kept = await alreadyThere(world, action, digest, options.signal);
-  if (kept !== undefined)
+  if (kept !== undefined) {
+    // Another content was under way, and the file is again what it was.
+    await dropUpload(world, action.key, options.signal);
     return { record: { ...kept, ...stampOf(local, seenAt), digest }, receipt: undefined };
+  }
   const size = world.sealing.storedSize(local.size);
   const { wrapping, metadata, journal, partSize } = await beginOrGoOn(world, action, digest, size, options);
   try {
@@ -98,7 +101,8 @@ async function putParts(world: World, action: Put, seenAt: number, options: PutO
     return { record: recordOf(world, action, receipt, digest, seenAt), receipt };
   } catch (thrown) {
     if (thrown instanceof VaultError && (thrown.kind === 'changed' || thrown.kind === 'security')) {
-      await dropUpload(world, action.key, options.signal);
+      // Where this fails the journal stays, and a later try or the sweep calls the upload off.
+      await dropUpload(world, action.key, options.signal).catch(() => undefined);
     }
     throw thrown;
   } finally {

@@ -2,7 +2,7 @@ import type { OddityReason } from '../model/entry.ts';
 import type { Action, SkipReason } from '../model/plan.ts';
 import type { Emitter } from './emitter.ts';
 
-type Skip = Extract<Action, { kind: 'skip' }>;
+export type SkipAction = Extract<Action, { kind: 'skip' }>;
 
 /** Skips told one by one; beyond this only counted. */
 const TOLD = 1_000;
@@ -55,7 +55,7 @@ const WORDING: { readonly [R in SkipReason]: Wording } = {
 /** Gathers what a Plan skips and tells it: each oddity by name, removals held back as one line. */
 export class Skips {
   readonly #emitter: Emitter;
-  #waiting: Skip[] = [];
+  #waiting: SkipAction[] = [];
   #keptBack = 0;
   readonly #known = new Map<string, SkipReason>();
 
@@ -81,7 +81,7 @@ export class Skips {
     this.#keptBack = 0;
   }
 
-  add(skip: Skip): void {
+  add(skip: SkipAction): void {
     if (this.#known.get(skip.path) === skip.reason) return;
     this.#known.set(skip.path, skip.reason);
     if (skip.reason === 'removal-off') this.#keptBack++;

@@ -1,7 +1,7 @@
 import { type NameKey, type ObjectKey, objectKey } from '../model/brands.ts';
 import type { Clock, FileTree, Index, ObjectStore, Watcher } from '../model/ports.ts';
 import type { Vault } from '../model/vault.ts';
-import type { RateLimit } from './budget.ts';
+import { RateLimit } from './budget.ts';
 import type { Sealing } from './sealing.ts';
 
 /** The adapters of one vault, as the composition root hands them over. */
@@ -30,6 +30,11 @@ export interface World {
   readonly upload: RateLimit;
   readonly prefix: string;
   readonly modeFingerprint: string;
+}
+
+export function worldOf({ store, tree, index, sealing, clock, vault, modeFingerprint }: EngineParts): World {
+  const upload = new RateLimit(clock, vault.rules.limitUpload);
+  return { store, tree, index, sealing, clock, upload, prefix: vault.remote.prefix, modeFingerprint };
 }
 
 export const keyIn = (world: { readonly prefix: string }, key: NameKey): ObjectKey =>

@@ -9,6 +9,7 @@ const rules: PlanRules = {
   direction: 'push',
   removals: true,
   listed: false,
+  modeFingerprint: 'client:k',
   maxSize: 1_000_000,
   ignores: () => false,
 };
@@ -95,6 +96,13 @@ describe('one key, push', () => {
 
   test('objects that s3vault did not write are left alone', () => {
     expect(decide({ key, remote: remote('a') }, { ...rules, listed: true })).toBeUndefined();
+  });
+
+  test('a Record under another Mode, or one that was taken back, is not in step', () => {
+    for (const modeFingerprint of ['sse-s3', '']) {
+      const sides = { key, local: entry('a'), record: record('a', { modeFingerprint }) };
+      expect(decide(sides, rules)).toMatchObject({ kind: 'put', reason: 'other-mode' });
+    }
   });
 
   test('a file larger than the mode can hold is skipped with the reason', () => {
