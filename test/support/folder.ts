@@ -4,7 +4,12 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 
 export class Folder {
-  readonly root = mkdtempSync(join(tmpdir(), 's3vault-local-'));
+  readonly root: string;
+
+  /** `top` where another user must be able to come in, too. */
+  constructor(top = tmpdir()) {
+    this.root = mkdtempSync(join(top, 's3vault-local-'));
+  }
 
   at(path: string): string {
     return join(this.root, path);
