@@ -28,6 +28,8 @@ export class Schedule {
   readonly #options: ScheduleOptions;
   /** Keys queued or under way, and whether to look at them again afterwards. */
   readonly #busy = new Map<NameKey, { again: boolean }>();
+  /** Keys that go first once they come. */
+  readonly #wanted = new Set<NameKey>();
   #successes = 0;
   #stopped = false;
 
@@ -59,7 +61,8 @@ export class Schedule {
     const running: Set<Promise<void>> = new Set();
     for await (const action of actions) {
       if (this.#stopped) break;
-      if (this.#queue.size >= AHEAD) await this.#queue.onSizeLessThan(AHEAD / 2);
+      if (this.#queue.size >= AHEAD && !this.#wanted.has(action.key))
+        await this.#queue.onSizeLessThan(AHEAD / 2);
       const ended = this.#add(action, onAgain);
       if (ended === undefined) continue;
       running.add(ended);
@@ -70,8 +73,10 @@ export class Schedule {
 
   #add(action: Action, onAgain: (action: Action) => void): Promise<void> | undefined {
     const known = this.#busy.get(action.key);
+    const wanted = this.#wanted.delete(action.key);
     if (known !== undefined) {
       known.again = true;
+      if (wanted) this.#toFront(action.key);
       return undefined;
     }
     const state = { again: false };
@@ -82,7 +87,7 @@ export class Schedule {
         const run = this.#stopped ? Promise.resolve() : this.#options.run(action, freeSlot);
         void run.finally(freeSlot).then(end, end);
       });
-    void this.#queue.add(inSlot, { id: action.key });
+    void this.#queue.add(inSlot, { id: action.key, priority: wanted ? 1 : 0 });
     return ended.then(() => this.#ended(action, state.again, onAgain));
   }
 
@@ -91,8 +96,14 @@ export class Schedule {
     if (again && !this.#stopped) onAgain(action);
   }
 
-  /** A queued key goes first. False where it is not waiting any more. */
+  /** A queued key goes first, now or when it comes. False where it is not queued. */
   first(key: NameKey): boolean {
+    const queued = this.#toFront(key);
+    if (!queued) this.#wanted.add(key);
+    return queued;
+  }
+
+  #toFront(key: NameKey): boolean {
     try {
       this.#queue.setPriority(key, 1);
       return true;

@@ -146,6 +146,8 @@ function step(draft: Draft, event: Event): void {
       return;
     case 'idle':
       draft.state = 'idle';
+      // Nothing waits for another try: what did was sent since, or is gone.
+      for (const [path, { again }] of draft.problems) if (again) draft.problems.delete(path);
       return;
     case 'summary':
       draft.state = 'stopped';
