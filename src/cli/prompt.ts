@@ -62,9 +62,10 @@ const [CTRL_C, CTRL_D, BACKSPACE, LINE_FEED, RETURN, CTRL_U, DELETE] = [3, 4, 8,
 /** Reads one line byte by byte with the echo off; the terminal is put back however it ends. */
 async function readSecret({ input, output }: Line, question: string): Promise<Secret> {
   const typed: number[] = [];
-  output.write(question);
+  // No echo before there is anything to answer: what is pasted at once must not show.
   input.setRawMode(true);
   try {
+    output.write(question);
     await eachByte(input, (byte) => edit(typed, byte));
     return Secret.take(Uint8Array.from(typed));
   } finally {
