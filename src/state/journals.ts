@@ -24,7 +24,10 @@ export function openJournals(database: DatabaseSync): UploadJournals {
     sent: database.prepare('UPDATE parts SET answer = ? WHERE key = ? AND number = ?'),
     removeParts: database.prepare('DELETE FROM parts WHERE key = ?'),
   };
+  // Nearly always none: asked for every small file, so it costs no statement.
+  const known = new Set<string>(statements.all.all().map(({ key }) => String(key)));
   const remove = (key: NameKey): void => {
+    if (!known.delete(key)) return;
     database.exec('BEGIN IMMEDIATE');
     statements.removeParts.run(key);
     statements.remove.run(key);
@@ -49,6 +52,7 @@ export function openJournals(database: DatabaseSync): UploadJournals {
   };
   return {
     find: (key) => {
+      if (!known.has(key)) return undefined;
       const row = statements.find.get(key);
       if (row === undefined) return undefined;
       const { upload_id, subject } = row;
@@ -57,6 +61,7 @@ export function openJournals(database: DatabaseSync): UploadJournals {
     },
     create: (subject) => {
       remove(subject.key);
+      known.add(subject.key);
       statements.create.run(subject.key, JSON.stringify(subject));
       return journalOf(subject.key, undefined, subject);
     },
