@@ -1,9 +1,9 @@
-import { MAX_KEY_BYTES, type RelPath, nameKey, relPath } from '../model/brands.ts';
+import { MAX_KEY_BYTES, nameKey, relPath } from '../model/brands.ts';
 import type { Clock, FileTree } from '../model/ports.ts';
 import { IGNORE_FILE, IgnoreRules } from './ignore.ts';
 import { readEntry, streamEntry } from './read.ts';
 import { readSource, writeMarker } from './source.ts';
-import { isRealFolder, lookAt, walkFolder } from './walk.ts';
+import { lookAt, lookForFolder, walkFolder } from './walk.ts';
 
 export interface TreeOptions {
   /** Absolute path of the vault's root. */
@@ -20,14 +20,6 @@ export function openTree(options: TreeOptions): FileTree {
   const { root, clock } = options;
   const maxKeyBytes = options.maxKeyBytes ?? MAX_KEY_BYTES;
   const rules = new IgnoreRules(options);
-  const isFolder = (path: RelPath): boolean => {
-    try {
-      return isRealFolder(root, path);
-    } catch {
-      // Whatever the reason (ENOTDIR, EACCES), it can't be walked as a folder; the next scan says why.
-      return false;
-    }
-  };
   return {
     walk: ({ under = relPath(''), signal } = {}) =>
       walkFolder({ root, rules, clock, maxKeyBytes, under, signal }),
@@ -36,10 +28,13 @@ export function openTree(options: TreeOptions): FileTree {
         rules.refresh(path.slice(0, Math.max(0, path.length - IGNORE_FILE.length - 1)), true);
       }
       const parent = path.slice(0, Math.max(0, path.lastIndexOf('/')));
-      if (rules.ignores(path) || (parent !== '' && !isFolder(relPath(parent)))) return undefined;
+      if (rules.ignores(path)) return undefined;
+      const above = parent === '' || lookForFolder(root, parent);
+      if (typeof above === 'object') return { ...above, path, key: nameKey(path) };
+      if (!above) return undefined;
       return lookAt({ root, maxKeyBytes }, path, nameKey(path));
     },
-    isFolder: async (path) => path !== '' && !rules.ignores(path, true) && isFolder(path),
+    isFolder: async (path) => path !== '' && !rules.ignores(path, true) && lookForFolder(root, path) === true,
     ignores: (path) => rules.ignores(path),
     read: (entry, waits) => readEntry(root, entry, waits),
     stream: (entry, chunkSize, waits) => streamEntry(root, entry, chunkSize, waits),

@@ -34,7 +34,9 @@ interface Named {
  */
 export async function* walkFolder(options: WalkOptions): AsyncIterable<readonly Seen[]> {
   const { clock, signal, under, rules } = options;
-  if (under !== '' && (rules.ignores(under, true) || !isRealFolder(options.root, under))) return;
+  const there = under === '' || (!rules.ignores(under, true) && lookForFolder(options.root, under));
+  if (typeof there === 'object') yield [there];
+  if (there !== true) return;
   let batch: Seen[] = [];
   let since = clock.ticks();
   for (const seen of walkSync(options, options.under)) {
@@ -58,6 +60,17 @@ export function isRealFolder(root: string, path: string): boolean {
     const stat = lstatSync(`${root}/${at < 0 ? path : path.slice(0, at)}`, { throwIfNoEntry: false });
     if (stat?.isDirectory() !== true) return false;
     if (at < 0) return true;
+  }
+}
+
+/** Whether a folder is there, or what keeps from knowing: below a closed folder nothing is seen, and nothing is gone. */
+export function lookForFolder(root: string, path: string): boolean | Oddity {
+  try {
+    return isRealFolder(root, path);
+  } catch (thrown) {
+    const { code } = thrown as NodeJS.ErrnoException;
+    if (code !== 'EACCES' && code !== 'EPERM' && code !== 'EIO') return false;
+    return oddity(path, `${nameKey(path)}/` as NameKey, 'unreadable', code);
   }
 }
 
