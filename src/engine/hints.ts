@@ -1,9 +1,12 @@
-import type { RelPath } from '../model/brands.ts';
+import { type RelPath, relPath } from '../model/brands.ts';
 import type { Hint } from '../model/hint.ts';
 import type { Clock } from '../model/ports.ts';
 
 /** A path that never stays still is looked at after this long all the same. */
 const LONGEST_WAIT_MS = 30_000;
+/** More changed names in one folder than this are one scan of the folder, and more folders one of everything. */
+const NAMES_PER_FOLDER = 500;
+const HINTS = 20_000;
 
 interface Waiting {
   readonly hint: Hint;
@@ -17,6 +20,8 @@ interface Waiting {
  */
 export class Hints {
   readonly #waiting = new Map<string, Waiting>();
+  /** Path hints per folder since the last time that any were handed out. */
+  readonly #crowds = new Map<RelPath, number>();
   readonly #clock: Clock;
   readonly #settleMs: number;
   readonly #onReady: () => void;
@@ -47,12 +52,30 @@ export class Hints {
     const merged = known?.hint.kind === 'under' ? known.hint : hint;
     this.#waiting.set(hint.path, { hint: merged, first, due });
     this.#arm(due);
+    if (known === undefined && hint.kind === 'path' && delayMs <= this.#settleMs) this.#crowd(hint.path);
+  }
+
+  /** Too many names to look at one by one: their folder, or the root, is scanned instead. */
+  #crowd(path: RelPath): void {
+    const folder = relPath(path.slice(0, Math.max(0, path.lastIndexOf('/'))));
+    const count = (this.#crowds.get(folder) ?? 0) + 1;
+    this.#crowds.set(folder, count);
+    const whole = this.#waiting.size > HINTS ? relPath('') : folder;
+    if (count <= NAMES_PER_FOLDER && whole === folder) return;
+    const covering = new Set([whole]);
+    const soon = this.#clock.ticks() + this.#settleMs;
+    for (const [name, { due }] of this.#waiting) {
+      if (due <= soon && coveredBy(relPath(name), covering)) this.#waiting.delete(name);
+    }
+    this.#crowds.clear();
+    this.add({ kind: 'under', path: whole });
   }
 
   /** All Hints that have settled, without those that an `under` among them covers. */
   take(): readonly Hint[] {
     const now = this.#clock.ticks();
     const ready: Hint[] = [];
+    this.#crowds.clear();
     for (const [path, waiting] of this.#waiting) {
       if (waiting.due > now) continue;
       ready.push(waiting.hint);

@@ -63,6 +63,26 @@ describe('hints settle', () => {
     expect(all.take()).toEqual([under('a')]);
   });
 
+  test('more names of one folder than anyone wants to look at are one scan of it', () => {
+    const { hints: waiting, clock } = hints();
+    for (let n = 0; n < 700; n++) waiting.add({ kind: 'path', path: relPath(`many/f${n}`) });
+    waiting.add({ kind: 'path', path: relPath('few/f') });
+    clock.advance(400);
+    expect(waiting.take().toSorted((a, b) => (a.path < b.path ? -1 : 1))).toEqual([
+      { kind: 'path', path: 'few/f' },
+      { kind: 'under', path: 'many' },
+    ]);
+  });
+
+  test('changes everywhere are one scan of everything; what waits for its next try goes on waiting', () => {
+    const { hints: waiting, clock } = hints();
+    waiting.add({ kind: 'path', path: relPath('later') }, 60_000);
+    for (let n = 0; n < 21_000; n++) waiting.add({ kind: 'path', path: relPath(`d${n % 5_000}/f${n}`) });
+    clock.advance(400);
+    expect(waiting.take()).toEqual([{ kind: 'under', path: '' }]);
+    expect(waiting.size).toBe(1);
+  });
+
   test('one that settles later does not hold back another', () => {
     const { clock, onReady, hints: all } = hints();
     all.add(path('later'), 5_000);
