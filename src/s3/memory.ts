@@ -42,6 +42,9 @@ export interface MemoryStep {
   /** Key or prefix. */
   readonly key: string;
   readonly part?: number;
+  /** What leaves this machine, with a put and with a part; metadata is that of the whole object. */
+  readonly body?: Uint8Array;
+  readonly metadata?: Metadata;
 }
 
 export interface MemoryOptions {
@@ -140,12 +143,13 @@ class MemoryStore implements ObjectStore {
     metadata: Metadata,
     options: WriteOptions = {},
   ): Promise<Receipt> {
-    return this.#step('put', key, options.signal, () => {
+    const work = (): Receipt => {
       this.#refuseUnmet(key, options);
       const etag = createHash('md5').update(body).digest('hex');
       options.onSent?.(body.length);
       return this.#keep(key, Buffer.from(body), metadata, etag);
-    });
+    };
+    return this.#step('put', key, options.signal, work, { body, metadata });
   }
 
   async upload(
@@ -159,7 +163,8 @@ class MemoryStore implements ObjectStore {
     let number = 0;
     let sent = 0;
     for await (const part of source.open(options.signal)) {
-      await this.#part(key, uploadId, ++number, part, journal, options);
+      const sending = { part: ++number, body: part, metadata: source.metadata };
+      await this.#part(key, uploadId, sending, journal, options);
       sent += part.length;
       options.onSent?.(sent);
     }
@@ -243,9 +248,9 @@ class MemoryStore implements ObjectStore {
     key: string,
     signal: AbortSignal | undefined,
     work: () => T,
-    part?: number,
+    sent: Pick<MemoryStep, 'part' | 'body' | 'metadata'> = {},
   ): Promise<T> {
-    const step = { operation, key, ...(part === undefined ? {} : { part }) };
+    const step = { operation, key, ...sent };
     refuseAborted(signal);
     await orAborted(this.#options.fault?.({ ...step, when: 'before' }), signal);
     refuseAborted(signal);
@@ -276,12 +281,12 @@ class MemoryStore implements ObjectStore {
   async #part(
     key: ObjectKey,
     uploadId: string,
-    number: number,
-    part: Uint8Array,
+    sending: { readonly part: number; readonly body: Uint8Array; readonly metadata: Metadata },
     journal: UploadJournal,
     { signal }: WriteOptions,
   ): Promise<void> {
-    const digest = createHash('sha256').update(part).digest('base64');
+    const { part: number, body } = sending;
+    const digest = createHash('sha256').update(body).digest('base64');
     const known = journal.part(number);
     if (known !== undefined && known.digest !== digest) {
       this.#bucket.pending.delete(uploadId);
@@ -295,10 +300,10 @@ class MemoryStore implements ObjectStore {
     if (known?.answer !== undefined) return;
     if (known === undefined) journal.sending(number, digest);
     const work = (): PartAnswer => {
-      this.#pending(key, uploadId, journal).parts.set(number, Buffer.from(part));
-      return { etag: `"${createHash('md5').update(part).digest('hex')}"` };
+      this.#pending(key, uploadId, journal).parts.set(number, Buffer.from(body));
+      return { etag: `"${createHash('md5').update(body).digest('hex')}"` };
     };
-    journal.sent(number, await this.#step('part', key, signal, work, number));
+    journal.sent(number, await this.#step('part', key, signal, work, sending));
   }
 
   #pending(key: ObjectKey, uploadId: string, journal: UploadJournal): Pending {

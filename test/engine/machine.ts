@@ -8,7 +8,14 @@ import { relPath, vaultId } from '../../src/model/brands.ts';
 import type { Outcome } from '../../src/model/command.ts';
 import type { Event, EventName } from '../../src/model/event.ts';
 import { modeFingerprint } from '../../src/model/mode.ts';
-import type { Index, ObjectStore, WatchListener, Watcher } from '../../src/model/ports.ts';
+import type {
+  Index,
+  IndexChange,
+  ObjectStore,
+  UploadJournal,
+  WatchListener,
+  Watcher,
+} from '../../src/model/ports.ts';
 import { Secret } from '../../src/model/secret.ts';
 import type { Rules, Vault } from '../../src/model/vault.ts';
 import { MemoryBucket, type MemoryStep, memoryStore } from '../../src/s3/memory.ts';
@@ -58,6 +65,8 @@ export class EngineMachine {
   steps: MemoryStep[] = [];
   /** What was sent under each message id, by part: two different bodies would give both away. */
   readonly #sealed = new Map<string, string>();
+  /** What must never be: two bodies under one message id, a Record without its object. */
+  readonly violations: string[] = [];
 
   private constructor(index: Index, random?: () => number) {
     this.index = index;
@@ -83,7 +92,8 @@ export class EngineMachine {
     };
   }
 
-  store(): ObjectStore {
+  /** `fault` belongs to one process alone; without it the machine's own, as it is at each step. */
+  store(fault: EngineMachine['fault'] = (step) => this.fault(step)): ObjectStore {
     return memoryStore({
       clock: this.clock,
       bucket: this.bucket,
@@ -92,31 +102,21 @@ export class EngineMachine {
         this.mode === 'client' ? { mode: 'client', key: this.keyring.fingerprint } : { mode: 'sse-s3' },
       fault: async (step) => {
         if (step.when === 'before') this.steps.push(step);
-        else this.#noteSealed(step);
-        await this.fault(step);
+        if (step.when === 'before') this.#noteSent(step);
+        await fault(step);
       },
     });
   }
 
-  #noteSealed({ operation, key, part }: MemoryStep): void {
-    if (key === OWN || this.mode !== 'client') return;
-    if (operation === 'put') {
-      const stored = this.bucket.find(key);
-      if (stored !== undefined) this.#noteBytes(stored.stat.metadata['x-amz-i'] ?? '', 0, stored.body);
-    }
-    if (operation !== 'part' || part === undefined) return;
-    for (const pending of this.bucket.pending.values()) {
-      const body = pending.parts.get(part);
-      if (pending.key === key && body !== undefined)
-        this.#noteBytes(pending.metadata['x-amz-i'] ?? '', part, body);
-    }
-  }
-
-  #noteBytes(message: string, part: number, body: Uint8Array): void {
+  /** The same message id stands for the same data key and nonce: never two different bodies under one. */
+  #noteSent({ body, metadata, part = 0, key }: MemoryStep): void {
+    if (key === OWN || this.mode !== 'client' || body === undefined) return;
+    const message = metadata?.['x-amz-i'];
     const digest = createHash('sha256').update(body).digest('hex');
     const known = this.#sealed.get(`${message} ${part}`);
-    if (message === '' || (known !== undefined && known !== digest)) {
-      throw new Error(`two bodies under one message id, part ${part}`);
+    if (message === undefined) this.violations.push(`${key}: sent without an envelope`);
+    if (known !== undefined && known !== digest) {
+      this.violations.push(`${key}: two bodies under one message id, part ${part}`);
     }
     this.#sealed.set(`${message} ${part}`, digest);
   }
@@ -136,12 +136,16 @@ export class EngineMachine {
     ).length;
   }
 
-  engine(options: Partial<EngineOptions> = {}, watcher?: Watcher): { engine: Engine; events: Event[] } {
+  engine(
+    options: Partial<EngineOptions> = {},
+    watcher?: Watcher,
+    fault?: EngineMachine['fault'],
+  ): { engine: Engine; events: Event[] } {
     const keyFingerprint = this.mode === 'client' ? this.keyring.fingerprint : '';
     const engine = new Engine(
       {
         vault: this.vault,
-        store: this.store(),
+        store: this.store(fault),
         index: this.index,
         tree: this.tree,
         watcher,
@@ -163,6 +167,7 @@ export class EngineMachine {
     const { engine, events } = this.engine(options);
     const { exit } = await this.drive(engine.run());
     checkEvents(events);
+    this.checkWrites();
     return { exit, events };
   }
 
@@ -185,9 +190,14 @@ export class EngineMachine {
         engine.command({ command: 'stop' });
         const outcome = await this.drive(ended);
         checkEvents(events);
+        this.checkWrites();
         return outcome;
       },
     };
+  }
+
+  checkWrites(): void {
+    if (this.violations.length > 0) throw new Error(this.violations.join('\n'));
   }
 
   /** Time passes, whatever happens. */
@@ -201,15 +211,14 @@ export class EngineMachine {
     const { index } = this;
     let dead = false;
     this.index = mortal(index, () => dead);
-    const fault = this.fault;
-    this.fault = (step) => {
+    const { fault } = this;
+    const { engine } = this.engine(options, undefined, (step) => {
       dead ||= matches(step);
       return dead ? new Promise<void>(() => undefined) : fault(step);
-    };
-    void this.engine(options).engine.run();
+    });
+    void engine.run();
     await this.until(() => dead);
     this.index = index;
-    this.fault = fault;
     this.forget();
   }
 
@@ -277,27 +286,77 @@ export interface Watching {
   stop(): Promise<Outcome>;
 }
 
-/** An Index whose writer may be gone: then it takes nothing more. */
-export function mortal(index: Index, isDead: () => boolean, onCommit?: Index['commit']): Index {
+/** Called before and after each write: returns false where the writer is gone and nothing is written any more. */
+type OnWrite = (when: 'before' | 'after', changes?: readonly IndexChange[]) => boolean;
+
+/** An Index whose writer may be gone. */
+export function mortal(index: Index, isDead: () => boolean, onWrite: OnWrite = () => true): Index {
+  const write = (work: () => void, changes?: readonly IndexChange[]): void => {
+    if (isDead() || !onWrite('before', changes)) return;
+    work();
+    onWrite('after', changes);
+  };
+  const uploadJournal = <T extends UploadJournal>(journal: T): T => ({
+    ...journal,
+    get uploadId() {
+      return journal.uploadId;
+    },
+    begun: (id) => write(() => journal.begun(id)),
+    sending: (number, digest) => write(() => journal.sending(number, digest)),
+    sent: (number, answer) => write(() => journal.sent(number, answer)),
+    ended: () => write(() => journal.ended()),
+  });
+  const journals = index.journal();
+  const intents = index.intents();
   return {
     ...index,
-    setMeta: (name, value) => {
-      if (!isDead()) index.setMeta(name, value);
-    },
-    commit: (changes) => {
-      if (isDead()) return;
-      onCommit?.(changes);
-      index.commit(changes);
-    },
+    setMeta: (name, value) => write(() => index.setMeta(name, value)),
+    commit: (changes) => write(() => index.commit(changes), changes),
+    journal: () => ({
+      find: (key) => {
+        const found = journals.find(key);
+        return found === undefined ? undefined : uploadJournal(found);
+      },
+      create: (subject) => {
+        // A dead one's journal is written nowhere; nothing is sent after it either.
+        if (isDead() || !onWrite('before')) return uploadJournal(nowhere);
+        const made = uploadJournal(journals.create(subject));
+        onWrite('after');
+        return made;
+      },
+      all: () => journals.all(),
+      remove: (key) => write(() => journals.remove(key)),
+    }),
+    intents: () => ({
+      add: (added) => write(() => intents.add(added)),
+      all: () => intents.all(),
+      remove: (key) => write(() => intents.remove(key)),
+    }),
   };
 }
+
+const nowhere: UploadJournal = {
+  uploadId: undefined,
+  part: () => undefined,
+  begun: () => undefined,
+  sending: () => undefined,
+  sent: () => undefined,
+  ended: () => undefined,
+};
 
 export function named<Name extends EventName>(events: readonly Event[], name: Name): Of<Name>[] {
   return events.filter((event): event is Of<Name> => event.event === name);
 }
 
-/** What every stream of events keeps: starts and ends in pairs, ids once, the summary last. */
+/** What every stream of events keeps: starts and ends in pairs, ids once, a plan first, the summary last and once. */
 export function checkEvents(events: readonly Event[]): void {
+  const open = checkTransfers(events);
+  if (events.at(-1)?.event !== 'summary') throw new Error('no summary');
+  if (open > 0) throw new Error(`${open} transfers never ended`);
+}
+
+/** The same while the engine runs, or of one that died; gives the number of transfers under way. */
+export function checkTransfers(events: readonly Event[]): number {
   const open = new Set<number>();
   const used = new Set<number>();
   let planned = false;
@@ -313,6 +372,5 @@ export function checkEvents(events: readonly Event[]): void {
     }
     if (event.event === 'summary' && at !== events.length - 1) throw new Error('the summary is not last');
   }
-  if (events.at(-1)?.event !== 'summary') throw new Error('no summary');
-  if (open.size > 0) throw new Error(`${open.size} transfers never ended`);
+  return open.size;
 }

@@ -420,23 +420,8 @@ describe('large files', () => {
   const content = randomBytes(27 * MIB);
 
   /** Dies at a part, as a killed process does: nothing is finished, the Index stays as it is. */
-  async function dieAtPart(part: number): Promise<void> {
-    machine.clock.advance(5_000);
-    const { engine } = machine.engine();
-    const dead = new Promise<void>((resolve) => {
-      machine.fault = (step) => {
-        if (step.operation !== 'part' || step.part !== part) return undefined;
-        resolve();
-        return new Promise(() => undefined);
-      };
-    });
-    void engine.run();
-    let died = false;
-    void dead.then(() => (died = true));
-    await machine.until(() => died);
-    machine.fault = () => undefined;
-    machine.forget();
-  }
+  const dieAtPart = (part: number): Promise<void> =>
+    machine.dieAt((step) => step.operation === 'part' && step.part === part);
 
   beforeEach(() => machine.tree.write('big', content));
 
