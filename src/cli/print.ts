@@ -11,9 +11,35 @@ export interface Output {
 
 /** `--json`: one object a line, the events of the contract and nothing else. */
 export function printJson(handle: Pick<EngineHandle, 'subscribe'>, out: Output): void {
+  const lines = new Lines(out);
   handle.subscribe((event) => {
-    if (CONTRACT_EVENTS.has(event.event)) out.write(`${JSON.stringify(jsonLine(event))}\n`);
+    if (CONTRACT_EVENTS.has(event.event))
+      lines.add(JSON.stringify(jsonLine(event)), event.event === 'summary');
   });
+}
+
+/** Lines of one turn of the event loop are written together: a call of the system for each would cost more than the line. */
+class Lines {
+  readonly #out: Output;
+  #waiting = '';
+
+  constructor(out: Output) {
+    this.#out = out;
+  }
+
+  /** `last`: nothing comes after it; it is written at once. */
+  add(line: string, last: boolean): void {
+    const first = this.#waiting === '';
+    this.#waiting += `${line}\n`;
+    if (last) this.#flush();
+    else if (first) setImmediate(() => this.#flush());
+  }
+
+  #flush(): void {
+    const text = this.#waiting;
+    this.#waiting = '';
+    if (text !== '') this.#out.write(text);
+  }
 }
 
 /** `event` and `time` first; what only screens need is left out. */

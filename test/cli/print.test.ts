@@ -1,0 +1,152 @@
+/** What people and programs read: one line an event, stable, safe, complete. */
+import { expect, test } from 'vitest';
+import { plainLine, printJson, printPlain } from '../../src/cli/print.ts';
+import type { Event, EventBody, TransferFacts } from '../../src/model/event.ts';
+import { EMPTY_TOTALS } from '../../src/model/plan.ts';
+
+const time = '2026-11-24T12:00:00.000Z';
+const at = (body: EventBody): Event => ({ time, ...body });
+const facts: TransferFacts = {
+  id: 7,
+  path: 'notes/a\u001b[31m\nb.md',
+  key: 'docs/notes/a\u001b[31m\nb.md',
+  direction: 'up',
+  bytes: 4_200,
+  mode: 'client',
+};
+const proof = {
+  mode: 'client',
+  format: 'V3',
+  key: 'a3f941c077be0011',
+  checksum: { algorithm: 'crc32', value: 'AAAAAA==' },
+} as const;
+const error = { code: 'unreadable', message: 'cannot be read', hint: 'check its owner' };
+const ended = { attempts: 2, ms: 12 };
+
+const EVENTS: readonly Event[] = [
+  at({ event: 'state', state: 'scanning' }),
+  at({ event: 'watch', state: 'watching' }),
+  at({ event: 'scan', state: 'done', files: 9 }),
+  at({ event: 'plan', ...EMPTY_TOTALS, put: 2, bytes: 4_300, skip: 1 }),
+  at({ event: 'transfer.start', ...facts }),
+  at({ event: 'transfer.progress', ...facts, phase: 'sending', sent: 100 }),
+  at({ event: 'transfer.done', ...facts, ...ended, versionId: 'v1', proof, result: 'written' }),
+  at({ event: 'transfer.failed', ...facts, ...ended, versionId: null, proof: null, error, again: false }),
+  at({ event: 'throttle', resource: 'kms', rate: 8, quota: null }),
+  at({ event: 'warning', code: 'fifo', message: 'x is a named pipe', hint: 'nothing to do', path: 'x' }),
+  at({ event: 'consent', reason: { kind: 'many-removals', removals: 30, of: 40 } }),
+  at({ event: 'state', state: 'offline', retryIn: 8_000 }),
+  at({ event: 'idle' }),
+  at({ event: 'summary', files: 1, bytes: 4_200, failed: 1, skipped: 1, ms: 950, exit: 3 }),
+];
+
+const playing = (events: readonly Event[]) => ({
+  subscribe: (listener: (event: Event) => void) => {
+    for (const event of events) listener(event);
+    return () => undefined;
+  },
+});
+
+test('--json: one object a line, only the events of the contract, event and time first, summary last', () => {
+  let text = '';
+  printJson(playing(EVENTS), { write: (chunk) => (text += chunk) });
+  const lines = text
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as { [name: string]: unknown });
+  expect(lines.map((line) => line['event'])).toEqual([
+    'watch',
+    'plan',
+    'transfer.start',
+    'transfer.done',
+    'transfer.failed',
+    'throttle',
+    'warning',
+    'idle',
+    'summary',
+  ]);
+  for (const line of lines) expect(Object.keys(line).slice(0, 2)).toEqual(['event', 'time']);
+  const [, plan, , done, failed] = lines;
+  expect(plan).toEqual({
+    event: 'plan',
+    time,
+    put: 2,
+    get: 0,
+    removeRemote: 0,
+    removeLocal: 0,
+    conflict: 0,
+    skip: 1,
+    bytes: 4_300,
+  });
+  const { id: _id, ...told } = facts;
+  expect(done).toEqual({
+    event: 'transfer.done',
+    time,
+    ...told,
+    ...ended,
+    versionId: 'v1',
+    proof,
+    result: 'written',
+  });
+  expect(failed).toEqual({
+    event: 'transfer.failed',
+    time,
+    ...told,
+    ...ended,
+    versionId: null,
+    proof: null,
+    error,
+    again: false,
+  });
+  expect(lines.at(-1)).toEqual({
+    event: 'summary',
+    time,
+    files: 1,
+    bytes: 4_200,
+    failed: 1,
+    skipped: 1,
+    ms: 950,
+    exit: 3,
+  });
+});
+
+test('--json: what is not the last is written by itself, too', async () => {
+  let text = '';
+  printJson(playing(EVENTS.slice(0, 4)), { write: (chunk) => (text += chunk) });
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(text.split('\n')).toHaveLength(3);
+});
+
+test('plain lines: what happened on one stream, trouble on the other, nothing that a terminal obeys', () => {
+  let out = '';
+  let err = '';
+  printPlain(playing(EVENTS), { write: (chunk) => (out += chunk) }, { write: (chunk) => (err += chunk) });
+  expect(out).toMatchInlineSnapshot(`
+    "watch: watching
+    plan: 2 files to send (4.3 KB), 1 skipped
+    ✓ notes/a\\e[31m\\nb.md  4.2 KB  sealed, V3, key a3f941c077be0011  v v1
+    ✓ in step
+    1 file, 4.2 KB in 950 ms, 1 failed, 1 skipped
+    "
+  `);
+  expect(err).toMatchInlineSnapshot(`
+    "! notes/a\\e[31m\\nb.md: cannot be read
+      check its owner
+    ≈ throttled by kms: 8 transfers at a time now
+    ! x is a named pipe
+      nothing to do
+    ! 30 removals of 40 files held back: too many at once
+      look at the folder first; if this is what you want, run the same command with --yes
+    … offline, trying again in 8.0 s
+    "
+  `);
+  // eslint-disable-next-line no-control-regex
+  expect(out + err).not.toMatch(/[\u0000-\u0009\u000b-\u001f]/);
+});
+
+test('progress is for a terminal alone', () => {
+  let err = '';
+  printPlain(playing(EVENTS), { write: () => true }, { write: (chunk) => (err += chunk), isTTY: true });
+  expect(err).toContain('0 of 2 files, 0 B of 4.3 KB');
+  expect(plainLine(at({ event: 'scan', state: 'progress', files: 3 }))).toBeUndefined();
+});
