@@ -81,6 +81,7 @@ export class Engine implements EngineHandle {
   #idle = false;
   #slowedAt = Number.NEGATIVE_INFINITY;
   #rescanAll = true;
+  #scanAlone = false;
   readonly ended: Promise<Outcome>;
   #end: (outcome: Outcome) => void = () => undefined;
 
@@ -233,18 +234,21 @@ export class Engine implements EngineHandle {
 
   async #loop(): Promise<void> {
     while (!this.#stopping) {
-      if (this.#rescanAll && this.#running === 0) {
-        this.#rescanAll = false;
-        await this.#roundAll();
-      }
+      if (this.#mayScan()) await this.#roundAll();
       const hints = this.#hints.take();
       if (hints.length > 0) await this.#roundHints(hints);
       else if (this.#isQuiet()) {
         if (this.#options.once) return;
         this.#becomeIdle();
         await this.#sleepUntilWoken();
-      } else if (!(this.#rescanAll && this.#running === 0)) await this.#sleepUntilWoken();
+      } else if (!this.#mayScan()) await this.#sleepUntilWoken();
     }
+  }
+
+  /** A large file under way holds no scan back, unless the scan needs the spool, or a listing that nothing runs ahead of. */
+  #mayScan(): boolean {
+    if (!this.#rescanAll || this.#running === 0) return this.#rescanAll;
+    return !this.#scanAlone && !mustList(this.#parts, this.#options.checkRemote);
   }
 
   #isQuiet(): boolean {
@@ -272,6 +276,8 @@ export class Engine implements EngineHandle {
 
   async #roundAll(): Promise<void> {
     const { index } = this.#parts;
+    this.#rescanAll = false;
+    this.#scanAlone = false;
     const listed = mustList(this.#parts, this.#options.checkRemote);
     this.#brake.reset();
     this.#state('scanning');
@@ -287,7 +293,11 @@ export class Engine implements EngineHandle {
       plan = await this.#collect(planAll(this.#sources({ listed, onSeen })));
     });
     this.#emitter.emit({ event: 'scan', state: 'done', files });
-    if (plan === undefined) return;
+    if (plan === undefined) {
+      this.#rescanAll = true;
+      this.#scanAlone = true;
+      return;
+    }
     const known = index.count().files;
     if (files === 0 && known > 0 && !this.#options.acceptSource) {
       throw lostSource(this.#parts.vault, { kind: 'lost-source', why: 'empty-root' });

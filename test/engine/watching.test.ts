@@ -312,6 +312,29 @@ describe('a removal that waited', () => {
   });
 });
 
+describe('a scan while a file is under way', () => {
+  test('sends the others, and that one once', async () => {
+    life = await machine.watch();
+    let goOn = (): void => undefined;
+    machine.fault = ({ operation, when, key }) =>
+      operation === 'put' && when === 'before' && key.endsWith('slow')
+        ? new Promise((resolve) => (goOn = resolve))
+        : undefined;
+    machine.tree.write('slow', 'x');
+    life.hint('slow');
+    await machine.until(() => machine.count('put', 'slow') === 1);
+    machine.tree.write('quick', 'x');
+    life.watcher.listener?.hint({ kind: 'under', path: relPath('') });
+    await machine.until(() => machine.remote().includes('quick'));
+    expect(machine.remote()).not.toContain('slow');
+    goOn();
+    await machine.until(() => life.idles() === 2);
+    expect(machine.count('put', 'slow')).toBe(1);
+    expect(machine.inStep()).toEqual([]);
+    await life.stop();
+  });
+});
+
 test('more hints than a Plan holds in memory take nothing from the Plan under way', async () => {
   const files = 20_400;
   for (const folder of ['d', 'e'])

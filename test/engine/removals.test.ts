@@ -1,0 +1,125 @@
+/** What is gone here: told, braked, done, or the sign of a lost disk. */
+import { beforeEach, describe, expect, test } from 'vitest';
+import { EngineMachine, FakeWatcher, named } from './machine.ts';
+
+let machine: EngineMachine;
+
+beforeEach(async () => {
+  machine = await EngineMachine.make();
+});
+
+describe('removals', () => {
+  async function full(count: number): Promise<void> {
+    for (let n = 0; n < count; n++) machine.tree.write(`f${String(n).padStart(4, '0')}`, `${n}`);
+    await machine.sync();
+    machine.forget();
+  }
+
+  test('are told, not done', async () => {
+    await full(10);
+    machine.tree.remove('f0001');
+    const { exit, events } = await machine.sync();
+    expect(exit).toBe(0);
+    expect(named(events, 'plan')[0]).toMatchObject({ removeRemote: 0, skip: 1 });
+    expect(named(events, 'warning')).toMatchObject([
+      { code: 'removal-off', hint: '--delete lets removals through' },
+    ]);
+    expect(machine.count('remove')).toBe(0);
+  });
+
+  test('are done where they are let through', async () => {
+    await full(10);
+    machine.rules = { ...machine.rules, removals: true };
+    machine.tree.remove('f0001');
+    const { exit, events } = await machine.sync();
+    expect(exit).toBe(0);
+    expect(named(events, 'transfer.done')).toMatchObject([
+      { path: 'f0001', result: 'removed', direction: 'remove-remote' },
+    ]);
+    expect(machine.remote()).not.toContain('f0001');
+    expect(machine.inStep()).toEqual([]);
+  });
+
+  test('too many need consent: exit 5, nothing removed, new files are sent all the same', async () => {
+    await full(20);
+    machine.rules = { ...machine.rules, removals: true };
+    for (let n = 0; n < 6; n++) machine.tree.remove(`f000${n}`);
+    machine.tree.write('new', 'x');
+    const { exit, events } = await machine.sync();
+    expect(exit).toBe(5);
+    expect(named(events, 'consent')[0]?.reason).toEqual({ kind: 'many-removals', removals: 6, of: 20 });
+    expect(machine.count('remove')).toBe(0);
+    expect(machine.remote()).toContain('new');
+    expect((await machine.sync({ consent: true })).exit).toBe(0);
+    expect(machine.remote()).toHaveLength(15);
+  });
+
+  test('a question stays to be seen, whatever else is sent meanwhile [ASK-1]', async () => {
+    await full(20);
+    machine.rules = { ...machine.rules, removals: true };
+    for (let n = 0; n < 10; n++) machine.tree.remove(`f000${n}`);
+    machine.tree.write('new', 'x');
+    const watcher = new FakeWatcher();
+    const { engine } = machine.engine({ once: false }, watcher);
+    const ended = engine.run();
+    await machine.until(() => machine.remote().includes('new'));
+    for (const command of ['pause', 'resume'] as const) engine.command({ command });
+    machine.tree.write('newer', 'x');
+    watcher.listener?.hint({ kind: 'path', path: 'newer' as never });
+    await machine.until(() => machine.remote().includes('newer'));
+    expect(engine.snapshot()).toMatchObject({ state: 'needs-you', consent: { removals: 10, of: 20 } });
+    engine.command({ command: 'consent', yes: true });
+    await machine.until(() => engine.snapshot().state === 'idle');
+    expect(machine.remote()).toHaveLength(12);
+    engine.command({ command: 'stop' });
+    await machine.drive(ended);
+  });
+
+  test.each([true, false])('a person who is asked while watching says %s', async (yes) => {
+    await full(20);
+    machine.rules = { ...machine.rules, removals: true };
+    for (let n = 0; n < 10; n++) machine.tree.remove(`f000${n}`);
+    const { engine, events } = machine.engine({ once: false }, new FakeWatcher());
+    const ended = engine.run();
+    await machine.until(() => engine.snapshot().state === 'needs-you');
+    engine.command({ command: 'consent', yes });
+    await machine.until(() => engine.snapshot().state === 'idle');
+    expect(machine.remote()).toHaveLength(yes ? 10 : 20);
+    engine.command({ command: 'stop' });
+    await machine.drive(ended);
+    expect(named(events, 'transfer.done')).toHaveLength(yes ? 10 : 0);
+  });
+});
+
+describe('a lost source', () => {
+  beforeEach(async () => {
+    for (let n = 0; n < 5; n++) machine.tree.write(`f${n}`, `${n}`);
+    machine.rules = { ...machine.rules, removals: true };
+    await machine.sync();
+    machine.forget();
+  });
+
+  const lost: readonly (readonly [string, string, () => void])[] = [
+    ['no folder', 'root-missing', () => (machine.tree.missing = true)],
+    ['no marker', 'marker-missing', () => (machine.tree.marker = undefined)],
+    ["another vault's marker", 'marker-foreign', () => (machine.tree.marker = 'another')],
+    ['another device', 'other-device', () => (machine.tree.device = 2)],
+    ['an empty root that was full', 'empty-root', () => machine.tree.files.clear()],
+  ];
+
+  test.each(lost)('%s: exit 5 and nothing is sent or removed', async (_name, code, lose) => {
+    lose();
+    const { exit, events } = await machine.sync({ consent: true });
+    expect(exit).toBe(5);
+    expect(named(events, 'warning').at(-1)?.code).toBe(code);
+    expect(machine.count('put') + machine.count('remove')).toBe(0);
+    expect(machine.remote()).toHaveLength(5);
+  });
+
+  test('taken as it is where the user says so', async () => {
+    machine.tree.marker = undefined;
+    machine.tree.device = 2;
+    expect((await machine.sync({ acceptSource: true })).exit).toBe(0);
+    expect((await machine.sync()).exit).toBe(0);
+  });
+});
