@@ -17,7 +17,7 @@ import { Hints } from './hints.ts';
 import { Online } from './online.ts';
 import { Performer } from './perform.ts';
 import { previewPlan } from './preview.ts';
-import { Retries } from './retries.ts';
+import { Retries, isFinal } from './retries.ts';
 import {
   type RoundOptions,
   type RoundSources,
@@ -27,7 +27,7 @@ import {
   planHints,
   roundSources,
 } from './rounds.ts';
-import { Schedule } from './schedule.ts';
+import { type RunHooks, Schedule } from './schedule.ts';
 import { type SkipAction, Skips } from './skips.ts';
 import { adoptStrays, withIntents } from './strays.ts';
 import { type EngineParts, worldOf } from './world.ts';
@@ -110,6 +110,7 @@ export class Engine implements EngineHandle {
       again: (action, error) => this.#retries.willRetry(action.key, error),
       attempts: (action) => this.#retries.attempts(action.key) + 1,
       overlapping: () => this.#plans > 1,
+      stopping: () => this.#stopping,
     });
     this.ended = new Promise((resolve) => {
       this.#end = resolve;
@@ -306,7 +307,7 @@ export class Engine implements EngineHandle {
     this.#emitter.emit({ event: 'plan', ...plan.totals });
     this.#skips.report();
     // Marked when all of it is done or known to the Index: a listing that led to nothing is made again.
-    this.#start(plan, known, () => listed && markListed(this.#parts));
+    this.#start(plan, known, listed ? { onDone: () => markListed(this.#parts) } : {});
     this.#sweep = sweepUploads(worldOf(this.#parts), this.#abort.signal).catch((thrown: unknown) => {
       const error = asVaultError(thrown);
       if (error.kind !== 'cancelled') this.#emitter.emit({ event: 'warning', ...report(error) });
@@ -341,7 +342,7 @@ export class Engine implements EngineHandle {
   }
 
   /** Sets a Plan going; removals only with consent where there are too many. */
-  #start(plan: CollectedPlan, known: number, onDone?: () => void): void {
+  #start(plan: CollectedPlan, known: number, hooks: RunHooks = {}): void {
     const { go: removals, reason } = this.#brake.pass(plan.removals, known);
     if (reason !== undefined) {
       this.#emitter.emit({ event: 'consent', reason });
@@ -350,21 +351,22 @@ export class Engine implements EngineHandle {
     if (removals.length + plan.totals.put > 0) this.#state('working');
     this.#plans++;
     if (removals.length > 0) void this.#runActions(removals);
-    void this.#runActions(withIntents(plan.actions(), this.#parts.index), onDone);
+    void this.#runActions(withIntents(plan.actions(), this.#parts.index), hooks);
   }
 
   #consented(yes: boolean): void {
     const removals = this.#brake.answered(yes);
     this.#state(removals.length > 0 ? 'working' : 'idle');
-    if (removals.length > 0) void this.#runActions(removals);
+    if (removals.length > 0) void this.#runActions(removals, { before: () => checkSource(this.#parts) });
     this.#awake();
   }
 
-  async #runActions(actions: Iterable<Action>, onDone?: () => void): Promise<void> {
+  async #runActions(actions: Iterable<Action>, hooks: RunHooks = {}): Promise<void> {
     this.#running++;
     try {
+      await hooks.before?.();
       await this.#schedule?.runAll(actions, (action) => this.#hints.add({ kind: 'path', path: action.path }));
-      if (!this.#stopping) onDone?.();
+      if (!this.#stopping) hooks.onDone?.();
     } catch (thrown) {
       this.#fail(asVaultError(thrown));
     } finally {
@@ -392,12 +394,7 @@ export class Engine implements EngineHandle {
   }
 
   #failed(action: Action, error: VaultError): void {
-    if (
-      error.kind === 'security' ||
-      error.kind === 'refused' ||
-      error.kind === 'usage' ||
-      error.kind === 'internal'
-    ) {
+    if (isFinal(error)) {
       if (error.kind === 'security') this.#totals.failed++;
       this.#fail(error);
       return;

@@ -30,6 +30,8 @@ export interface PerformOptions {
   readonly attempts: (action: Action) => number;
   /** Whether more than one Plan is being carried out, so that one may repeat what the other did. */
   readonly overlapping: () => boolean;
+  /** Nothing new may start. */
+  readonly stopping: () => boolean;
 }
 
 /** Performs Actions: one Transfer each, from its start to the committed Record and the Event. */
@@ -52,6 +54,10 @@ export class Performer {
   async perform(action: Action, freeSlot: () => void = () => undefined): Promise<Performed> {
     if (await this.#isStale(action)) return { ended: 'nothing' };
     const release = await this.#memory.take(memoryFor(action));
+    if (this.#options.stopping()) {
+      release();
+      return { ended: 'nothing' };
+    }
     const stored = (): void => {
       release();
       freeSlot();

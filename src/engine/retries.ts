@@ -9,6 +9,10 @@ const BASE_MS = 500;
 const MAX_ONCE_MS = 8_000;
 const MAX_WATCH_MS = 300_000;
 
+/** Errors that another try cannot mend and that concern every file: the run stops. */
+export const isFinal = ({ kind }: VaultError): boolean =>
+  kind === 'security' || kind === 'refused' || kind === 'usage' || kind === 'internal';
+
 interface Trouble {
   readonly path: RelPath;
   readonly failures: number;

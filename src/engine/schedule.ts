@@ -19,6 +19,14 @@ export interface ScheduleOptions {
   readonly onPace: (transfers: number) => void;
 }
 
+/** What belongs to one run of Actions. */
+export interface RunHooks {
+  /** Awaited before the first Action; where it rejects, none is run. */
+  readonly before?: () => Promise<void>;
+  /** Called when all Actions have ended, unless the engine stops. */
+  readonly onDone?: () => void;
+}
+
 /**
  * Runs Actions through p-queue, drawing them lazily so that a million Actions are never a million promises. The pace
  * (transfers at a time) halves when a store says it is too much, and climbs back one by one.

@@ -1,5 +1,6 @@
 /** What is gone here: told, braked, done, or the sign of a lost disk. */
 import { beforeEach, describe, expect, test } from 'vitest';
+import { VaultError } from '../../src/model/errors.ts';
 import { EngineMachine, FakeWatcher, named } from './machine.ts';
 
 let machine: EngineMachine;
@@ -25,6 +26,39 @@ describe('removals', () => {
       { code: 'removal-off', hint: '--delete lets removals through' },
     ]);
     expect(machine.count('remove')).toBe(0);
+  });
+
+  test('that fail are tried again, that were begun by a dead process are done by the next', async () => {
+    await full(10);
+    machine.rules = { ...machine.rules, removals: true };
+    machine.tree.remove('f0001');
+    let failures = 2;
+    machine.fault = ({ operation, when }) => {
+      if (operation === 'remove' && when === 'before' && failures-- > 0)
+        throw new VaultError('transient', 'http-500', 'the store failed');
+    };
+    expect((await machine.sync()).exit).toBe(0);
+    expect(machine.remote()).toHaveLength(9);
+    machine.tree.remove('f0002');
+    await machine.dieAt(({ operation, when }) => operation === 'remove' && when === 'before');
+    expect(machine.remote()).toHaveLength(9);
+    expect((await machine.sync()).exit).toBe(0);
+    expect(machine.remote()).toHaveLength(8);
+    expect(machine.inStep()).toEqual([]);
+  });
+
+  test.each([true, false])('of a file that a dead process had sent: let through %s', async (removals) => {
+    await full(10);
+    machine.rules = { ...machine.rules, removals };
+    machine.tree.write('new', 'x');
+    await machine.dieAt(({ operation, when }) => operation === 'put' && when === 'after');
+    expect(machine.remote()).toContain('new');
+    machine.tree.remove('new');
+    const { exit, events } = await machine.sync();
+    expect(exit).toBe(0);
+    expect(named(events, 'warning').map(({ code }) => code)).toEqual(removals ? [] : ['removal-off']);
+    expect(machine.remote().includes('new')).toBe(!removals);
+    expect(machine.index.count().files).toBe(removals ? 10 : 11);
   });
 
   test('are done where they are let through', async () => {

@@ -166,9 +166,9 @@ describe('a write without proof [PROOF-1]', () => {
   });
 
   test('stays exit 6, whatever fails after it', async () => {
-    machine.tree.write('big', randomBytes(9 * MIB));
-    machine.fault = ({ operation, when }) => {
-      if (operation === 'complete' && when === 'after') throw make('security', 'proof-missing')();
+    machine.tree.write('big', randomBytes(17 * MIB));
+    machine.fault = ({ operation, part }) => {
+      if (operation === 'part' && part === 2) throw make('security', 'proof-missing')();
       if (operation === 'abort') throw offline();
     };
     const { exit, events } = await machine.sync();

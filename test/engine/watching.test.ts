@@ -128,6 +128,23 @@ describe('stopping', () => {
     await life.ended;
   });
 
+  test('starts nothing that waited for memory', async () => {
+    const { engine } = machine.engine({ once: false });
+    let goOn = (): void => undefined;
+    const gate = new Promise<void>((resolve) => (goOn = resolve));
+    machine.tree.files.clear();
+    for (let n = 0; n < 8; n++) machine.tree.write(`large${n}`, Buffer.alloc(8 * 2 ** 20));
+    machine.rules = { ...machine.rules, transfers: 8 };
+    machine.fault = ({ operation, key }) =>
+      operation === 'put' && !key.includes('.s3vault') ? gate : undefined;
+    const ended = engine.run();
+    await machine.until(() => machine.count('put') === 1 + 4);
+    engine.command({ command: 'stop' });
+    goOn();
+    expect((await machine.drive(ended)).exit).toBe(130);
+    expect(machine.remote()).toHaveLength(4);
+  });
+
   test('twice does not wait', async () => {
     await hanging();
     life.engine.command({ command: 'stop' });
@@ -301,6 +318,13 @@ describe('a removal that waited', () => {
     await life.stop();
   });
 
+  test('is not done where the disk was lost before the answer [DEL-5]', async () => {
+    machine.tree.marker = undefined;
+    life.engine.command({ command: 'consent', yes: true });
+    expect((await machine.drive(life.ended)).exit).toBe(5);
+    expect(machine.remote()).toHaveLength(10);
+  });
+
   test('is asked about again after a no, at the next scan', async () => {
     life.engine.command({ command: 'consent', yes: false });
     await machine.until(() => state() === 'idle');
@@ -335,6 +359,26 @@ describe('a scan while a file is under way', () => {
   });
 });
 
+test('a file that changes while it is sent is sent once more', async () => {
+  life = await machine.watch();
+  let goOn = (): void => undefined;
+  machine.fault = ({ operation, when }) =>
+    operation === 'put' && when === 'before' && machine.count('put', 'busy') === 1
+      ? new Promise((resolve) => (goOn = resolve))
+      : undefined;
+  machine.tree.write('busy', 'first');
+  life.hint('busy');
+  await machine.until(() => machine.count('put', 'busy') === 1);
+  machine.tree.write('busy', 'second');
+  life.hint('busy');
+  await machine.wait(2_000);
+  goOn();
+  await machine.until(() => life.idles() === 2);
+  expect(machine.plaintext('busy').toString()).toBe('second');
+  expect(machine.count('put', 'busy')).toBe(2);
+  await life.stop();
+});
+
 test('more hints than a Plan holds in memory take nothing from the Plan under way', async () => {
   const files = 20_400;
   for (const folder of ['d', 'e'])
@@ -349,10 +393,18 @@ test('more hints than a Plan holds in memory take nothing from the Plan under wa
   machine.rules = { ...machine.rules, transfers: 64 };
   machine.clock.advance(5_000);
   const { engine, events } = machine.engine({ once: true });
+  let goOn = (): void => undefined;
+  const gate = new Promise<void>((resolve) => (goOn = resolve));
+  machine.fault = ({ operation, key }) =>
+    operation === 'put' && !key.includes('.s3vault') ? gate : undefined;
   const ended = engine.run();
-  await machine.until(() => named(events, 'transfer.done').length > 100);
+  await machine.until(() => machine.count('put') > 60);
   machine.tree.ignored.clear();
   engine.command({ command: 'retry', paths: [relPath('e')] });
+  // Long enough to make the second Plan while the first one waits in the spool.
+  await machine.wait(2_000);
+  expect(named(events, 'plan')).toHaveLength(1);
+  goOn();
   expect((await machine.drive(ended)).exit).toBe(0);
   expect(machine.remote()).toHaveLength(10 + 2 * files);
   expect(machine.index.count().files).toBe(10 + 2 * files);
