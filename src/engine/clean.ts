@@ -7,8 +7,8 @@ const META_SWEPT = 'uploads-swept-at';
 
 /**
  * Finds and aborts unfinished multipart uploads of ours: those under the vault's prefix that no journal knows and
- * that are older than a day (a crash between Create and its journal entry leaves one), and journaled ones whose file
- * is gone. At most once a day; a store that forbids listing uploads is left in peace.
+ * that are older than a day (a lost Index leaves some), and journaled ones whose file is gone. At
+ * most once a day; a store that forbids listing uploads is left in peace.
  */
 export async function sweepUploads(world: World, signal: AbortSignal): Promise<void> {
   const { index, store, tree, prefix, clock } = world;

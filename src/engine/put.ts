@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { NameKey } from '../model/brands.ts';
+import type { NameKey, ObjectKey } from '../model/brands.ts';
 import type { Entry } from '../model/entry.ts';
 import { VaultError } from '../model/errors.ts';
 import type { Action } from '../model/plan.ts';
@@ -171,16 +171,38 @@ function sameSubject(a: UploadSubject, b: Omit<UploadSubject, 'metadata'>): bool
   );
 }
 
-/** Aborts an unfinished upload of ours and forgets its journal. */
+/**
+ * Aborts an unfinished upload of ours and forgets its journal. A journal without an upload id may belong to an upload
+ * whose id never arrived (the process died while it was being created): then what is unfinished under that very key
+ * is aborted.
+ */
 export async function dropUpload(
   world: Pick<World, 'index' | 'store' | 'prefix'>,
   key: NameKey,
   signal?: AbortSignal,
 ): Promise<void> {
   const journals = world.index.journal();
-  const uploadId = journals.find(key)?.uploadId;
-  if (uploadId !== undefined) await world.store.abortUpload(keyIn(world, key), uploadId, { signal });
+  const journal = journals.find(key);
+  if (journal === undefined) return;
+  const { uploadId } = journal;
+  if (uploadId === undefined) await dropNameless(world, keyIn(world, key), signal);
+  else await world.store.abortUpload(keyIn(world, key), uploadId, { signal });
   journals.remove(key);
+}
+
+/** A store that forbids listing uploads is left in peace: it forgets them by its own rules. */
+async function dropNameless(
+  { store }: Pick<World, 'store'>,
+  key: ObjectKey,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  try {
+    for await (const upload of store.uploads(key, { signal })) {
+      if (upload.key === key) await store.abortUpload(key, upload.uploadId, { signal });
+    }
+  } catch (thrown) {
+    if (!(thrown instanceof VaultError && thrown.kind === 'refused')) throw thrown;
+  }
 }
 
 async function hashFile(world: World, local: Entry, signal: AbortSignal): Promise<Buffer> {

@@ -34,6 +34,21 @@ describe('large files', () => {
     expect(machine.bucket.pending.size).toBe(0);
   });
 
+  test.each([
+    'there',
+    'gone',
+    'small',
+  ])('created by a process that died before it knew the upload id: aborted, file %s', async (then) => {
+    await machine.dieAt(({ operation, when }) => operation === 'create' && when === 'after');
+    expect(machine.bucket.pending.size).toBe(1);
+    if (then === 'gone') machine.tree.remove('big');
+    if (then === 'small') machine.tree.write('big', 'small');
+    expect((await machine.sync()).exit).toBe(0);
+    expect(machine.bucket.pending.size).toBe(0);
+    expect(machine.index.journal().all()).toEqual([]);
+    expect(machine.remote()).toEqual(then === 'gone' ? [] : ['big']);
+  });
+
   test('changed meanwhile, it is called off and begun anew under a fresh data key', async () => {
     await dieAtPart(3);
     const other = Buffer.from(content);
