@@ -11,27 +11,38 @@ import type { KeyFlags, RemoteFlags, VaultFlags } from './options.ts';
 
 type Flags = VaultFlags & KeyFlags;
 
+/** A vault, and what to do once the store has answered for it; nothing where it is registered already. */
+export interface Wanted {
+  readonly vault: Vault;
+  readonly register: () => Promise<void>;
+}
+
 /**
- * The vault of a folder: the registered one, with what this command line says different for this run; or a new one,
- * registered when `--to` says where to.
+ * The vault of a folder: the registered one, with what this command line says different for this run; or a new one
+ * where `--to` says where to. A new one is remembered by `register`, so that a mistaken bucket or key is not.
  */
-export async function vaultFor(dir: string, flags: Flags, places: Places): Promise<Vault> {
+export async function vaultFor(dir: string, flags: Flags, places: Places): Promise<Wanted> {
   const root = await existingFolder(dir);
   const config = await readConfig(places);
   const known = findVault(config, root);
-  if (known !== undefined) return adjusted(known, flags);
+  if (known !== undefined) return { vault: adjusted(known, flags), register: () => Promise.resolve() };
   if (flags.to === undefined) {
     throw new VaultError('usage', 'not-registered', `${root} is not a vault yet`, {
       hint: `say where to on first use: s3vault sync ${dir} --to s3://BUCKET/PREFIX --key NAME`,
     });
   }
   const vault = await newVault(root, flags.to, flags, config);
-  await changeConfig(places, (now) => ({
-    ...now,
-    ...keyPlace(flags),
-    vaults: [...now.vaults.filter((other) => other.root !== root), vault],
-  }));
-  return vault;
+  const register = async (): Promise<void> => {
+    await changeConfig(places, (now) => registered(now, vault, flags));
+  };
+  return { vault, register };
+}
+
+/** Another process may have registered a vault meanwhile: what must hold is asked again. */
+function registered(now: Config, vault: Vault, flags: Flags): Config {
+  const others = now.vaults.filter((other) => other.root !== vault.root);
+  checkPlace(vault, others);
+  return { ...now, ...keyPlace(flags), vaults: [...others, vault] };
 }
 
 /** Where keys are and what opens that place: chosen explicitly, and remembered. */
@@ -57,14 +68,14 @@ async function existingFolder(dir: string): Promise<string> {
 }
 
 async function newVault(root: string, to: string, flags: Flags, config: Config): Promise<Vault> {
-  checkNesting(root, config);
   const { bucket, prefix } = parseTarget(to);
-  checkTarget(bucket, prefix, config);
+  const remote = { bucket, prefix, ...remoteOf(flags) };
+  checkPlace({ root, remote }, config.vaults);
   const keyStore: KeyStoreKind | undefined = flags.keyStore ?? config.keyStore;
   return {
     id: (await markedId(root)) ?? vaultId(randomUUID()),
     root,
-    remote: { bucket, prefix, ...remoteOf(flags) },
+    remote,
     mode: modeOf(flags),
     ...(keyStore === undefined ? {} : { keyStore }),
     direction: flags.direction ?? 'push',
@@ -72,33 +83,36 @@ async function newVault(root: string, to: string, flags: Flags, config: Config):
   };
 }
 
+type Place = Pick<Vault, 'root' | 'remote'>;
+
+function checkPlace({ root, remote }: Place, others: readonly Place[]): void {
+  checkNesting(root, others);
+  checkTarget(remote, others);
+}
+
 /** Two vaults over one folder, or one inside the other, would send each other's files. */
-function checkNesting(root: string, config: Config): void {
-  for (const other of config.vaults) {
+function checkNesting(root: string, others: readonly Place[]): void {
+  for (const other of others) {
     if (root.startsWith(`${other.root}/`) || other.root.startsWith(`${root}/`)) {
       throw new VaultError(
         'usage',
         'nested-vault',
         `${root} and the vault ${other.root} lie inside each other`,
-        {
-          hint: 'use one vault for the outer folder, or s3vault forget the other one',
-        },
+        { hint: 'use one vault for the outer folder, or s3vault forget the other one' },
       );
     }
   }
 }
 
-function checkTarget(bucket: string, prefix: string, config: Config): void {
-  for (const { root, remote } of config.vaults) {
+function checkTarget({ bucket, prefix }: Remote, others: readonly Place[]): void {
+  for (const { root, remote } of others) {
     if (remote.bucket !== bucket) continue;
     if (remote.prefix.startsWith(prefix) || prefix.startsWith(remote.prefix)) {
       throw new VaultError(
         'usage',
         'shared-prefix',
         `s3://${bucket}/${prefix} overlaps the vault of ${root}`,
-        {
-          hint: 'give every vault a prefix of its own',
-        },
+        { hint: 'give every vault a prefix of its own' },
       );
     }
   }

@@ -26,7 +26,7 @@ export interface SyncFlags extends VaultFlags, KeyFlags {
 export async function syncCommand(dir: string, flags: SyncFlags): Promise<number> {
   const where = places(process.env);
   const log = await openLog(flags.logLevel);
-  const vault = await vaultFor(dir, flags, where);
+  const { vault, register } = await vaultFor(dir, flags, where);
   if (vault.direction !== 'push') {
     throw new VaultError('usage', 'direction', `direction ${vault.direction} is not part of this version`, {
       hint: 'use --direction push, or leave it out',
@@ -34,7 +34,7 @@ export async function syncCommand(dir: string, flags: SyncFlags): Promise<number
   }
   const options = openOptions(flags, where, await readConfig(where));
   if (flags.dryRun === true) return planCommand(vault, options, flags.json === true);
-  const open = await openVault(vault, options);
+  const open = await openVault(vault, { ...options, onMet: register });
   return present(open, vault, flags, log);
 }
 

@@ -41,6 +41,8 @@ export interface EngineOptions {
   readonly acceptSource: boolean;
   /** Compares with the bucket's listing even where the Index is fresh. */
   readonly checkRemote: boolean;
+  /** Called once the store has answered for this vault, before anything is sent. */
+  readonly onMet?: () => Promise<void>;
 }
 
 const HOUR_MS = 3_600_000;
@@ -213,6 +215,7 @@ export class Engine implements EngineHandle {
     });
     if (this.#paused) this.#schedule.pause();
     await this.#online.reaching(() => meetRemote(this.#parts, this.#abort.signal));
+    await this.#options.onMet?.();
     await this.#online.reaching(() => adoptStrays(this.#parts, this.#abort.signal));
     if (watcher !== undefined && !this.#stopping) {
       await watcher.start({

@@ -197,6 +197,18 @@ describe('a run', () => {
     expect(server.object(bucket, 'docs/f')).toBeUndefined();
   });
 
+  test('what did not work on first use, and what was only tried, is not remembered', async () => {
+    newMachine();
+    machine.write('f', 'x');
+    expect((await machine.run(first('--once', '--dry-run'))).code).toBe(0);
+    expect((await machine.run(later('--once'))).code).toBe(2);
+    const mistaken = ['--to', `s3://${bucket}-mistyped/docs`];
+    expect((await machine.run(first('--once', ...mistaken))).code).toBe(4);
+    expect((await machine.run(first('--once'))).code).toBe(0);
+    expect((await machine.run(later('--once'))).code).toBe(0);
+    expect((await machine.run(later('--once', ...mistaken))).code).toBe(2);
+  });
+
   test('throttling lowers the pace and loses nothing', async () => {
     newMachine();
     for (let n = 0; n < 60; n++) machine.write(`f${n}`, `file ${n}`);
