@@ -87,9 +87,18 @@ const nonEmpty = (text: string | undefined): string | undefined => (text === '' 
 const ignoresEndpoints = (env: NodeJS.ProcessEnv): boolean =>
   env['AWS_IGNORE_CONFIGURED_ENDPOINT_URLS']?.toLowerCase() === 'true';
 
-/** What the option or the environment says, in the SDK's order of precedence. */
+/**
+ * What the option or the environment says, in the SDK's order of precedence. The environment is checked also where the
+ * option goes before it: who asks for plain HTTP is told, not silently given something else.
+ */
 function toldEndpoint(remote: Remote, env: NodeJS.ProcessEnv): Told | undefined {
-  if (remote.endpoint !== undefined) return { url: remote.endpoint, by: '--endpoint' };
+  const inEnv = environmentEndpoint(env);
+  if (remote.endpoint === undefined) return inEnv;
+  checkedEndpoint(inEnv);
+  return { url: remote.endpoint, by: '--endpoint' };
+}
+
+function environmentEndpoint(env: NodeJS.ProcessEnv): Told | undefined {
   if (ignoresEndpoints(env)) return undefined;
   const by = ['AWS_ENDPOINT_URL_S3', 'AWS_ENDPOINT_URL'].find((name) => nonEmpty(env[name]) !== undefined);
   return by === undefined ? undefined : { url: env[by] ?? '', by };

@@ -52,6 +52,11 @@ describe('plain HTTP is refused, whoever says it', () => {
     ['another scheme', { endpoint: 'ftp://s3.lab' }, {}],
     ['AWS_ENDPOINT_URL_S3', {}, { AWS_ENDPOINT_URL_S3: 'http://s3.lab', AWS_ENDPOINT_URL: 'https://fine' }],
     ['AWS_ENDPOINT_URL', {}, { AWS_ENDPOINT_URL: 'http://s3.lab' }],
+    [
+      'AWS_ENDPOINT_URL_S3 where an option goes before it',
+      { endpoint: 'https://fine' },
+      { AWS_ENDPOINT_URL_S3: 'http://s3.lab' },
+    ],
     ['endpoint_url of AWS_PROFILE', {}, { AWS_PROFILE: 'plain' }],
     ['endpoint_url of --profile', { profile: 'plain' }, { AWS_PROFILE: 'good' }],
     ['a services section', { profile: 'service' }, {}],
