@@ -64,7 +64,7 @@ const onTerminal = (flags: DemoFlags): boolean =>
 
 const MODE_WORDS: { readonly [K in ModeKind]: string } = {
   client: 'sealed on this machine before it is sent; only you hold the key',
-  'sse-c': 'the store encrypts with a key that you send along with every request',
+  'sse-c': 'the store encrypts with a key that every request carries',
   'sse-kms': 'the store encrypts with a key held by KMS',
   'dsse-kms': 'as sse-kms, in two layers',
   'sse-s3': 'the store encrypts with a key of its own',
@@ -223,7 +223,8 @@ async function compareBytes(
   );
 }
 
-const SHOWN_BYTES = 24;
+/** As many as leave the two lines within 80 columns. */
+const SHOWN_BYTES = 12;
 
 /** The first bytes in hex and as text. */
 function preview(bytes: Uint8Array): string {

@@ -8,6 +8,10 @@ import { nameOfMode } from './register.ts';
 
 const targetOf = ({ remote }: Vault): string => `s3://${remote.bucket}/${remote.prefix}`;
 
+function sayNone(): void {
+  process.stderr.write('no vaults yet; make one with: s3vault sync DIR --to s3://BUCKET/PREFIX --key NAME\n');
+}
+
 /** `s3vault vaults`: what is registered. */
 export async function vaultsCommand(flags: { readonly json?: boolean }): Promise<number> {
   const { vaults } = await readConfig(places(process.env));
@@ -18,11 +22,7 @@ export async function vaultsCommand(flags: { readonly json?: boolean }): Promise
         : `${vault.root}  →  ${targetOf(vault)}  ${nameOfMode(vault.mode)}`;
     process.stdout.write(`${line}\n`);
   }
-  if (vaults.length === 0 && flags.json !== true) {
-    process.stderr.write(
-      'no vaults yet; make one with: s3vault sync DIR --to s3://BUCKET/PREFIX --key NAME\n',
-    );
-  }
+  if (vaults.length === 0 && flags.json !== true) sayNone();
   return EXIT.inStep;
 }
 
@@ -54,6 +54,7 @@ export async function statusCommand(
   const where = places(process.env);
   const { vaults } = await readConfig(where);
   const wanted = dir === undefined ? vaults : [await knownVault(dir, where)];
+  if (wanted.length === 0 && flags.json !== true) sayNone();
   for (const vault of wanted) {
     const { files, bytes, unfinished } = await vaultStatus(vault, where);
     const facts = { id: vault.id, root: vault.root, target: targetOf(vault), mode: vault.mode.kind };

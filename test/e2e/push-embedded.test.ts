@@ -201,6 +201,9 @@ describe('a run', () => {
     newMachine();
     machine.write('f', 'x');
     expect((await machine.run(first('--once', '--dry-run'))).code).toBe(0);
+    for (const command of ['vaults', 'status']) {
+      expect((await machine.run([command])).stderr).toMatch(/^no vaults yet; make one with/);
+    }
     expect((await machine.run(later('--once'))).code).toBe(2);
     const mistaken = ['--to', `s3://${bucket}-mistyped/docs`];
     expect((await machine.run(first('--once', ...mistaken))).code).toBe(4);
