@@ -9,6 +9,7 @@ import { addVaultOptions } from './options.ts';
  */
 export async function runCommandLine(args: readonly string[], version: string): Promise<number> {
   let exit: number = EXIT.inStep;
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', ignoreBrokenPipe);
   const program = buildProgram(version, (code) => {
     exit = code;
   });
@@ -19,6 +20,11 @@ export async function runCommandLine(args: readonly string[], version: string): 
     if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? EXIT.inStep : EXIT.usage;
     return printError(thrown, args);
   }
+}
+
+/** Who reads has gone away, as `head` does: what else is to be said is dropped, the work ends in order. */
+function ignoreBrokenPipe(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw error;
 }
 
 /** Says an error with its way out; `--log-level debug` adds where it came from. */

@@ -72,18 +72,6 @@ export async function memoryDatabase(): Promise<DatabaseSync> {
   return prepared(new DatabaseSync(':memory:'), ':memory:');
 }
 
-/** All of it or nothing. */
-export function inTransaction(database: DatabaseSync, work: () => void): void {
-  database.exec('BEGIN IMMEDIATE');
-  try {
-    work();
-    database.exec('COMMIT');
-  } catch (thrown) {
-    if (database.isTransaction) database.exec('ROLLBACK');
-    throw thrown;
-  }
-}
-
 /** SQLITE_CORRUPT (11) and SQLITE_NOTADB (26). */
 function isDamage(thrown: unknown): boolean {
   const code = (thrown as { readonly errcode?: number }).errcode;

@@ -1,4 +1,3 @@
-import type { DatabaseSync } from 'node:sqlite';
 import type { NameKey } from '../model/brands.ts';
 import type {
   JournaledPart,
@@ -8,30 +7,32 @@ import type {
   UploadJournals,
   UploadSubject,
 } from '../model/ports.ts';
+import type { Sql } from './sql.ts';
 
 type SubjectJournal = UploadJournal & { readonly subject: UploadSubject };
 
 /** Journals of unfinished multipart uploads. Every write is durable when it returns (`synchronous = FULL`). */
-export function openJournals(database: DatabaseSync): UploadJournals {
+export function openJournals(sql: Sql): UploadJournals {
   const statements = {
-    find: database.prepare('SELECT upload_id, subject FROM uploads WHERE key = ?'),
-    all: database.prepare('SELECT key, upload_id, subject FROM uploads ORDER BY key'),
-    create: database.prepare('INSERT OR REPLACE INTO uploads (key, upload_id, subject) VALUES (?, NULL, ?)'),
-    begun: database.prepare('UPDATE uploads SET upload_id = ? WHERE key = ?'),
-    remove: database.prepare('DELETE FROM uploads WHERE key = ?'),
-    part: database.prepare('SELECT digest, answer FROM parts WHERE key = ? AND number = ?'),
-    sending: database.prepare('INSERT OR IGNORE INTO parts (key, number, digest) VALUES (?, ?, ?)'),
-    sent: database.prepare('UPDATE parts SET answer = ? WHERE key = ? AND number = ?'),
-    removeParts: database.prepare('DELETE FROM parts WHERE key = ?'),
+    find: sql.prepare('SELECT upload_id, subject FROM uploads WHERE key = ?'),
+    all: sql.prepare('SELECT key, upload_id, subject FROM uploads ORDER BY key'),
+    create: sql.prepare('INSERT OR REPLACE INTO uploads (key, upload_id, subject) VALUES (?, NULL, ?)'),
+    begun: sql.prepare('UPDATE uploads SET upload_id = ? WHERE key = ?'),
+    remove: sql.prepare('DELETE FROM uploads WHERE key = ?'),
+    part: sql.prepare('SELECT digest, answer FROM parts WHERE key = ? AND number = ?'),
+    sending: sql.prepare('INSERT OR IGNORE INTO parts (key, number, digest) VALUES (?, ?, ?)'),
+    sent: sql.prepare('UPDATE parts SET answer = ? WHERE key = ? AND number = ?'),
+    removeParts: sql.prepare('DELETE FROM parts WHERE key = ?'),
   };
   // Nearly always none: asked for every small file, so it costs no statement.
   const known = new Set<string>(statements.all.all().map(({ key }) => String(key)));
   const remove = (key: NameKey): void => {
-    if (!known.delete(key)) return;
-    database.exec('BEGIN IMMEDIATE');
-    statements.removeParts.run(key);
-    statements.remove.run(key);
-    database.exec('COMMIT');
+    if (!known.has(key)) return;
+    sql.transaction(() => {
+      statements.removeParts.run(key);
+      statements.remove.run(key);
+    });
+    known.delete(key);
   };
   const journalOf = (key: NameKey, known: string | undefined, subject: UploadSubject): SubjectJournal => {
     let uploadId = known;
@@ -45,8 +46,8 @@ export function openJournals(database: DatabaseSync): UploadJournals {
         statements.begun.run(id, key);
         uploadId = id;
       },
-      sending: (number, digest) => void statements.sending.run(key, number, digest),
-      sent: (number, answer) => void statements.sent.run(JSON.stringify(answer), key, number),
+      sending: (number, digest) => statements.sending.run(key, number, digest),
+      sent: (number, answer) => statements.sent.run(JSON.stringify(answer), key, number),
       ended: () => remove(key),
     };
   };
@@ -83,19 +84,19 @@ function toPart(row: { readonly [column: string]: unknown } | undefined): Journa
 }
 
 /** Where a Plan too long for memory waits. */
-export function openSpool(database: DatabaseSync): PlanSpool {
+export function openSpool(sql: Sql): PlanSpool {
   const statements = {
-    push: database.prepare('INSERT INTO spool (line) VALUES (?)'),
-    shift: database.prepare('SELECT seq, line FROM spool ORDER BY seq LIMIT ?'),
-    drop: database.prepare('DELETE FROM spool WHERE seq <= ?'),
-    clear: database.prepare('DELETE FROM spool'),
+    push: sql.prepare('INSERT INTO spool (line) VALUES (?)'),
+    shift: sql.prepare('SELECT seq, line FROM spool ORDER BY seq LIMIT ?'),
+    drop: sql.prepare('DELETE FROM spool WHERE seq <= ?'),
+    clear: sql.prepare('DELETE FROM spool'),
   };
   return {
     push: (lines) => {
       if (lines.length === 0) return;
-      database.exec('BEGIN IMMEDIATE');
-      for (const line of lines) statements.push.run(line);
-      database.exec('COMMIT');
+      sql.transaction(() => {
+        for (const line of lines) statements.push.run(line);
+      });
     },
     shift: (limit) => {
       const rows = statements.shift.all(limit);
@@ -103,6 +104,6 @@ export function openSpool(database: DatabaseSync): PlanSpool {
       if (last !== undefined) statements.drop.run(last);
       return rows.map((row) => String(row['line']));
     },
-    clear: () => void statements.clear.run(),
+    clear: () => statements.clear.run(),
   };
 }

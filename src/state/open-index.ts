@@ -1,19 +1,12 @@
 import { existsSync } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
 import type { Index, IndexChange, Intents } from '../model/ports.ts';
-import {
-  inTransaction,
-  indexFile,
-  loadSqlite,
-  makeFolder,
-  memoryDatabase,
-  openDatabase,
-  stateError,
-} from './database.ts';
+import { indexFile, loadSqlite, makeFolder, memoryDatabase, openDatabase, stateError } from './database.ts';
 import { openIntents } from './intents.ts';
 import { openJournals, openSpool } from './journals.ts';
 import { takeLock } from './lock.ts';
 import { recordStatements, toRecord, toRow } from './records.ts';
+import { type Sql, openSql } from './sql.ts';
 
 export interface IndexOptions {
   /** The state folder of one vault; made with permissions 0700. */
@@ -60,21 +53,22 @@ export async function readIndex({ folder }: IndexOptions): Promise<IndexView | u
 }
 
 function indexOn(database: DatabaseSync, release: () => void, folder: string): Index {
-  const records = recordStatements(database);
-  const getMeta = database.prepare('SELECT value FROM meta WHERE name = ?');
-  const putMeta = database.prepare('INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)');
-  const dropMeta = database.prepare('DELETE FROM meta WHERE name = ?');
-  const journals = openJournals(database);
-  const spool = openSpool(database);
+  const sql = openSql(database, folder);
+  const records = recordStatements(sql);
+  const getMeta = sql.prepare('SELECT value FROM meta WHERE name = ?');
+  const putMeta = sql.prepare('INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)');
+  const dropMeta = sql.prepare('DELETE FROM meta WHERE name = ?');
+  const journals = openJournals(sql);
+  const spool = openSpool(sql);
   // Not before it is needed: an Index of an older schema can still be read.
   let intents: Intents | undefined;
-  const intentsOf = (): Intents => (intents ??= openIntents(database));
+  const intentsOf = (): Intents => (intents ??= openIntents(sql));
   return {
     meta: (name) => {
       const value = getMeta.get(name)?.['value'];
       return typeof value === 'string' ? value : undefined;
     },
-    setMeta: (name, value) => void (value === undefined ? dropMeta.run(name) : putMeta.run(name, value)),
+    setMeta: (name, value) => (value === undefined ? dropMeta.run(name) : putMeta.run(name, value)),
     page: (after, limit) =>
       (after === undefined ? records.first.all(limit) : records.after.all(after, limit)).map(toRecord),
     under: (path) => {
@@ -91,33 +85,28 @@ function indexOn(database: DatabaseSync, release: () => void, folder: string): I
       const row = records.count.get();
       return { files: Number(row?.['files'] ?? 0), bytes: Number(row?.['bytes'] ?? 0) };
     },
-    commit: (changes) => commitAll(database, records, intentsOf(), changes, folder),
+    commit: (changes) => commitAll(sql, records, intentsOf(), changes),
     journal: () => journals,
     intents: intentsOf,
     spool: () => spool,
     close: () => {
-      database.close();
+      sql.close();
       release();
     },
   };
 }
 
 function commitAll(
-  database: DatabaseSync,
+  sql: Sql,
   records: ReturnType<typeof recordStatements>,
   intents: Intents,
   changes: readonly IndexChange[],
-  folder: string,
 ): void {
-  try {
-    inTransaction(database, () => {
-      for (const change of changes) {
-        if (change.kind === 'put') records.put.run(...toRow(change.record));
-        else records.remove.run(change.key);
-        intents.remove(change.kind === 'put' ? change.record.key : change.key);
-      }
-    });
-  } catch (thrown) {
-    throw stateError(thrown, folder);
-  }
+  sql.transaction(() => {
+    for (const change of changes) {
+      if (change.kind === 'put') records.put.run(...toRow(change.record));
+      else records.remove.run(change.key);
+      intents.remove(change.kind === 'put' ? change.record.key : change.key);
+    }
+  });
 }

@@ -1,26 +1,22 @@
-import type { DatabaseSync, SQLOutputValue } from 'node:sqlite';
 import { type NameKey, relPath } from '../model/brands.ts';
 import type { Record } from '../model/record.ts';
-
-type Row = { readonly [column: string]: SQLOutputValue };
+import type { Row, Sql } from './sql.ts';
 
 const COLUMNS =
   'key, path, kind, size, mtime, ctime, inode, mode, digest, etag, version_id, stored_size, mode_fingerprint, seen_at';
 
 /** The prepared statements on the records table. */
-export function recordStatements(database: DatabaseSync) {
+export function recordStatements(sql: Sql) {
   return {
-    first: database.prepare(`SELECT ${COLUMNS} FROM records ORDER BY key LIMIT ?`),
-    after: database.prepare(`SELECT ${COLUMNS} FROM records WHERE key > ? ORDER BY key LIMIT ?`),
-    under: database.prepare(
-      `SELECT ${COLUMNS} FROM records WHERE key = ? OR (key > ? AND key < ?) ORDER BY key`,
-    ),
-    get: database.prepare(`SELECT ${COLUMNS} FROM records WHERE key = ?`),
-    count: database.prepare('SELECT count(*) AS files, coalesce(sum(size), 0) AS bytes FROM records'),
-    put: database.prepare(
+    first: sql.prepare(`SELECT ${COLUMNS} FROM records ORDER BY key LIMIT ?`),
+    after: sql.prepare(`SELECT ${COLUMNS} FROM records WHERE key > ? ORDER BY key LIMIT ?`),
+    under: sql.prepare(`SELECT ${COLUMNS} FROM records WHERE key = ? OR (key > ? AND key < ?) ORDER BY key`),
+    get: sql.prepare(`SELECT ${COLUMNS} FROM records WHERE key = ?`),
+    count: sql.prepare('SELECT count(*) AS files, coalesce(sum(size), 0) AS bytes FROM records'),
+    put: sql.prepare(
       `INSERT OR REPLACE INTO records (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     ),
-    remove: database.prepare('DELETE FROM records WHERE key = ?'),
+    remove: sql.prepare('DELETE FROM records WHERE key = ?'),
   };
 }
 

@@ -212,6 +212,17 @@ describe('a run', () => {
     expect((await machine.run(later('--once', ...mistaken))).code).toBe(2);
   });
 
+  test('ends in order when nobody reads any more', async () => {
+    newMachine();
+    for (let n = 0; n < 500; n++) machine.write(`f${n}`, String(n));
+    const started = machine.start(first('--once').filter((arg) => arg !== '--json'));
+    started.child.stdout?.once('data', () => started.child.stdout?.destroy());
+    const { code, stderr } = await started.ended;
+    expect({ code, stderr }).toEqual({ code: 130, stderr: '' });
+    expect((await machine.run(later('--once'))).code).toBe(0);
+    for (let n = 0; n < 500; n++) expect(server.object(bucket, `docs/f${n}`)).toBeDefined();
+  });
+
   test('throttling lowers the pace and loses nothing', async () => {
     newMachine();
     for (let n = 0; n < 60; n++) machine.write(`f${n}`, `file ${n}`);

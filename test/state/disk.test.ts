@@ -7,8 +7,11 @@ import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { nameKey } from '../../src/model/brands.ts';
 import { VaultError } from '../../src/model/errors.ts';
-import { SCHEMA_VERSION, indexFile, stateError } from '../../src/state/database.ts';
+import type { UploadSubject } from '../../src/model/ports.ts';
+import { SCHEMA_VERSION, indexFile } from '../../src/state/database.ts';
+import { openJournals, openSpool } from '../../src/state/journals.ts';
 import { openIndex, readIndex } from '../../src/state/open-index.ts';
+import { openSql } from '../../src/state/sql.ts';
 import { record } from '../contract/index.ts';
 
 const MODULE = new URL('../../src/state/open-index.ts', import.meta.url).href;
@@ -147,20 +150,20 @@ test('a full disk is said so, and nothing half is kept', async () => {
   const tight = new DatabaseSync(indexFile(folder));
   const pages = Number(tight.prepare('PRAGMA page_count').get()?.['page_count']);
   tight.exec(`PRAGMA max_page_count = ${pages}`);
-  let thrown: unknown;
-  try {
-    tight.exec('BEGIN');
-    for (let n = 0; n < 10_000; n++)
-      tight.prepare('INSERT INTO meta VALUES (?, ?)').run(`n${n}`, 'x'.repeat(500));
-    tight.exec('COMMIT');
-  } catch (error) {
-    thrown = error;
-  }
-  tight.close();
-  expect(stateError(thrown, folder)).toMatchObject({
-    code: 'state-full',
-    message: `no room left for the Index: ${folder}`,
-  });
+  const sql = openSql(tight, folder);
+  const full = { kind: 'usage', code: 'state-full', message: `no room left for the Index: ${folder}` };
+  const fill = (write: (n: number) => void) => () => {
+    for (let n = 0; n < 10_000; n++) write(n);
+  };
+  const subject = { key: nameKey('big'), path: 'big', wrapped: 'x'.repeat(500) } as unknown as UploadSubject;
+  const journal = openJournals(sql).create(subject);
+  const fits = (thrown: () => void) => expect(thrown).toThrow(expect.objectContaining(full));
+  fits(fill((n) => journal.sending(n, 'x'.repeat(500))));
+  fits(() => openSpool(sql).push(Array.from({ length: 10_000 }, () => 'x'.repeat(500))));
+  // A transaction that found no room is rolled back and does not stand in the way of the next.
+  fits(() => sql.transaction(fill((n) => journal.sending(n, 'x'.repeat(500)))));
+  journal.ended();
+  sql.close();
   const again = await openIndex({ folder });
   expect(again.count().files).toBe(1);
   again.close();
