@@ -233,10 +233,12 @@ function assemble(
     if (protecting.protection.mode === 'sse-c') protecting.protection.key.wipe();
   };
   const closing = async (work: () => Promise<Outcome>): Promise<Outcome> => {
+    const letGo = holdProcess();
     try {
       return await work();
     } finally {
       await close();
+      letGo();
     }
   };
   return {
@@ -244,4 +246,11 @@ function assemble(
     run: () => closing(() => engine.run()),
     preview: (onAction) => closing(() => engine.preview(onAction)),
   };
+}
+
+/** A run that only waits (for the next try, for a file to be still) has no open handle: Node would end in its middle. */
+function holdProcess(): () => void {
+  const hold = new AbortController();
+  systemClock.sleep(Number.MAX_SAFE_INTEGER, { signal: hold.signal }).catch(() => undefined);
+  return () => hold.abort();
 }

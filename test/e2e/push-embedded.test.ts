@@ -223,6 +223,21 @@ describe('a run', () => {
     for (let n = 0; n < 500; n++) expect(server.object(bucket, `docs/f${n}`)).toBeDefined();
   });
 
+  test('waits for the next try of what failed, even when nothing else is going on', async () => {
+    newMachine();
+    machine.write('f', 'x');
+    // One more than the store adapter tries by itself: the seventh comes from the engine.
+    const fault = server.faults.add({
+      match: ({ key, method }) => method === 'PUT' && key === 'docs/f',
+      times: 6,
+      fault: { kind: 'error-500' },
+    });
+    const { code, stderr } = await machine.run(first('--once'));
+    expect(fault.hits).toBe(6);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(plaintextOf('f').toString()).toBe('x');
+  });
+
   test('throttling lowers the pace and loses nothing', async () => {
     newMachine();
     for (let n = 0; n < 60; n++) machine.write(`f${n}`, `file ${n}`);
