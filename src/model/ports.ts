@@ -133,6 +133,26 @@ export interface PartAnswer {
   readonly crc32?: string;
 }
 
+/**
+ * Puts stored objects under another protection inside the store: their bytes don't come here. Made for one protection to
+ * read under and one to write under.
+ */
+export interface Mover {
+  /**
+   * Copies an object onto itself, with the metadata that `rewrite` makes of what it has, and proves the result by asking
+   * the store for it. An object that changes meanwhile is left alone (kind `changed`). Codes of its own: `copy-unsupported` (kind
+   * `file`): this store does not do it, nothing was changed; `copy-unproved` (kind `file`): it was done, but nothing the store
+   * says shows that the bytes are the same; `proof-missing` (kind `security`) as of any write, but nothing is removed.
+   */
+  copy(
+    key: ObjectKey,
+    rewrite: (stat: ObjectStat) => Metadata | Promise<Metadata>,
+    options?: Waits & { readonly versionId?: string },
+  ): Promise<Receipt>;
+  /** Frees connections. No other call may follow. */
+  close(): Promise<void>;
+}
+
 // ------------------------------------------------------------------------------------------------------ local files
 
 /** The disk side of one vault. */

@@ -90,6 +90,15 @@ function customerHeaders(key: Secret): Headers {
   };
 }
 
+/** For the source of CopyObject and UploadPartCopy. */
+export function copySourceHeaders(protection: Protection): Headers {
+  if (protection.mode !== 'sse-c') return {};
+  const own = Object.entries(customerHeaders(protection.key));
+  return Object.fromEntries(
+    own.map(([name, value]) => [name.replace(/^x-amz-/, 'x-amz-copy-source-'), value]),
+  );
+}
+
 const customerMd5 = (key: Secret): string =>
   key.use((bytes) => createHash('md5').update(bytes).digest('base64'));
 

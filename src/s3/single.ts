@@ -219,7 +219,7 @@ export async function reachBucket(site: Site, options: Waits): Promise<void> {
   await drain(await site.wire.send({ method: 'GET', asked, query, signal: options.signal }));
 }
 
-function statOf(key: ObjectKey, { headers }: WireAnswer): ObjectStat {
+export function statOf(key: ObjectKey, { headers }: Pick<WireAnswer, 'headers'>): ObjectStat {
   const versionId = versionOf(headers);
   const whole = /\/(\d+)$/.exec(headers['content-range'] ?? '')?.[1];
   return {
@@ -237,5 +237,5 @@ function metadataOf(headers: Headers): Metadata {
   return Object.fromEntries(found.map(([name, value]) => [name.slice(META.length), value]));
 }
 
-const metadataHeaders = (metadata: Metadata): Headers =>
+export const metadataHeaders = (metadata: Metadata): Headers =>
   Object.fromEntries(Object.entries(metadata).map(([name, value]) => [META + name, value]));

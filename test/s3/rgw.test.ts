@@ -1,20 +1,26 @@
 /** The contract of the ObjectStore port on a real S3 server. */
 import { describeRgw, rgw } from '../rgw.ts';
+import { moverContract } from '../contract/mover.ts';
 import { objectStoreContract } from '../contract/object-store.ts';
-import { rigOn } from './rig.ts';
+import { type Endpoint, rigOn } from './rig.ts';
 
 describeRgw('the store adapter', () => {
-  objectStoreContract('Ceph RGW', () => {
+  const place = (): Endpoint => {
     const server = rgw();
-    return rigOn(
-      {
-        ...server,
-        kmsKeyId: server.kmsKeyIds[0]!,
-        createBucket: ({ versioning }) => server.createBucket('store', { versioning }),
-      },
-      ['client', 'sse-c', 'sse-kms'],
-      // The header is accepted and not confirmed: whether anything is encrypted can't be known.
-      ['sse-s3'],
-    );
-  });
+    return {
+      ...server,
+      kmsKeyId: server.kmsKeyIds[0]!,
+      createBucket: ({ versioning }) => server.createBucket('store', { versioning }),
+    };
+  };
+  // sse-s3: the header is accepted and not confirmed: whether anything is encrypted can't be known.
+  objectStoreContract('Ceph RGW', () => rigOn(place(), ['client', 'sse-c', 'sse-kms'], ['sse-s3']));
+  moverContract('Ceph RGW', async () => ({
+    place: place(),
+    moves: [['client', 'client']],
+    unsupported: [
+      ['sse-c', 'other sse-c'],
+      ['sse-kms', 'sse-c'],
+    ],
+  }));
 });

@@ -1,9 +1,10 @@
 /** The contract's rig on any S3 endpoint: fresh buckets, a store per mode. */
 import { createHash } from 'node:crypto';
-import type { ObjectStore } from '../../src/model/ports.ts';
+import type { Mover, ObjectStore } from '../../src/model/ports.ts';
 import { Secret } from '../../src/model/secret.ts';
 import { systemClock } from '../../src/clock.ts';
-import { resolveRemote } from '../../src/s3/connect.ts';
+import { type ResolvedRemote, resolveRemote } from '../../src/s3/connect.ts';
+import { type MoverOptions, openMover } from '../../src/s3/mover.ts';
 import type { Protection } from '../../src/s3/modes.ts';
 import { type StoreOptions, openStore } from '../../src/s3/open-store.ts';
 import type { ModeName, StoreRig } from '../contract/object-store.ts';
@@ -37,20 +38,37 @@ export function protectionOf(mode: ModeName, kmsKeyId: string, other = false): P
   }
 }
 
-export async function storeOn(
-  place: Omit<Endpoint, 'createBucket' | 'kmsKeyId'>,
-  bucket: string,
-  protection: Protection,
-  options: Partial<StoreOptions> = {},
-): Promise<ObjectStore> {
+type Spoken = Omit<Endpoint, 'createBucket' | 'kmsKeyId'>;
+
+async function resolvedOn(place: Spoken, bucket: string): Promise<ResolvedRemote> {
   const { endpoint, region, caFile, accessKeyId, secretAccessKey, asAws = false } = place;
   const remote = { bucket, prefix: '', endpoint, region, caBundle: caFile };
   const resolved = await resolveRemote(remote, {
     AWS_ACCESS_KEY_ID: accessKeyId,
     AWS_SECRET_ACCESS_KEY: secretAccessKey,
   });
-  const spoken = asAws ? { ...resolved, isAws: true } : resolved;
-  return openStore(spoken, protection, { clock: systemClock, transfers: 4, attempts: 3, ...options });
+  return asAws ? { ...resolved, isAws: true } : resolved;
+}
+
+export async function storeOn(
+  place: Spoken,
+  bucket: string,
+  protection: Protection,
+  options: Partial<StoreOptions> = {},
+): Promise<ObjectStore> {
+  const resolved = await resolvedOn(place, bucket);
+  return openStore(resolved, protection, { clock: systemClock, transfers: 4, attempts: 3, ...options });
+}
+
+export async function moverOn(
+  place: Spoken,
+  bucket: string,
+  from: Protection,
+  to: Protection,
+  options: Partial<MoverOptions> = {},
+): Promise<Mover> {
+  const resolved = await resolvedOn(place, bucket);
+  return openMover(resolved, from, to, { clock: systemClock, transfers: 4, ...options });
 }
 
 export async function rigOn(

@@ -1,0 +1,182 @@
+/**
+ * CopyObject of an object onto itself, and UploadPartCopy where it is too large for one (Amazon S3 API Reference,
+ * CopyObject: at most 5 GB; UploadPartCopy).
+ */
+import type { ObjectKey } from '../model/brands.ts';
+import { safeName } from '../model/display.ts';
+import { VaultError } from '../model/errors.ts';
+import type { Clock, Metadata, Mover, Waits } from '../model/ports.ts';
+import type { Checksum, Receipt } from '../model/receipt.ts';
+import { sharedChecksum, unquoted } from './checksums.ts';
+import type { ResolvedRemote } from './connect.ts';
+import { complaintOf, failureOf } from './failure.ts';
+import { type Protection, checkProtection, copySourceHeaders, prove, writeHeaders } from './modes.ts';
+import { type CopySource, type Move, copyParts, unsupported } from './part-copy.ts';
+import { type RetryPolicy, withRetries } from './retrying.ts';
+import { type Headers, encodeKey } from './sign.ts';
+import { metadataHeaders, receiptOf, statOf } from './single.ts';
+import { type Site, askedOf, headAnswer, versionOf } from './site.ts';
+import { Wire } from './wire.ts';
+
+export interface MoverOptions {
+  readonly clock: Clock;
+  readonly transfers: number;
+  readonly onThrottle?: (error: VaultError) => void;
+  /** Bytes that one CopyObject takes, and bytes of a part above that; smaller ones for tests. */
+  readonly largestCopy?: number;
+  readonly partSize?: number;
+}
+
+const LARGEST_COPY = 5 * 2 ** 30;
+const PART = 2 ** 30;
+
+/** Opens nothing yet. `close` leaves `resolved` to its owner. */
+export function openMover(
+  resolved: ResolvedRemote,
+  from: Protection,
+  to: Protection,
+  options: MoverOptions,
+): Mover {
+  checkProtection(from);
+  checkProtection(to);
+  const { clock, transfers, onThrottle, largestCopy = LARGEST_COPY, partSize = PART } = options;
+  const wire = new Wire(resolved, { clock, connections: transfers });
+  const quirks = { bareEtags: false };
+  const move: Move = {
+    from: { remote: resolved, protection: from, quirks, wire },
+    to: { remote: resolved, protection: to, quirks, wire },
+  };
+  const retries: RetryPolicy = { onThrottle };
+  return {
+    copy: (key, rewrite, waits = {}) =>
+      withRetries(
+        () => copyOnto(move, key, rewrite, waits, { largestCopy, partSize }),
+        clock,
+        retries,
+        waits.signal,
+      ),
+    close: () => wire.close(),
+  };
+}
+
+type Rewrite = Parameters<Mover['copy']>[1];
+
+async function copyOnto(
+  move: Move,
+  key: ObjectKey,
+  rewrite: Rewrite,
+  options: Waits & { readonly versionId?: string },
+  limits: { readonly largestCopy: number; readonly partSize: number },
+): Promise<Receipt> {
+  const before = await headAnswer(move.from, key, options.versionId, true, options);
+  if (before === undefined) throw gone(key);
+  const stat = statOf(key, { headers: before });
+  const metadata = await rewrite(stat);
+  const source: CopySource = {
+    path: sourcePath(move.from, key, options.versionId),
+    size: stat.size,
+    headers: { 'x-amz-copy-source-if-match': `"${stat.etag}"`, ...copySourceHeaders(move.from.protection) },
+    target: { ...metadataHeaders(metadata), ...writeHeaders(move.to.protection), ...keptHeaders(before) },
+  };
+  const versionId =
+    stat.size > limits.largestCopy
+      ? await copyParts(move, key, source, limits.partSize, options)
+      : await copyWhole(move, key, source, options);
+  return proveCopy(move, key, versionId, before, metadata, options);
+}
+
+/** What a copy would otherwise lose: S3 puts copies into STANDARD. */
+function keptHeaders(before: Headers): Headers {
+  const storageClass = before['x-amz-storage-class'];
+  const contentType = before['content-type'];
+  return {
+    ...(storageClass === undefined ? {} : { 'x-amz-storage-class': storageClass }),
+    ...(contentType === undefined ? {} : { 'content-type': contentType }),
+  };
+}
+
+function sourcePath({ remote }: Site, key: ObjectKey, versionId: string | undefined): string {
+  const path = `/${remote.bucket}/${encodeKey(key)}`;
+  return versionId === undefined ? path : `${path}?versionId=${encodeURIComponent(versionId)}`;
+}
+
+async function copyWhole(
+  { to }: Move,
+  key: ObjectKey,
+  source: CopySource,
+  { signal }: Waits,
+): Promise<string | undefined> {
+  try {
+    const answer = await to.wire.send({
+      method: 'PUT',
+      asked: askedOf(to, 'write', key),
+      key,
+      headers: {
+        'x-amz-copy-source': source.path,
+        'x-amz-metadata-directive': 'REPLACE',
+        ...source.headers,
+        ...source.target,
+      },
+      signal,
+    });
+    const text = await answer.body.text();
+    // The status is sent before the copy is done: a failure can follow in the body.
+    if (/<Error>/.test(text)) throw lateFailure(to, key, answer.headers, text);
+    return versionOf(answer.headers);
+  } catch (thrown) {
+    throw unsupported(thrown, key);
+  }
+}
+
+function lateFailure(site: Site, key: ObjectKey, headers: Headers, text: string): VaultError {
+  const { code } = complaintOf(500, headers, text);
+  return failureOf(complaintOf(code === 'SlowDown' ? 503 : 500, headers, text), askedOf(site, 'write', key));
+}
+
+function gone(key: ObjectKey): VaultError {
+  return new VaultError('changed', 'object-missing', `${safeName(key)} is no longer in the store`);
+}
+
+/** Asks the store for the object under its new protection: encryption, metadata, size and, where it says them, checksums. */
+async function proveCopy(
+  { to }: Move,
+  key: ObjectKey,
+  versionId: string | undefined,
+  before: Headers,
+  metadata: Metadata,
+  options: Waits,
+): Promise<Receipt> {
+  const after = await headAnswer(to, key, versionId, true, options);
+  if (after === undefined) throw gone(key);
+  const stat = statOf(key, { headers: after });
+  const whole = stat.size === statOf(key, { headers: before }).size;
+  if (!whole || Object.entries(metadata).some(([name, value]) => stat.metadata[name] !== value))
+    throw new VaultError(
+      'changed',
+      'precondition',
+      `${safeName(key)} was written by somebody else meanwhile`,
+    );
+  const checksum = sameBytes(before, after);
+  if (checksum === undefined && to.protection.mode === 'client') throw unproved(key);
+  const proof = prove(to.protection, after, checksum);
+  return receiptOf(key, stat.etag, versionId ?? stat.versionId, stat.size, proof);
+}
+
+/** An ETag that stayed, or the checksum of the whole object: both are of the bytes. */
+function sameBytes(before: Headers, after: Headers): Checksum | undefined {
+  const crc32 = before['x-amz-checksum-crc32'];
+  const md5 = unquoted(before['etag'] ?? '').toLowerCase();
+  return sharedChecksum(after, {
+    ...(crc32 === undefined || crc32.includes('-') ? {} : { crc32 }),
+    ...(md5 === '' ? {} : { md5 }),
+  });
+}
+
+function unproved(key: ObjectKey): VaultError {
+  return new VaultError(
+    'file',
+    'copy-unproved',
+    `the store says nothing that shows the copy of ${safeName(key)} to be the same bytes`,
+    { hint: 'it is fetched, checked and sent again instead' },
+  );
+}
