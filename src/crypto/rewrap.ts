@@ -3,7 +3,6 @@ import { SUITE } from './derive.ts';
 import { readEnvelope, writeEnvelope } from './envelope.ts';
 import { notCommitting } from './fault.ts';
 import { unlock } from './unlock.ts';
-import type { RawKeyring } from './wrap.ts';
 
 /**
  * The envelope of an object for another wrapping key: same data key, message id and commitment, so body and
@@ -13,7 +12,7 @@ import type { RawKeyring } from './wrap.ts';
  */
 export async function rewrap(
   from: Keyring,
-  to: RawKeyring,
+  to: Keyring,
   metadata: Metadata,
   options?: Waits,
 ): Promise<Metadata> {
@@ -21,7 +20,7 @@ export async function rewrap(
   if (envelope.format !== 'V3') throw notCommitting();
   const dataKey = await unlock(from, envelope, options);
   try {
-    return writeEnvelope({ ...envelope, wrap: to.wrap, ...to.wrapAgain(dataKey, SUITE) });
+    return writeEnvelope({ ...envelope, wrap: to.wrap, ...(await to.wrapAgain(dataKey, SUITE, options)) });
   } finally {
     dataKey.wipe();
   }

@@ -15,12 +15,6 @@ import { Secret } from '../model/secret.ts';
 import { DATA_KEY_BYTES, aesGcmFor } from './derive.ts';
 import { cannotOpen, encryptOnly } from './fault.ts';
 
-/** A key that is here, not in KMS: it can also wrap a data key that exists already. */
-export interface RawKeyring extends Keyring {
-  /** For rekeying: wraps a given data key of 32 bytes, which stays the caller's. */
-  wrapAgain(dataKey: Secret, name: string): WrappedDataKey;
-}
-
 const NONCE = 12;
 const TAG = 16;
 /** Data keys of 16 and 24 bytes exist in V2 objects; V3 needs 32, which `unlock` checks. */
@@ -30,7 +24,7 @@ const DATA_KEY_LENGTHS: readonly number[] = [16, 24, 32];
  * The keyring of a stored key. An AES key writes with 32 bytes; shorter ones (16, 24) of other programs only read.
  * The material must outlive the keyring: it is not copied, and wiping it ends the keyring.
  */
-export function keyringOf(material: KeyMaterial): RawKeyring {
+export function keyringOf(material: KeyMaterial): Keyring {
   switch (material.kind) {
     case 'aes-256':
       return aesKeyring(material.secret, material.fingerprint);
@@ -46,8 +40,8 @@ export function keyringOf(material: KeyMaterial): RawKeyring {
 // ---------------------------------------------------------------------------------------------------- AES/GCM, 02
 
 /** Wrapped = nonce (12) || ciphertext || tag (16); the content algorithm's name is the AAD (s3ec 4.1). */
-function aesKeyring(key: Secret, fingerprint: string): RawKeyring {
-  const wrapAgain = (dataKey: Secret, name: string) => ({
+function aesKeyring(key: Secret, fingerprint: string): Keyring {
+  const wrapped = (dataKey: Secret, name: string) => ({
     wrapped: dataKey.use((bytes) => aesWrap(key, bytes, name)),
     context: {},
   });
@@ -55,9 +49,9 @@ function aesKeyring(key: Secret, fingerprint: string): RawKeyring {
     wrap: 'AES/GCM',
     fingerprint,
     canOpen: true,
-    wrapAgain,
-    fresh: async (name) => freshWith((dataKey) => wrapAgain(dataKey, name)),
-    unwrap: async ({ wrapped }, name) => aesUnwrap(key, wrapped, name),
+    wrapAgain: async (dataKey, name) => wrapped(dataKey, name),
+    fresh: async (name) => freshWith((dataKey) => wrapped(dataKey, name)),
+    unwrap: async (data, name) => aesUnwrap(key, data.wrapped, name),
   };
 }
 
@@ -112,9 +106,9 @@ const OAEP = { padding: constants.RSA_PKCS1_OAEP_PADDING, oaepHash: 'sha1' } as 
  * The encrypted message is one byte with the data key's length, the data key, and the content algorithm's name (s3ec
  * 4.2). SHA-1 is what the format says; OAEP does not rest on collision resistance.
  */
-function rsaKeyring(publicPem: string, privatePem: Secret | undefined, fingerprint: string): RawKeyring {
+function rsaKeyring(publicPem: string, privatePem: Secret | undefined, fingerprint: string): Keyring {
   const publicKey = createPublicKey(publicPem);
-  const wrapAgain = (dataKey: Secret, name: string) => {
+  const wrapped = (dataKey: Secret, name: string) => {
     const message = dataKey.use((bytes) =>
       Buffer.concat([Buffer.of(bytes.length), bytes, Buffer.from(name)]),
     );
@@ -128,11 +122,11 @@ function rsaKeyring(publicPem: string, privatePem: Secret | undefined, fingerpri
     wrap: 'RSA-OAEP-SHA1',
     fingerprint,
     canOpen: privatePem !== undefined,
-    wrapAgain,
-    fresh: async (name) => freshWith((dataKey) => wrapAgain(dataKey, name)),
-    unwrap: async ({ wrapped }, name) => {
+    wrapAgain: async (dataKey, name) => wrapped(dataKey, name),
+    fresh: async (name) => freshWith((dataKey) => wrapped(dataKey, name)),
+    unwrap: async (data, name) => {
       if (privatePem === undefined) throw encryptOnly();
-      return rsaUnwrap(privatePem, wrapped, name);
+      return rsaUnwrap(privatePem, data.wrapped, name);
     },
   };
 }
@@ -189,6 +183,10 @@ export function kmsKeyring(kms: Kms, keyId: string, context: Metadata): Keyring 
       throw new VaultError('security', 'kms-answer', 'KMS answered with a data key of the wrong length', {
         hint: 'check the KMS endpoint: this is not what AWS KMS answers',
       });
+    },
+    wrapAgain: async (dataKey, name, options) => {
+      const whole = { ...context, [RESERVED]: name };
+      return { wrapped: await kms.encrypt(keyId, dataKey, whole, options), context: whole };
     },
     unwrap: (wrapped, name, options) => kmsUnwrap(kms, keyId, context, wrapped, name, options),
   };

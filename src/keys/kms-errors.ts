@@ -18,7 +18,7 @@ const refused =
 const denied = refused(
   'kms-denied',
   (keyId) => `KMS does not allow the use of key ${keyId}`,
-  'allow kms:GenerateDataKey, kms:Decrypt and kms:DescribeKey to these credentials, in the key policy or by IAM, and check the encryption context that policies ask for',
+  'allow kms:GenerateDataKey, kms:Decrypt and kms:DescribeKey (for rekey also kms:Encrypt) to these credentials, in the key policy or by IAM, and check the encryption context that policies ask for',
 );
 
 const missing = refused(

@@ -28,6 +28,8 @@ export function openKms(options: KmsOptions): Kms {
   return {
     generateDataKey: (keyId, context, waits) =>
       withErrors(keyId, () => generate(kms(), keyId, context, waits)),
+    encrypt: (keyId, dataKey, context, waits) =>
+      withErrors(keyId, () => encrypt(kms(), keyId, dataKey, context, waits)),
     decrypt: (keyId, wrapped, context, waits) =>
       withErrors(keyId, () => decrypt(kms(), keyId, wrapped, context, waits)),
     describe: (keyId, waits) => withErrors(keyId, () => describe(kms(), keyId, waits)),
@@ -144,6 +146,31 @@ async function generate(kms: Promise<KMSClient>, keyId: string, context: Metadat
   const dataKey = takeDataKey(Plaintext, keyId);
   if (CiphertextBlob === undefined || CiphertextBlob.length === 0) throw kmsWrongKey(keyId, {});
   return { dataKey, wrapped: CiphertextBlob };
+}
+
+async function encrypt(
+  kms: Promise<KMSClient>,
+  keyId: string,
+  dataKey: Secret,
+  context: Metadata,
+  waits?: Waits,
+): Promise<Uint8Array> {
+  const { EncryptCommand } = await import('@aws-sdk/client-kms');
+  const client = await kms;
+  const copy = dataKey.use((bytes) => new Uint8Array(bytes));
+  try {
+    const command = new EncryptCommand({
+      KeyId: keyId,
+      Plaintext: copy,
+      EncryptionContext: { ...context },
+      EncryptionAlgorithm: 'SYMMETRIC_DEFAULT',
+    });
+    const { CiphertextBlob } = await client.send(command, signalOf(waits));
+    if (CiphertextBlob === undefined || CiphertextBlob.length === 0) throw kmsWrongKey(keyId, {});
+    return CiphertextBlob;
+  } finally {
+    copy.fill(0);
+  }
 }
 
 async function decrypt(

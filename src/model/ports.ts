@@ -293,6 +293,8 @@ export interface Kms {
     context: Metadata,
     options?: Waits,
   ): Promise<{ readonly dataKey: Secret; readonly wrapped: Uint8Array }>;
+  /** Wraps a data key that exists already; it stays the caller's. */
+  encrypt(keyId: string, dataKey: Secret, context: Metadata, options?: Waits): Promise<Uint8Array>;
   decrypt(keyId: string, wrapped: Uint8Array, context: Metadata, options?: Waits): Promise<Secret>;
   /** The key's ARN; resolves aliases. */
   describe(keyId: string, options?: Waits): Promise<string>;
@@ -307,6 +309,8 @@ export interface Keyring {
   readonly canOpen: boolean;
   /** A fresh data key of 32 bytes. `name` is bound into the wrapping: `115` for V3. */
   fresh(name: string, options?: Waits): Promise<WrappedDataKey & { readonly dataKey: Secret }>;
+  /** For another wrapping of an object's data key, which stays the caller's. */
+  wrapAgain(dataKey: Secret, name: string, options?: Waits): Promise<WrappedDataKey>;
   /** Rejects with kind `security` and one message for all causes. */
   unwrap(wrapped: WrappedDataKey, name: string, options?: Waits): Promise<Secret>;
 }

@@ -98,6 +98,9 @@ export function kmsMock(answers: readonly KmsAnswer[]): Kms {
     generateDataKey: async () => {
       throw new Error('a vector needs no new data key');
     },
+    encrypt: async () => {
+      throw new Error('a vector wraps nothing');
+    },
     decrypt: async (_keyId, wrapped, context) => {
       const blob = Buffer.from(wrapped).toString('base64');
       const answer = answers.find(

@@ -4,10 +4,10 @@ import { generateAes, generateRsa, rsaPublicMaterial } from '../../src/crypto/ge
 import { startOpen } from '../../src/crypto/open.ts';
 import { rewrap } from '../../src/crypto/rewrap.ts';
 import { resumeSeal, startSeal } from '../../src/crypto/seal.ts';
-import { type RawKeyring, keyringOf, kmsKeyring } from '../../src/crypto/wrap.ts';
+import { keyringOf, kmsKeyring } from '../../src/crypto/wrap.ts';
 import { type ErrorKind, VaultError } from '../../src/model/errors.ts';
 import type { KeyMaterial } from '../../src/model/keyref.ts';
-import type { Kms, Metadata } from '../../src/model/ports.ts';
+import type { Keyring, Kms, Metadata } from '../../src/model/ports.ts';
 import { Secret } from '../../src/model/secret.ts';
 import { collect, chunked, failure } from './vectors.ts';
 
@@ -33,6 +33,12 @@ function memoryKms(): Kms & { readonly asked: Metadata[] } {
       const wrapped = randomBytes(184);
       known.set(`${keyId}/${wrapped.toString('hex')}`, { key, context: flat(context) });
       return { dataKey: new Secret(key), wrapped };
+    },
+    encrypt: async (keyId, dataKey, context) => {
+      const wrapped = randomBytes(184);
+      const key = dataKey.use((bytes) => Buffer.from(bytes));
+      known.set(`${keyId}/${wrapped.toString('hex')}`, { key, context: flat(context) });
+      return wrapped;
     },
     decrypt: async (keyId, wrapped, context) => {
       asked.push(context);
@@ -252,7 +258,7 @@ describe('kms+context', () => {
 });
 
 describe('rewrapping', () => {
-  const sealed = async (keyring: RawKeyring) => {
+  const sealed = async (keyring: Keyring) => {
     const seal = await startSeal(keyring);
     return { metadata: seal.metadata, mac: seal.mac(Buffer.alloc(32, 7)), body: seal.whole(TEXT) };
   };
@@ -268,6 +274,17 @@ describe('rewrapping', () => {
       expect(opening.macFits(Buffer.alloc(32, 7), mac)).toBe(true);
       expect((await failure(() => startOpen(old, moved))).code).toBe('cannot-open');
     }
+  });
+
+  test('moves an object to a KMS key with its context, and back', async () => {
+    const [raw, kms] = [keyringOf(generateAes()), kmsKeyring(memoryKms(), 'key-1', { team: 'a' })];
+    const { metadata, body } = await sealed(raw);
+    const moved = await rewrap(raw, kms, metadata);
+    expect(moved['x-amz-t']).toContain('team');
+    expect((await startOpen(kms, moved)).whole(body)).toEqual(TEXT);
+    const back = await rewrap(kms, raw, moved);
+    expect(Object.keys(back).sort()).toEqual(Object.keys(metadata).sort());
+    expect((await startOpen(raw, back)).whole(body)).toEqual(TEXT);
   });
 
   test('does not move what the old key does not open', async () => {
