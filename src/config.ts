@@ -158,6 +158,7 @@ const vault = v.strictObject({
   root: absolute,
   remote,
   mode,
+  rekeyTo: v.exactOptional(mode),
   keyStore: v.exactOptional(keyStore),
   direction: v.picklist(['push', 'pull', 'both']),
   rules,

@@ -8,7 +8,9 @@ import type { Places } from './config.ts';
 import { systemClock } from './clock.ts';
 import { generateAes } from './crypto/generate.ts';
 import { keyringOf, kmsKeyring } from './crypto/wrap.ts';
+import type { Side } from './engine/conversion.ts';
 import { Engine, type EngineOptions } from './engine/engine.ts';
+import { Rekey, type RekeyOptions } from './engine/rekey.ts';
 import { type Sealing, clientSealing, serverSealing } from './engine/sealing.ts';
 import type { Custody } from './keys/custody.ts';
 import { type KeyStoreOptions, openKeyStore } from './keys/open-key-store.ts';
@@ -20,10 +22,11 @@ import { VaultError } from './model/errors.ts';
 import type { KeyMaterial, KeyRef, KeyStoreKind } from './model/keyref.ts';
 import { type Mode, modeFingerprint } from './model/mode.ts';
 import type { Action } from './model/plan.ts';
-import type { Clock, Index, Kms } from './model/ports.ts';
+import type { Clock, Index, KeyStore, Kms } from './model/ports.ts';
 import { DEFAULT_TRANSFERS, type Vault } from './model/vault.ts';
 import { type ResolvedRemote, resolveRemote } from './s3/connect.ts';
 import type { Protection } from './s3/modes.ts';
+import { openMover } from './s3/mover.ts';
 import { openStore } from './s3/open-store.ts';
 import { openIndex, readIndex } from './state/open-index.ts';
 
@@ -35,6 +38,8 @@ export interface OpenOptions extends EngineOptions {
   readonly keyStore: KeyStoreKind;
   /** A key that is in no store: the demo's. */
   readonly material?: KeyMaterial;
+  /** An opened store of keys; else one is opened. */
+  readonly keysFrom?: KeyStore;
   readonly clock?: Clock;
 }
 
@@ -91,6 +96,64 @@ export async function openVault(vault: Vault, options: OpenOptions): Promise<Ope
   } catch (thrown) {
     index.close();
     await resolved.close();
+    throw thrown;
+  }
+}
+
+export interface OpenRekey {
+  readonly rekey: Rekey;
+  /** Runs to the end, then frees everything. */
+  run(): Promise<Outcome>;
+}
+
+/** Opens a vault for moving its objects to another Mode. Rejects as `openVault` does. */
+export async function openRekey(
+  vault: Vault,
+  next: Mode,
+  options: OpenOptions & RekeyOptions,
+): Promise<OpenRekey> {
+  const clock = options.clock ?? systemClock;
+  const closing: (() => Promise<void> | void)[] = [];
+  const closeAll = async (): Promise<void> => {
+    for (const close of closing.splice(0)) await close();
+  };
+  try {
+    const resolved = await resolveRemote(vault.remote, options.env);
+    closing.push(() => resolved.close());
+    const index = await openIndex({ folder: vaultState(options.places, vault) });
+    closing.push(() => index.close());
+    const keysFrom = options.keysFrom ?? keysOf(vault, options, clock);
+    const opening = { ...options, keysFrom };
+    const transfers = vault.rules.transfers ?? DEFAULT_TRANSFERS;
+    const onThrottle = (error: VaultError): void => rekey.throttled(error);
+    const side = async (mode: Mode): Promise<Side & { readonly protection: Protection }> => {
+      const { protection, sealing, key } = await protect(mode, vault, resolved, opening, clock);
+      // Each store closes the connections and credentials it was given.
+      const own = await resolveRemote(vault.remote, options.env);
+      const store = openStore(own, protection, { clock, transfers, onThrottle });
+      closing.push(() => store.close());
+      return { kind: mode.kind, store, sealing, fingerprint: modeFingerprint(mode, key), key, protection };
+    };
+    const from = await side(vault.mode);
+    const to = await side(next);
+    const mover = openMover(resolved, from.protection, to.protection, { clock, transfers, onThrottle });
+    closing.push(
+      () => mover.close(),
+      () => [from, to].forEach(({ protection }) => protection.mode === 'sse-c' && protection.key.wipe()),
+    );
+    const rekey: Rekey = new Rekey({ vault, from, to, mover, index, clock }, options);
+    const run = async (): Promise<Outcome> => {
+      const letGo = holdProcess();
+      try {
+        return await rekey.run();
+      } finally {
+        await closeAll();
+        letGo();
+      }
+    };
+    return { rekey, run };
+  } catch (thrown) {
+    await closeAll();
     throw thrown;
   }
 }
@@ -165,10 +228,13 @@ async function loadKey(
   options: OpenOptions,
   clock: Clock,
 ): Promise<KeyMaterial> {
-  const { env, places, keys, material } = options;
-  if (material !== undefined) return material;
-  const store = openKeyStore(vault.keyStore ?? options.keyStore, { ...keys, env, places, clock });
-  return store.load(ref.name);
+  if (options.material !== undefined) return options.material;
+  return (options.keysFrom ?? keysOf(vault, options, clock)).load(ref.name);
+}
+
+function keysOf(vault: Vault, options: OpenOptions, clock: Clock): KeyStore {
+  const { env, places, keys } = options;
+  return openKeyStore(vault.keyStore ?? options.keyStore, { ...keys, env, places, clock });
 }
 
 async function kmsOf(vault: Vault, resolved: ResolvedRemote, options: OpenOptions): Promise<Kms> {

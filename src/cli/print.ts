@@ -131,14 +131,25 @@ function doneLine(done: Of<'transfer.done'>): string {
       return `= ${path}  unchanged, nothing sent`;
     case 'restored':
       return `↓ ${path}  ${formatBytes(done.bytes)}`;
-    case 'written': {
+    case 'written':
+    case 'rewrapped':
+    case 'copied':
+    case 'resent': {
       const version = done.versionId === null ? '' : `  v ${done.versionId}`;
-      return `✓ ${path}  ${formatBytes(done.bytes)}  ${done.proof === null ? '' : proofText(done.proof)}${version}`;
+      return `✓ ${path}  ${formatBytes(done.bytes)}  ${done.proof === null ? '' : proofText(done.proof)}${version}${REKEYED[done.result] ?? ''}`;
     }
     default:
       return done.result satisfies never;
   }
 }
+
+/** How a rekeyed object came under its new protection. */
+const REKEYED: { readonly [result: string]: string } = {
+  written: '',
+  rewrapped: '  rewrapped, body untouched',
+  copied: '  copied inside the store',
+  resent: '  fetched and sent again',
+};
 
 /** The proof in words: what the store said about encryption at rest. */
 export function proofText(proof: Proof): string {

@@ -2,6 +2,7 @@ import { OWN_FOLDER, objectKey } from '../model/brands.ts';
 import { VaultError } from '../model/errors.ts';
 import type { Clock, Index, ObjectStore, StoredObject } from '../model/ports.ts';
 import type { Vault } from '../model/vault.ts';
+import type { Side } from './conversion.ts';
 import { forgetListing } from './rounds.ts';
 
 /**
@@ -107,6 +108,55 @@ export async function meetRemote(described: Described, signal?: AbortSignal): Pr
     created: new Date(clock.now()).toISOString(),
   };
   await store.put(descriptionKey(prefix), Buffer.from(`${JSON.stringify(description)}\n`), {}, { signal });
+}
+
+export interface DescribedRekey {
+  readonly vault: Vault;
+  readonly from: Pick<Side, 'kind' | 'key' | 'store'>;
+  readonly to: Pick<Side, 'kind' | 'key' | 'store'>;
+  readonly clock: Clock;
+}
+
+/**
+ * Says in the bucket that a rekey was begun, and both keys are needed, or that it has ended. Another machine that comes
+ * with the old mode or key is turned away from then on.
+ */
+export async function describeRekey(
+  { vault, from, to, clock }: DescribedRekey,
+  state: 'begun' | 'ended',
+  signal?: AbortSignal,
+): Promise<void> {
+  const { prefix } = vault.remote;
+  const known = await eitherDescription(from.store, to.store, prefix, signal);
+  const [keys, side] = state === 'begun' ? [[from.key, to.key], from] : [[to.key], to];
+  const description: VaultDescription = {
+    version: 1,
+    id: vault.id,
+    mode: side.kind,
+    keys: [...new Set(keys)].filter((key) => key !== ''),
+    created: known?.created ?? new Date(clock.now()).toISOString(),
+  };
+  await side.store.put(
+    descriptionKey(prefix),
+    Buffer.from(`${JSON.stringify(description)}\n`),
+    {},
+    { signal },
+  );
+}
+
+/** It lies under one of the two protections, whichever came last. */
+async function eitherDescription(
+  from: ObjectStore,
+  to: ObjectStore,
+  prefix: string,
+  signal: AbortSignal | undefined,
+): Promise<VaultDescription | undefined> {
+  try {
+    return await readDescription(from, prefix, signal);
+  } catch (thrown) {
+    if (!(thrown instanceof VaultError) || (thrown.status !== 400 && thrown.status !== 403)) throw thrown;
+    return readDescription(to, prefix, signal);
+  }
 }
 
 function checkDescription(found: VaultDescription, vault: Vault, keyFingerprint: string): void {

@@ -25,8 +25,7 @@ export type EventBody =
       readonly proof: Proof | null;
       readonly attempts: number;
       readonly ms: number;
-      /** How it ended: `written`, `removed`, or `unchanged` (compared, and nothing needed sending). */
-      readonly result: 'written' | 'removed' | 'unchanged' | 'restored';
+      readonly result: TransferResult;
     } & TransferFacts)
   | ({
       readonly event: 'transfer.failed';
@@ -63,12 +62,26 @@ export type EventBody =
 
 export type EventName = EventBody['event'];
 
+/**
+ * How a Transfer ended: `written`, `removed`, `unchanged` (compared, and nothing needed sending), `restored`; of a rekey:
+ * `rewrapped` (only the data key's wrapping is new), `copied` (encrypted anew inside the store), `resent` (through here).
+ */
+export type TransferResult =
+  | 'written'
+  | 'removed'
+  | 'unchanged'
+  | 'restored'
+  | 'rewrapped'
+  | 'copied'
+  | 'resent';
+
 /** Facts common to all lines about one Transfer. `bytes` is the plaintext size. */
 export interface TransferFacts {
   readonly id: number;
   readonly path: string;
   readonly key: string;
-  readonly direction: 'up' | 'down' | 'remove-remote' | 'remove-local';
+  /** `rekey`: stays in the store, under another key or mode. */
+  readonly direction: 'up' | 'down' | 'remove-remote' | 'remove-local' | 'rekey';
   readonly bytes: number;
   readonly mode: ModeKind;
 }

@@ -149,6 +149,8 @@ export interface Mover {
     rewrite: (stat: ObjectStat) => Metadata | Promise<Metadata>,
     options?: Waits & { readonly versionId?: string },
   ): Promise<Receipt>;
+  /** The object if the store proves that it is under the protection written under; undefined if not, or if it is gone. */
+  moved(key: ObjectKey, options?: Waits): Promise<ObjectStat | undefined>;
   /** Frees connections. No other call may follow. */
   close(): Promise<void>;
 }

@@ -1,5 +1,5 @@
 import type { ErrorReport } from './errors.ts';
-import type { EngineState, Event, TransferFacts, WatchState } from './event.ts';
+import type { EngineState, Event, TransferFacts, TransferResult, WatchState } from './event.ts';
 import { type ConsentReason, EMPTY_TOTALS, type PlanTotals } from './plan.ts';
 import type { Proof } from './receipt.ts';
 import type { TransferPhase } from './transfer.ts';
@@ -40,7 +40,7 @@ export interface RecentLine {
   readonly time: string;
   readonly path: string;
   readonly bytes: number;
-  readonly outcome: 'written' | 'removed' | 'unchanged' | 'restored' | 'failed';
+  readonly outcome: TransferResult | 'failed';
   readonly proof: Proof | null;
   readonly versionId: string | null;
   readonly message: string | null;
@@ -168,7 +168,7 @@ function stepProgress(draft: Draft, event: Of<'transfer.progress'>): void {
 
 function stepDone(draft: Draft, event: Of<'transfer.done'>): void {
   const before = draft.active.get(event.id)?.sent ?? 0;
-  const moved = event.result === 'written' || event.result === 'restored';
+  const moved = event.result !== 'removed' && event.result !== 'unchanged';
   draft.active.delete(event.id);
   draft.problems.delete(event.path);
   draft.done = { files: draft.done.files + 1, bytes: draft.done.bytes + event.bytes };

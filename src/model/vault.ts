@@ -29,6 +29,8 @@ export interface Vault {
   readonly root: string;
   readonly remote: Remote;
   readonly mode: Mode;
+  /** A rekey that was begun and has not ended: some objects are under this Mode already. */
+  readonly rekeyTo?: Mode;
   readonly keyStore?: KeyStoreKind;
   readonly direction: Direction;
   readonly rules: Rules;

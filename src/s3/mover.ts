@@ -5,12 +5,19 @@
 import type { ObjectKey } from '../model/brands.ts';
 import { safeName } from '../model/display.ts';
 import { VaultError } from '../model/errors.ts';
-import type { Clock, Metadata, Mover, Waits } from '../model/ports.ts';
+import type { Clock, Metadata, Mover, ObjectStat, Waits } from '../model/ports.ts';
 import type { Checksum, Receipt } from '../model/receipt.ts';
 import { sharedChecksum, unquoted } from './checksums.ts';
 import type { ResolvedRemote } from './connect.ts';
 import { complaintOf, failureOf } from './failure.ts';
-import { type Protection, checkProtection, copySourceHeaders, prove, writeHeaders } from './modes.ts';
+import {
+  type Protection,
+  checkProtection,
+  copySourceHeaders,
+  prove,
+  proveEncryption,
+  writeHeaders,
+} from './modes.ts';
 import { type CopySource, type Move, copyParts, unsupported } from './part-copy.ts';
 import { type RetryPolicy, withRetries } from './retrying.ts';
 import { type Headers, encodeKey } from './sign.ts';
@@ -55,6 +62,8 @@ export function openMover(
         retries,
         waits.signal,
       ),
+    moved: (key, waits = {}) =>
+      withRetries(() => movedAlready(move.to, key, waits), clock, retries, waits.signal),
     close: () => wire.close(),
   };
 }
@@ -160,6 +169,21 @@ async function proveCopy(
   if (checksum === undefined && to.protection.mode === 'client') throw unproved(key);
   const proof = prove(to.protection, after, checksum);
   return receiptOf(key, stat.etag, versionId ?? stat.versionId, stat.size, proof);
+}
+
+async function movedAlready(to: Site, key: ObjectKey, options: Waits): Promise<ObjectStat | undefined> {
+  try {
+    const headers = await headAnswer(to, key, undefined, false, options);
+    if (headers === undefined) return undefined;
+    proveEncryption(to.protection, headers);
+    return statOf(key, { headers });
+  } catch (thrown) {
+    if (!(thrown instanceof VaultError)) throw thrown;
+    // Another customer key, or none: 400 or 403 without words.
+    const other = thrown.kind === 'security' || thrown.status === 400 || thrown.status === 403;
+    if (other) return undefined;
+    throw thrown;
+  }
 }
 
 /** An ETag that stayed, or the checksum of the whole object: both are of the bytes. */

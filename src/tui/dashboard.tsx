@@ -212,6 +212,7 @@ const DIRECTIONS: { readonly [K in ActiveTransfer['direction']]: string } = {
   down: '↓',
   'remove-remote': '-',
   'remove-local': '-',
+  rekey: '⟳',
 };
 
 /** Without a transfer the row is blank: it is kept for the next one. */

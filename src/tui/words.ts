@@ -117,6 +117,9 @@ export function phaseWord(phase: TransferPhase): string {
 const OUTCOMES: { readonly [K in RecentLine['outcome']]: Sign } = {
   written: { sign: '✓', word: 'sent', tone: 'green' },
   restored: { sign: '↓', word: 'restored', tone: 'green' },
+  rewrapped: { sign: '✓', word: 'key exchanged', tone: 'green' },
+  copied: { sign: '✓', word: 'encrypted anew in the store', tone: 'green' },
+  resent: { sign: '✓', word: 'fetched and sent again', tone: 'green' },
   removed: { sign: '-', word: 'removed from the bucket', tone: undefined },
   unchanged: { sign: '=', word: 'unchanged, nothing sent', tone: undefined },
   failed: { sign: '!', word: 'failed', tone: 'yellow' },
