@@ -10,7 +10,7 @@ import { generateAes } from './crypto/generate.ts';
 import { keyringOf, kmsKeyring } from './crypto/wrap.ts';
 import type { Side } from './engine/conversion.ts';
 import { Engine, type EngineOptions } from './engine/engine.ts';
-import { Rekey, type RekeyOptions } from './engine/rekey.ts';
+import { Rekey, type RekeyOptions, type RekeyTotals } from './engine/rekey.ts';
 import { type Sealing, clientSealing, serverSealing } from './engine/sealing.ts';
 import type { Custody } from './keys/custody.ts';
 import { type KeyStoreOptions, openKeyStore } from './keys/open-key-store.ts';
@@ -54,7 +54,7 @@ export interface OpenVault {
 /** A key for one run, kept nowhere. */
 export const temporaryKey = (): KeyMaterial => generateAes();
 
-export type { Custody, KeyStoreOptions };
+export type { Custody, KeyStoreOptions, RekeyTotals };
 
 /** What can be done with named keys in one place. Nothing is read or asked yet. */
 export async function openKeys(kind: KeyStoreKind, options: KeyStoreOptions): Promise<Custody> {
@@ -103,7 +103,7 @@ export async function openVault(vault: Vault, options: OpenOptions): Promise<Ope
 export interface OpenRekey {
   readonly rekey: Rekey;
   /** Runs to the end, then frees everything. */
-  run(): Promise<Outcome>;
+  readonly run: () => Promise<Outcome>;
 }
 
 /** Opens a vault for moving its objects to another Mode. Rejects as `openVault` does. */

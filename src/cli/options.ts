@@ -85,7 +85,7 @@ function addText(text: string, before: readonly string[] = []): readonly string[
   return [...before, text];
 }
 
-function addPair(
+export function addPair(
   text: string,
   before: Readonly<Record<string, string>> = {},
 ): Readonly<Record<string, string>> {

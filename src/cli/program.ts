@@ -1,7 +1,8 @@
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, Option } from 'commander';
 import { systemClock } from '../clock.ts';
 import { EXIT, asVaultError } from '../model/errors.ts';
-import { addVaultOptions } from './options.ts';
+import { MODE_KINDS } from '../model/mode.ts';
+import { addKeyOptions, addPair, addVaultOptions } from './options.ts';
 
 /**
  * Runs one command line and gives the exit code. Commands load what they need when they run: nothing heavy is
@@ -59,6 +60,7 @@ function buildProgram(version: string, setExit: SetExit): Command {
   addSync(program, setExit);
   addKeys(program);
   addVaults(program, setExit);
+  addRekey(program, setExit);
   addDemo(program, setExit);
   return program;
 }
@@ -135,6 +137,29 @@ function addVaults(program: Command, setExit: SetExit): void {
       const { statusCommand } = await import('./vaults.ts');
       setExit(await statusCommand(dir, flags));
     });
+}
+
+function addRekey(program: Command, setExit: SetExit): void {
+  const command = program
+    .command('rekey')
+    .argument('<dir>', 'the folder of a vault')
+    .description(
+      'move the stored objects of a vault to another key or mode; goes on where it was interrupted',
+    )
+    .addOption(new Option('--to-mode <mode>', 'the new mode (default: as before)').choices(MODE_KINDS))
+    .option('--key <name>', 'the new key for modes client and sse-c')
+    .option('--kms-key <id>', 'the new KMS key for modes sse-kms, dsse-kms and client')
+    .option('--kms-context <name=value>', 'KMS encryption context; repeatable', addPair)
+    .option('--bucket-key', 'ask for an S3 Bucket Key')
+    .option('--no-bucket-key', 'ask for no S3 Bucket Key')
+    .option('--dry-run', 'count objects, bytes, requests and cost; do nothing')
+    .option('--yes', 'do not ask')
+    .option('--json', 'print one JSON object a line')
+    .option('--log-level <level>', 'log to stderr: error, warn, info, debug, trace');
+  addKeyOptions(command).action(async (dir: string, flags: object) => {
+    const { rekeyCommand } = await import('./rekey.ts');
+    setExit(await rekeyCommand(dir, flags));
+  });
 }
 
 function addDemo(program: Command, setExit: SetExit): void {

@@ -8,7 +8,7 @@ import { type EventLog, openLog } from './log.ts';
 import type { KeyFlags, VaultFlags } from './options.ts';
 import { planCommand } from './plan.ts';
 import { printJson, printPlain } from './print.ts';
-import { nameOfKey, vaultFor } from './register.ts';
+import { nameOfKey, nameOfMode, vaultFor } from './register.ts';
 import { runToEnd } from './run-engine.ts';
 
 export interface SyncFlags extends VaultFlags, KeyFlags {
@@ -32,13 +32,24 @@ export async function syncCommand(dir: string, flags: SyncFlags): Promise<number
       hint: 'use --direction push, or leave it out',
     });
   }
+  if (vault.rekeyTo !== undefined) {
+    throw new VaultError(
+      'usage',
+      'rekey-unfinished',
+      `${vault.root} is on its way to ${nameOfMode(vault.rekeyTo)}`,
+      {
+        hint: `let that end first: s3vault rekey ${vault.root}`,
+      },
+    );
+  }
   const options = openOptions(flags, where, await readConfig(where));
   if (flags.dryRun === true) return planCommand(vault, options, flags.json === true);
   const open = await openVault(vault, { ...options, onMet: register });
   return present(open, vault, flags, log);
 }
 
-function openOptions(flags: SyncFlags, where: Places, config: Config): OpenOptions {
+/** What opening a vault needs of flags and configuration. */
+export function openOptions(flags: SyncFlags, where: Places, config: Config): OpenOptions {
   return {
     env: process.env,
     places: where,

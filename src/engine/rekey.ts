@@ -101,7 +101,11 @@ export class Rekey implements EngineHandle {
     });
     const nameOf = (key: ObjectKey): string => key.slice(vault.remote.prefix.length);
     const upload = new RateLimit(clock, vault.rules.limitUpload);
-    const onNoCopy = (error: VaultError): void => this.#warn(error);
+    let said = false;
+    const onNoCopy = (error: VaultError): void => {
+      if (!said) this.#warn(error);
+      said = true;
+    };
     this.#conversion = { from, to, mover, index, upload, nameOf, onNoCopy };
   }
 

@@ -1,0 +1,173 @@
+/** `s3vault rekey DIR`, and the part of `keys rotate` that moves objects. */
+import { resolve } from 'node:path';
+import { type Config, type Places, changeConfig, findVault, places, readConfig } from '../config.ts';
+import { formatBytes, plural } from '../model/display.ts';
+import { EXIT, VaultError } from '../model/errors.ts';
+import type { Mode, ModeKind } from '../model/mode.ts';
+import type { Vault } from '../model/vault.ts';
+import { type RekeyTotals, openRekey, vaultStatus } from '../vaults.ts';
+import { openLog } from './log.ts';
+import type { KeyFlags, VaultFlags } from './options.ts';
+import { printJson, printPlain } from './print.ts';
+import { openTerminal } from './prompt.ts';
+import { modeOf, nameOfMode } from './register.ts';
+import { runToEnd } from './run-engine.ts';
+import { openOptions } from './sync.ts';
+
+export interface RekeyFlags extends VaultFlags, KeyFlags {
+  readonly toMode?: string;
+  readonly dryRun?: boolean;
+  readonly yes?: boolean;
+  readonly json?: boolean;
+  readonly logLevel?: string;
+}
+
+/** Asks first, moves all objects, says how; gives the exit code. A rekey that was interrupted goes on. */
+export async function rekeyCommand(dir: string, flags: RekeyFlags): Promise<number> {
+  const where = places(process.env);
+  const config = await readConfig(where);
+  const vault = findVault(config, resolve(dir));
+  if (vault === undefined) {
+    throw new VaultError('usage', 'not-registered', `${resolve(dir)} is not a vault`, {
+      hint: 's3vault vaults lists those that are',
+    });
+  }
+  const next = nextMode(vault, flags);
+  if (flags.dryRun !== true && flags.yes !== true) await ask(vault, next, where);
+  return rekeyVault(vault, next, flags, where, config);
+}
+
+function nextMode(vault: Vault, flags: RekeyFlags): Mode {
+  const { toMode: mode, key, kmsKey } = flags;
+  const said = mode !== undefined || key !== undefined || kmsKey !== undefined;
+  if (vault.rekeyTo !== undefined) {
+    if (said && nameOfMode(wanted(vault, flags)) !== nameOfMode(vault.rekeyTo)) {
+      throw new VaultError(
+        'usage',
+        'other-rekey',
+        `${vault.root} is on its way to ${nameOfMode(vault.rekeyTo)}`,
+        { hint: `let that end first: s3vault rekey ${vault.root}` },
+      );
+    }
+    return vault.rekeyTo;
+  }
+  if (!said) {
+    throw new VaultError('usage', 'no-target', 'it is not said what to move the objects to', {
+      hint: 'give --to-mode MODE, and --key NAME or --kms-key ID as the mode needs',
+    });
+  }
+  const next = wanted(vault, flags);
+  if (nameOfMode(next) !== nameOfMode(vault.mode)) return next;
+  throw new VaultError('usage', 'same-mode', `${vault.root} is in ${nameOfMode(next)} already`, {
+    hint: 'name another key or mode; s3vault keys rotate NAME makes a new key by itself',
+  });
+}
+
+const wanted = (vault: Vault, flags: RekeyFlags): Mode =>
+  modeOf({ ...flags, mode: flags.toMode ?? vault.mode.kind });
+
+async function ask(vault: Vault, next: Mode, where: Places): Promise<void> {
+  const { files } = await vaultStatus(vault, where);
+  const from = nameOfMode(vault.mode);
+  const answer = await openTerminal()?.ask(
+    `move ${plural(files, 'object')} of ${vault.root} from ${from} to ${nameOfMode(next)}? [y/N] `,
+  );
+  if (answer !== undefined && /^y(es)?$/i.test(answer)) return;
+  throw new VaultError('consent', 'not-agreed', 'nothing was moved: nobody agreed', {
+    hint: 'answer on a terminal, or agree with --yes; --dry-run says what it takes',
+  });
+}
+
+/** One vault to its next Mode, with lines as the flags want them. */
+export async function rekeyVault(
+  vault: Vault,
+  next: Mode,
+  flags: Pick<RekeyFlags, 'dryRun' | 'json' | 'logLevel'> & KeyFlags,
+  where: Places,
+  config: Config,
+): Promise<number> {
+  const dryRun = flags.dryRun ?? false;
+  const { rekey, run } = await openRekey(vault, next, {
+    ...openOptions(flags, where, config),
+    dryRun,
+    ...steps(vault, next, where),
+  });
+  const log = await openLog(flags.logLevel);
+  if (log !== undefined) rekey.subscribe(log);
+  if (flags.json === true) printJson(rekey, process.stdout);
+  else printPlain(rekey, process.stdout, process.stderr);
+  const exit = await runToEnd(rekey, run);
+  if (flags.json !== true) {
+    for (const line of dryRun
+      ? estimate(vault.mode.kind, next.kind, rekey.totals)
+      : endLines(rekey.totals, exit, vault))
+      process.stdout.write(`${line}\n`);
+  }
+  return exit;
+}
+
+/** What the configuration says while it goes on, and afterwards. */
+export function steps(
+  vault: Vault,
+  next: Mode,
+  where: Places,
+): Pick<Parameters<typeof openRekey>[2], 'onBegin' | 'onEnd'> {
+  const change = async (fn: (now: Vault) => Vault): Promise<void> => {
+    await changeConfig(where, (now) => ({
+      ...now,
+      vaults: now.vaults.map((one) => (one.id === vault.id ? fn(one) : one)),
+    }));
+  };
+  return {
+    onBegin: () => change((now) => ({ ...now, rekeyTo: next })),
+    onEnd: () =>
+      change((now) => {
+        const { rekeyTo: _, ...rest } = now;
+        return { ...rest, mode: next };
+      }),
+  };
+}
+
+function endLines(totals: RekeyTotals, exit: number, vault: Vault): readonly string[] {
+  const { rewrapped, copied, resent, already, through } = totals;
+  const counts = [
+    [rewrapped, 'rewrapped'],
+    [copied, 'copied inside the store'],
+    [resent, 'fetched and sent again'],
+    [already, 'done before'],
+  ] as const;
+  const parts = counts.filter(([count]) => count > 0).map(([count, words]) => `${count} ${words}`);
+  const done = `${parts.length === 0 ? 'no objects' : parts.join(', ')}; ${formatBytes(through)} through this machine`;
+  return exit === EXIT.inStep
+    ? [done, `${vault.root} is kept under the new key or mode from now on`]
+    : [
+        done,
+        `it is not finished; every object is under the old key or the new one; go on with: s3vault rekey ${vault.root}`,
+      ];
+}
+
+/** Amazon S3 in us-east-1, Standard, dollars (aws.amazon.com/s3/pricing, 2026): writes, reads, and bytes to the Internet. */
+const WRITE = 0.005 / 1_000;
+const READ = 0.0004 / 1_000;
+const OUT = 0.09 / 1e9;
+const KMS = 0.03 / 10_000;
+const PART = 8 * 2 ** 20;
+
+/** Counts, bytes, requests and cost of what would be done. */
+export function estimate(from: ModeKind, to: ModeKind, totals: RekeyTotals): readonly string[] {
+  const { objects, bytes, already } = totals;
+  const inStore = (from === 'client') === (to === 'client');
+  const reads = objects * 3;
+  const writes = inStore ? objects : objects + Math.floor(bytes / PART);
+  const kms = [from, to].filter((mode) => mode === 'sse-kms' || mode === 'dsse-kms').length * objects;
+  const dollars = reads * READ + writes * WRITE + kms * KMS + (inStore ? 0 : bytes * OUT);
+  const how =
+    from === 'client' && inStore ? 'only the wrapping of the data keys changes' : 'copied inside the store';
+  const ways = inStore ? how : 'fetched, and sent again';
+  return [
+    `${plural(objects, 'object')}, ${formatBytes(bytes)} as stored: ${ways}${already > 0 ? `; ${already} done before` : ''}`,
+    `about ${reads + writes} requests${kms > 0 ? ` and ${kms} of KMS` : ''}, $${dollars.toFixed(2)} on Amazon S3 (us-east-1, Standard)${
+      inStore ? '; where the store cannot copy, they go through this machine' : ''
+    }`,
+  ];
+}
