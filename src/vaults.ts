@@ -11,8 +11,10 @@ import { keyringOf, kmsKeyring } from './crypto/wrap.ts';
 import type { Side } from './engine/conversion.ts';
 import { Engine, type EngineOptions } from './engine/engine.ts';
 import { Rekey, type RekeyOptions, type RekeyTotals } from './engine/rekey.ts';
+import { tryOpen } from './engine/try-open.ts';
 import { type Sealing, clientSealing, serverSealing } from './engine/sealing.ts';
 import type { Custody } from './keys/custody.ts';
+import { type KeyNotes, openKeyNotes } from './keys/key-notes.ts';
 import { type KeyStoreOptions, openKeyStore } from './keys/open-key-store.ts';
 import { openTree } from './local/tree.ts';
 import { openWatcher } from './local/watch.ts';
@@ -38,6 +40,8 @@ export interface OpenOptions extends EngineOptions {
   readonly keyStore: KeyStoreKind;
   /** A key that is in no store: the demo's. */
   readonly material?: KeyMaterial;
+  /** Told of every stored key that is used, by its fingerprint. */
+  readonly onKey?: (fingerprint: string) => Promise<void>;
   /** An opened store of keys; else one is opened. */
   readonly keysFrom?: KeyStore;
   readonly clock?: Clock;
@@ -51,10 +55,13 @@ export interface OpenVault {
   preview(onAction: (action: Action) => void): Promise<Outcome>;
 }
 
+/** What is remembered of keys beside the keys. */
+export const keyNotes = (places: Places): KeyNotes => openKeyNotes(places.state);
+
 /** A key for one run, kept nowhere. */
 export const temporaryKey = (): KeyMaterial => generateAes();
 
-export type { Custody, KeyStoreOptions, RekeyTotals };
+export type { Custody, KeyNotes, KeyStoreOptions, RekeyTotals };
 
 /** What can be done with named keys in one place. Nothing is read or asked yet. */
 export async function openKeys(kind: KeyStoreKind, options: KeyStoreOptions): Promise<Custody> {
@@ -158,6 +165,25 @@ export async function openRekey(
   }
 }
 
+/** Fetches one object of a vault and opens it; gives its path, undefined where the vault has none. Changes nothing. */
+export async function tryVault(vault: Vault, options: OpenOptions): Promise<string | undefined> {
+  const clock = options.clock ?? systemClock;
+  const index = await readIndex({ folder: vaultState(options.places, vault) });
+  if (index === undefined) return undefined;
+  try {
+    const resolved = await resolveRemote(vault.remote, options.env);
+    const { protection, sealing } = await protect(vault.mode, vault, resolved, options, clock);
+    const store = openStore(resolved, protection, { clock, transfers: 1, attempts: 3 });
+    try {
+      return await tryOpen({ store, sealing }, index, vault.remote.prefix);
+    } finally {
+      await store.close();
+    }
+  } finally {
+    index.close();
+  }
+}
+
 interface Protecting {
   readonly protection: Protection;
   readonly sealing: Sealing;
@@ -229,7 +255,9 @@ async function loadKey(
   clock: Clock,
 ): Promise<KeyMaterial> {
   if (options.material !== undefined) return options.material;
-  return (options.keysFrom ?? keysOf(vault, options, clock)).load(ref.name);
+  const material = await (options.keysFrom ?? keysOf(vault, options, clock)).load(ref.name);
+  await options.onKey?.(material.fingerprint);
+  return material;
 }
 
 function keysOf(vault: Vault, options: OpenOptions, clock: Clock): KeyStore {

@@ -1,6 +1,6 @@
 /** `s3vault rekey DIR`, and the part of `keys rotate` that moves objects. */
 import { resolve } from 'node:path';
-import { type Config, type Places, changeConfig, findVault, places, readConfig } from '../config.ts';
+import { type Config, type Places, findVault, places, readConfig } from '../config.ts';
 import { formatBytes, plural } from '../model/display.ts';
 import { EXIT, VaultError } from '../model/errors.ts';
 import type { Mode, ModeKind } from '../model/mode.ts';
@@ -11,6 +11,7 @@ import type { KeyFlags, VaultFlags } from './options.ts';
 import { printJson, printPlain } from './print.ts';
 import { openTerminal } from './prompt.ts';
 import { modeOf, nameOfMode } from './register.ts';
+import { steps } from './rekey-steps.ts';
 import { runToEnd } from './run-engine.ts';
 import { openOptions } from './sync.ts';
 
@@ -87,10 +88,13 @@ export async function rekeyVault(
   config: Config,
 ): Promise<number> {
   const dryRun = flags.dryRun ?? false;
+  let versions: string | undefined;
   const { rekey, run } = await openRekey(vault, next, {
     ...openOptions(flags, where, config),
     dryRun,
-    ...steps(vault, next, where),
+    ...steps(vault, next, where, async (place) => {
+      versions = place;
+    }),
   });
   const log = await openLog(flags.logLevel);
   if (log !== undefined) rekey.subscribe(log);
@@ -103,29 +107,11 @@ export async function rekeyVault(
       : endLines(rekey.totals, exit, vault))
       process.stdout.write(`${line}\n`);
   }
+  if (versions !== undefined)
+    process.stderr.write(
+      `older versions in ${versions} still need the old key or mode: keep it as long as they matter\n`,
+    );
   return exit;
-}
-
-/** What the configuration says while it goes on, and afterwards. */
-export function steps(
-  vault: Vault,
-  next: Mode,
-  where: Places,
-): Pick<Parameters<typeof openRekey>[2], 'onBegin' | 'onEnd'> {
-  const change = async (fn: (now: Vault) => Vault): Promise<void> => {
-    await changeConfig(where, (now) => ({
-      ...now,
-      vaults: now.vaults.map((one) => (one.id === vault.id ? fn(one) : one)),
-    }));
-  };
-  return {
-    onBegin: () => change((now) => ({ ...now, rekeyTo: next })),
-    onEnd: () =>
-      change((now) => {
-        const { rekeyTo: _, ...rest } = now;
-        return { ...rest, mode: next };
-      }),
-  };
 }
 
 function endLines(totals: RekeyTotals, exit: number, vault: Vault): readonly string[] {

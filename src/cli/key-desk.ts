@@ -1,0 +1,336 @@
+/** What the key commands and the key screen do with keys and the vaults that need them. */
+import { writeFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { resolve } from 'node:path';
+import { type Config, type Places, changeConfig, readConfig } from '../config.ts';
+import { EXIT, VaultError, asVaultError, report } from '../model/errors.ts';
+import type { KeyDesk, KeyRow, KeyTest, RotateEnd, RotateProgress, WordsState } from '../model/key-desk.ts';
+import type { KeyInfo, KeyStoreKind } from '../model/keyref.ts';
+import type { Clock } from '../model/ports.ts';
+import type { Secret } from '../model/secret.ts';
+import type { Vault } from '../model/vault.ts';
+import {
+  type Custody,
+  type OpenOptions,
+  keyNotes,
+  openKeys,
+  openRekey,
+  tryVault,
+  vaultStatus,
+} from '../vaults.ts';
+import { keyOfMode, keysOfVault, nextName, storeOf, usersOf, withKey } from './key-uses.ts';
+import type { KeyFlags } from './options.ts';
+import { steps } from './rekey-steps.ts';
+
+export interface DeskOptions {
+  readonly kind: KeyStoreKind;
+  readonly flags: KeyFlags;
+  readonly where: Places;
+  readonly env: NodeJS.ProcessEnv;
+  readonly clock: Clock;
+  /** Asks for a passphrase; the screen sets its own. */
+  readonly ask?: ((question: string) => Promise<Secret>) | undefined;
+  /** For tests only; see `KeyFileOptions`. */
+  readonly workFactorForTests?: number;
+}
+
+const PLACES: { readonly [K in KeyStoreKind]: string } = {
+  keychain: "the operating system's keychain",
+  file: 'the key file',
+  command: 'the key command',
+};
+
+export class Desk implements KeyDesk {
+  readonly #options: DeskOptions;
+  #custody: Promise<Custody> | undefined;
+  ask: KeyDesk['ask'];
+
+  constructor(options: DeskOptions) {
+    this.#options = options;
+    this.ask = options.ask;
+  }
+
+  get place(): string {
+    return PLACES[this.#options.kind];
+  }
+
+  async list(): Promise<readonly KeyRow[]> {
+    const { where } = this.#options;
+    const [keys, config, notes] = await Promise.all([this.#keys(), readConfig(where), keyNotes(where).all()]);
+    const infos = await keys.list();
+    return Promise.all(infos.map((info) => this.#row(info, config, notes.get(info.fingerprint) ?? {})));
+  }
+
+  async #row(info: KeyInfo, config: Config, note: NoteOf): Promise<KeyRow> {
+    const users = usersOf(config, this.#options.kind, info.name);
+    const uses = users.map(async (vault) => ({
+      root: homely(vault.root),
+      mode: vault.mode.kind,
+      objects: (await vaultStatus(vault, this.#options.where)).files,
+    }));
+    const { words, lastUsed, lastTest, versionsIn = [] } = note;
+    const rotatingTo = users.map((vault) => nextOf(vault, info.name)).find((next) => next !== undefined);
+    return {
+      ...info,
+      words: wordsOf(info, words),
+      uses: await Promise.all(uses),
+      versionsIn,
+      ...(lastUsed === undefined ? {} : { lastUsed }),
+      ...(lastTest === undefined ? {} : { lastTest }),
+      ...(rotatingTo === undefined ? {} : { rotatingTo }),
+    };
+  }
+
+  async create(name: string, kind: 'aes-256' | 'rsa'): Promise<KeyInfo> {
+    return (await this.#keys()).create(name, kind);
+  }
+
+  async bringIn(name: string, format: Parameters<KeyDesk['bringIn']>[1], text: Secret): Promise<KeyInfo> {
+    return (await this.#keys()).bringIn(name, format, text);
+  }
+
+  async words(name: string): Promise<Secret> {
+    return (await this.#keys()).giveOut(name, 'words');
+  }
+
+  async noteWords(name: string, state: 'shown' | 'checked'): Promise<void> {
+    const { fingerprint } = await this.#info(name);
+    await keyNotes(this.#options.where).change(fingerprint, (note) =>
+      note.words === 'checked' ? note : { ...note, words: state },
+    );
+  }
+
+  async exportTo(name: string, format: Parameters<KeyDesk['exportTo']>[1], path: string): Promise<string> {
+    const secret = await (await this.#keys()).giveOut(name, format);
+    const full = resolve(path.replace(/^~(?=\/|$)/, homedir()));
+    try {
+      await secret.use((bytes) =>
+        writeFile(full, Buffer.concat([bytes, Buffer.from('\n')]), { flag: 'wx', mode: 0o600 }),
+      );
+    } catch (cause) {
+      throw new VaultError('usage', 'export-file', `${full} could not be written (${codeOf(cause)})`, {
+        cause,
+        hint: 'name a new file in a folder that is there; files are never replaced',
+      });
+    } finally {
+      secret.wipe();
+    }
+    return full;
+  }
+
+  /** Opens one object of each vault that uses the key. */
+  async test(name: string): Promise<readonly KeyTest[]> {
+    const { where, kind, clock } = this.#options;
+    const { fingerprint } = await this.#info(name);
+    const config = await readConfig(where);
+    const results: KeyTest[] = [];
+    for (const vault of usersOf(config, kind, name)) {
+      const under = keyOfMode(vault.mode) === name ? vault.mode : (vault.rekeyTo ?? vault.mode);
+      try {
+        const path = await tryVault({ ...vault, mode: under }, this.#opening(config));
+        results.push({ root: homely(vault.root), ...(path === undefined ? {} : { path }) });
+      } catch (thrown) {
+        results.push({ root: homely(vault.root), error: report(asVaultError(thrown)) });
+      }
+    }
+    const ok = results.every(({ error }) => error === undefined);
+    const time = new Date(clock.now()).toISOString();
+    if (results.some(({ path, error }) => path !== undefined || error !== undefined))
+      await keyNotes(where).change(fingerprint, (note) => ({ ...note, lastTest: { time, ok } }));
+    return results;
+  }
+
+  async rotate(
+    name: string,
+    onProgress: (progress: RotateProgress) => void,
+    signal: AbortSignal,
+  ): Promise<RotateEnd> {
+    const { where, kind } = this.#options;
+    const next = await this.#nextKey(name);
+    const config = await changeConfig(where, (now) => ({
+      ...now,
+      vaults: now.vaults.map((vault) =>
+        storeOf(vault, now) === kind && keyOfMode(vault.mode) === name && vault.rekeyTo === undefined
+          ? { ...vault, rekeyTo: withKey(vault.mode, next) }
+          : vault,
+      ),
+    }));
+    let [done, failed] = [0, 0];
+    for (const vault of usersOf(config, kind, name).filter((one) => keyOfMode(one.mode) === name)) {
+      const end = await this.#rekey(vault, config, name, onProgress, signal);
+      done += end.done;
+      failed += end.failed;
+      if (end.error !== undefined) return { next, done, failed, error: end.error };
+      if (signal.aborted) return { next, done, failed, error: report(interrupted()) };
+    }
+    return { next, done, failed };
+  }
+
+  async remove(name: string): Promise<void> {
+    await (await this.#keys()).remove(name);
+  }
+
+  lock(): void {
+    this.#custody = undefined;
+  }
+
+  // ------------------------------------------------------------------------------------------------------------- inside
+
+  #keys(): Promise<Custody> {
+    this.#custody ??= this.#open();
+    return this.#custody;
+  }
+
+  async #open(): Promise<Custody> {
+    const { kind, where, env, clock, workFactorForTests } = this.#options;
+    const config = await readConfig(where);
+    const names = config.vaults.filter((vault) => storeOf(vault, config) === kind).flatMap(keysOfVault);
+    return openKeys(kind, {
+      env,
+      clock,
+      places: where,
+      names,
+      ...this.#how(config),
+      ...(workFactorForTests === undefined ? {} : { workFactorForTests }),
+    });
+  }
+
+  #how(config: Config): OpenOptions['keys'] {
+    const { flags } = this.#options;
+    return {
+      prompt: this.ask === undefined ? undefined : (question) => this.#asked(question),
+      passphraseCommand: flags.passphraseCommand ?? config.passphraseCommand,
+      command: flags.keyCommand ?? config.keyCommand,
+    };
+  }
+
+  #asked(question: string): Promise<Secret> {
+    if (this.ask === undefined) throw interrupted();
+    return this.ask(question);
+  }
+
+  #opening(config: Config): OpenOptions {
+    const { env, where, kind, clock } = this.#options;
+    return {
+      env,
+      places: where,
+      clock,
+      keyStore: kind,
+      keys: this.#how(config),
+      once: true,
+      consent: false,
+      acceptSource: false,
+      checkRemote: false,
+    };
+  }
+
+  async #info(name: string): Promise<KeyInfo> {
+    const info = (await (await this.#keys()).list()).find((one) => one.name === name);
+    if (info !== undefined) return info;
+    throw new VaultError('usage', 'key-missing', `there is no key ${name} in ${this.place}`, {
+      hint: 'see what is there: s3vault keys list',
+    });
+  }
+
+  /** The key that takes over: of a rotation that was begun, or a new one. */
+  async #nextKey(name: string): Promise<string> {
+    const { where, kind } = this.#options;
+    const info = await this.#info(name);
+    const config = await readConfig(where);
+    const users = usersOf(config, kind, name).filter((vault) => keyOfMode(vault.mode) === name);
+    if (users.length === 0) {
+      throw new VaultError('usage', 'nothing-to-rotate', `no vault uses key ${name}`, {
+        hint: 'rotation moves the objects of vaults to a new key; a key without any needs none',
+      });
+    }
+    if (info.kind === 'rsa-public') {
+      throw new VaultError(
+        'usage',
+        'encrypt-only',
+        `key ${name} is a public half: it cannot open what it sealed`,
+        {
+          hint: 'rotate where the private half is',
+        },
+      );
+    }
+    const begun = users.map((vault) => nextOf(vault, name)).find((next) => next !== undefined);
+    if (begun !== undefined) return begun;
+    const custody = await this.#keys();
+    const taken = new Set((await custody.list()).map((one) => one.name));
+    const next = nextName(name, taken);
+    await custody.create(next, info.kind);
+    return next;
+  }
+
+  async #rekey(
+    vault: Vault,
+    config: Config,
+    name: string,
+    onProgress: (progress: RotateProgress) => void,
+    signal: AbortSignal,
+  ): Promise<Omit<RotateEnd, 'next'>> {
+    const { where } = this.#options;
+    const next = vault.rekeyTo ?? vault.mode;
+    const { fingerprint } = await this.#info(name);
+    const begun = steps(vault, next, where, async (place) => {
+      await keyNotes(where).change(fingerprint, (note) => ({
+        ...note,
+        versionsIn: [...new Set([...(note.versionsIn ?? []), place])],
+      }));
+    });
+    const { rekey, run } = await openRekey(vault, next, {
+      ...this.#opening(config),
+      dryRun: false,
+      ...begun,
+    });
+    const root = homely(vault.root);
+    rekey.subscribe((event) => {
+      if (!event.event.startsWith('transfer.') && event.event !== 'plan') return;
+      const { objects, rewrapped, copied, resent, failed, through } = rekey.totals;
+      onProgress({ root, done: rewrapped + copied + resent, failed, all: objects, bytes: through });
+    });
+    const stop = (): void => rekey.command({ command: 'stop' });
+    signal.addEventListener('abort', stop, { once: true });
+    const { exit } = await run().finally(() => signal.removeEventListener('abort', stop));
+    const { rewrapped, copied, resent, failed } = rekey.totals;
+    const counts = { done: rewrapped + copied + resent, failed };
+    if (exit === EXIT.inStep) return counts;
+    return {
+      ...counts,
+      error: report(rekey.fatal ?? (exit === EXIT.interrupted ? interrupted() : someFailed(failed))),
+    };
+  }
+}
+
+type NoteOf = NonNullable<ReturnType<Awaited<ReturnType<ReturnType<typeof keyNotes>['all']>>['get']>>;
+
+const nextOf = (vault: Vault, name: string): string | undefined =>
+  keyOfMode(vault.mode) === name && vault.rekeyTo !== undefined ? keyOfMode(vault.rekeyTo) : undefined;
+
+function wordsOf({ kind }: KeyInfo, noted: 'shown' | 'checked' | undefined): WordsState {
+  return kind === 'aes-256' ? (noted ?? 'never') : 'none';
+}
+
+/** A path with the user's home folder as `~`. */
+function homely(path: string): string {
+  const home = homedir();
+  return path === home || path.startsWith(`${home}/`) ? `~${path.slice(home.length)}` : path;
+}
+
+const codeOf = (thrown: unknown): string =>
+  thrown instanceof Error && 'code' in thrown ? String(thrown.code) : 'unknown error';
+
+const interrupted = (): VaultError =>
+  new VaultError(
+    'cancelled',
+    'interrupted',
+    'it was interrupted; every object is under the old key or the new one',
+    {
+      hint: 'begin the same rotation again and it goes on',
+    },
+  );
+
+const someFailed = (count: number): VaultError =>
+  new VaultError('file', 'some-failed', `${count} objects could not be moved`, {
+    hint: 'both keys stay needed; begin the same rotation again once the cause is mended',
+  });
