@@ -7,8 +7,10 @@ import { VaultError } from '../model/errors.ts';
 import type { KeyInfo, KeyStoreKind } from '../model/keyref.ts';
 import type { Clock } from '../model/ports.ts';
 import { Secret } from '../model/secret.ts';
-import type { Vault } from '../model/vault.ts';
 import type { Custody } from '../vaults.ts';
+import { askBack } from './ask-back.ts';
+import type { KeyWork } from './key-work.ts';
+import { keysOfVault, storeOf, usersOf } from './key-uses.ts';
 import { type KeyFlags, addKeyOptions } from './options.ts';
 import type { Output } from './print.ts';
 import { type Terminal, openTerminal } from './prompt.ts';
@@ -40,6 +42,7 @@ const REAL: KeysWorld = {
 interface Flags extends KeyFlags {
   readonly json?: boolean;
   readonly yes?: boolean;
+  readonly public?: boolean;
   readonly kind?: 'aes-256' | 'rsa';
   readonly format?: Format;
 }
@@ -56,9 +59,12 @@ interface Run {
 }
 
 /** The command with its subcommands. Each ends with a VaultError or in success. */
-export function keysCommand(world: KeysWorld = REAL): Command {
+export function keysCommand(
+  world: KeysWorld = REAL,
+  setExit: (exit: number) => void = () => undefined,
+): Command {
   const keys = new Command('s3vault keys')
-    .description('list, create, import, export, recover and delete keys')
+    .description('list, create, import, export, recover, test, rotate and delete keys')
     .exitOverride()
     .showHelpAfterError('(s3vault keys --help shows all commands)');
   const on =
@@ -79,10 +85,22 @@ export function keysCommand(world: KeysWorld = REAL): Command {
     .action(on(importKey));
   addKeyOptions(named('export').description('write a key to stdout'))
     .addOption(new Option('--format <format>', 'form of the key').choices(FORMATS).makeOptionMandatory())
+    .option('--public', 'of an RSA key only the public half: for a machine that sends and cannot read')
     .option('--yes', 'do not ask')
     .option('--json', 'refused: a key is never part of JSON output')
     .action(on(exportKey));
   addKeyOptions(named('recover').description('rebuild a key from 24 words on stdin')).action(on(recoverKey));
+  addKeyOptions(named('test').description('open one object of each vault that uses the key'))
+    .option('--json', 'print one JSON object a line')
+    .action(
+      on(async (run, name) =>
+        setExit(await (await import('./key-work.ts')).testKey(await workOf(run), name)),
+      ),
+    );
+  addKeyOptions(named('rotate').description('make a new key and move all objects of its vaults to it'))
+    .option('--yes', 'do not ask')
+    .option('--json', 'print one JSON object a line')
+    .action(on(async (run, name) => setExit(await rotateCommand(run, name))));
   addKeyOptions(named('delete').description('remove a key for good'))
     .option('--yes', 'do not ask, unless a vault uses the key')
     .action(on(deleteKey));
@@ -124,7 +142,7 @@ async function openHere(
     prompt: terminal?.askSecret,
     passphraseCommand: flags.passphraseCommand ?? config.passphraseCommand,
     command: flags.keyCommand ?? config.keyCommand,
-    names: config.vaults.filter((vault) => storeOf(vault, config) === kind).flatMap(keyNameOf),
+    names: config.vaults.filter((vault) => storeOf(vault, config) === kind).flatMap(keysOfVault),
     ...(workFactorForTests === undefined ? {} : { workFactorForTests }),
   });
 }
@@ -139,14 +157,6 @@ async function remember(where: Places, config: Config, flags: Flags): Promise<vo
     ...(passphraseCommand === undefined ? {} : { passphraseCommand }),
     ...now,
   }));
-}
-
-const storeOf = (vault: Vault, config: Config): KeyStoreKind =>
-  vault.keyStore ?? config.keyStore ?? 'keychain';
-
-function keyNameOf({ mode }: Vault): readonly string[] {
-  if (mode.kind === 'sse-c') return [mode.key.name];
-  return mode.kind === 'client' && mode.key.kind === 'stored' ? [mode.key.name] : [];
 }
 
 // ---------------------------------------------------------------------------------------------------------- commands
@@ -178,7 +188,7 @@ async function createKey(run: Run, name: string): Promise<void> {
 }
 
 /** The words are shown only to a person: with a pipe at either end they could end in a log. */
-async function showRecovery(run: Run, { name, kind }: KeyInfo): Promise<void> {
+async function showRecovery(run: Run, { name, kind, fingerprint }: KeyInfo): Promise<void> {
   const { stdin, stdout, stderr } = run.world;
   const format = kind === 'aes-256' ? 'words' : 'pem';
   if (kind !== 'aes-256' || stdin.isTTY !== true || stdout.isTTY !== true || stderr.isTTY !== true) {
@@ -188,10 +198,44 @@ async function showRecovery(run: Run, { name, kind }: KeyInfo): Promise<void> {
     return;
   }
   const words = await run.custody.giveOut(name, 'words');
+  const note = (state: 'shown' | 'checked') => noteWords(run, fingerprint, state);
   stderr.write('\nwrite these 24 words down and keep them safe; whoever has them has the key:\n\n');
   words.use((bytes) => stderr.write(wordTable(bytes.toString('utf8').split(' '))));
-  words.wipe();
+  await note('shown');
+  try {
+    if (run.terminal !== undefined && (await askBack(run.terminal, words, stderr, run.world.clock)))
+      await note('checked');
+  } finally {
+    words.wipe();
+  }
   stderr.write(`\nthey bring it back on any machine: s3vault keys recover ${name}\n`);
+}
+
+async function noteWords(
+  { places: where }: Run,
+  fingerprint: string,
+  words: 'shown' | 'checked',
+): Promise<void> {
+  const { keyNotes } = await import('../vaults.ts');
+  await keyNotes(where).change(fingerprint, (note) => ({ ...note, words }));
+}
+
+/** What `keys test` and `keys rotate` work with: the same stores and answers as this run. */
+async function workOf({ world, flags, places: where, kind, terminal }: Run): Promise<KeyWork> {
+  const { Desk } = await import('./key-desk.ts');
+  const { env, clock, stdout, stderr, workFactorForTests } = world;
+  const tests = workFactorForTests === undefined ? {} : { workFactorForTests };
+  const desk = new Desk({ kind, flags, where, env, clock, ask: terminal?.askSecret, ...tests });
+  const now = (): string => new Date(clock.now()).toISOString();
+  return { desk, stdout, stderr, json: flags.json === true, now };
+}
+
+async function rotateCommand(run: Run, name: string): Promise<number> {
+  const { rotateKey } = await import('./key-work.ts');
+  const { flags, terminal } = run;
+  const ask = async (question: string): Promise<boolean> =>
+    /^y(es)?$/i.test((await terminal?.ask(question)) ?? '');
+  return rotateKey(await workOf(run), name, flags.yes === true ? undefined : ask);
 }
 
 function wordTable(words: readonly string[]): string {
@@ -230,6 +274,7 @@ async function exportKey(run: Run, name: string): Promise<void> {
       hint: 'leave --json out',
     });
   }
+  if (flags.public === true) return exportPublic(run, name);
   if (flags.yes !== true) {
     const answer = await terminal?.ask(`write key ${name} to stdout in the clear? [y/N] `);
     if (answer === undefined || !/^y(es)?$/i.test(answer)) throw notAgreed('was not exported', '--yes');
@@ -237,6 +282,11 @@ async function exportKey(run: Run, name: string): Promise<void> {
   const secret = await custody.giveOut(name, flags.format ?? 'base64');
   secret.use((bytes) => world.stdout.write(`${bytes.toString('utf8')}\n`));
   secret.wipe();
+}
+
+/** No secret: nobody is asked. */
+async function exportPublic({ world, custody }: Run, name: string): Promise<void> {
+  world.stdout.write(`${await custody.publicHalf(name)}\n`);
 }
 
 function notAgreed(what: string, how: string): VaultError {
@@ -247,26 +297,31 @@ function notAgreed(what: string, how: string): VaultError {
 
 async function deleteKey(run: Run, name: string): Promise<void> {
   const { config, kind, world, custody } = run;
-  const users = config.vaults.filter(
-    (vault) => storeOf(vault, config) === kind && keyNameOf(vault).includes(name),
-  );
-  if (run.flags.yes !== true || users.length > 0) await confirmDelete(run, name, users);
+  const places = usersOf(config, kind, name).map(({ root }) => `the vault of ${root}`);
+  for (const place of await olderVersions(run, name)) places.push(`older versions in ${place}`);
+  if (run.flags.yes !== true || places.length > 0) await confirmDelete(run, name, places);
   await custody.remove(name);
   world.stdout.write(`deleted key ${name} from ${custody.place}\n`);
 }
 
+/** Places whose older object versions were left under this key by a rotation. */
+async function olderVersions({ custody, places: where }: Run, name: string): Promise<readonly string[]> {
+  const { keyNotes } = await import('../vaults.ts');
+  const notes = await keyNotes(where).all();
+  if (![...notes.values()].some(({ versionsIn = [] }) => versionsIn.length > 0)) return [];
+  const info = (await custody.list()).find((one) => one.name === name);
+  return notes.get(info?.fingerprint ?? '')?.versionsIn ?? [];
+}
+
 /** What a key has sealed is gone with it: only its typed name will do, and `--yes` is not enough while a vault uses it. */
-async function confirmDelete({ terminal }: Run, name: string, users: readonly Vault[]): Promise<void> {
-  const used =
-    users.length === 0
-      ? ''
-      : `it is needed to read the vault of ${users.map(({ root }) => root).join(', ')}. `;
+async function confirmDelete({ terminal }: Run, name: string, needed: readonly string[]): Promise<void> {
+  const used = needed.length === 0 ? '' : `it is needed to read ${needed.join(', ')}. `;
   const answer = await terminal?.ask(
     `${used}without key ${name} its objects cannot be read. type its name to delete it: `,
   );
   if (answer === name) return;
-  if (users.length === 0) throw notAgreed('was not deleted', '--yes');
-  throw new VaultError('consent', 'key-in-use', `key ${name} is used by the vault of ${users[0]?.root}`, {
-    hint: 'type its name on a terminal, or unregister the vault first: s3vault forget DIR',
+  if (needed.length === 0) throw notAgreed('was not deleted', '--yes');
+  throw new VaultError('consent', 'key-in-use', `key ${name} is needed to read ${needed.join(', ')}`, {
+    hint: 'type its name on a terminal, or move the vault to another key first: s3vault keys rotate NAME',
   });
 }

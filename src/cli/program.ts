@@ -58,7 +58,7 @@ function buildProgram(version: string, setExit: SetExit): Command {
     .showHelpAfterError('(s3vault --help shows all commands)')
     .addHelpText('after', EXAMPLES);
   addSync(program, setExit);
-  addKeys(program);
+  addKeys(program, setExit);
   addVaults(program, setExit);
   addRekey(program, setExit);
   addDemo(program, setExit);
@@ -95,17 +95,17 @@ function addSync(program: Command, setExit: SetExit): void {
 }
 
 /** The key commands have options of their own; they are built only when asked for. */
-function addKeys(program: Command): void {
+function addKeys(program: Command, setExit: SetExit): void {
   program
     .command('keys')
-    .description('list, create, import, export, recover and delete keys')
+    .description('the key screen; list, create, import, export, recover, test, rotate, delete without it')
     .helpOption(false)
     .allowUnknownOption()
     .allowExcessArguments()
     .argument('[args...]')
     .action(async (args: readonly string[]) => {
       const { keysCommand } = await import('./keys.ts');
-      await keysCommand()
+      await keysCommand(undefined, setExit)
         .exitOverride()
         .parseAsync([...args], { from: 'user' });
     });

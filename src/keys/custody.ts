@@ -3,6 +3,7 @@
  * Secrets come and go as `Secret`; who asks, prints and confirms is the caller's matter.
  */
 import { generateAes, generateRsa } from '../crypto/generate.ts';
+import { VaultError } from '../model/errors.ts';
 import type { KeyInfo, KeyMaterial, KeyStoreKind } from '../model/keyref.ts';
 import type { Clock, KeyStore, Waits } from '../model/ports.ts';
 import { Secret } from '../model/secret.ts';
@@ -22,6 +23,8 @@ export interface Custody {
   bringIn(name: string, format: KeyFormat, text: Secret, waits?: Waits): Promise<KeyInfo>;
   /** The key as text without a line end. */
   giveOut(name: string, format: KeyFormat, waits?: Waits): Promise<Secret>;
+  /** The public half of an RSA key in PEM, without a line end. Kind `usage` for a key that has none. */
+  publicHalf(name: string, waits?: Waits): Promise<string>;
   remove(name: string, waits?: Waits): Promise<void>;
 }
 
@@ -33,6 +36,7 @@ export function openCustody(kind: KeyStoreKind, options: KeyStoreOptions): Custo
     create: (name, keyKind, waits) => create(store, options.clock, name, keyKind, waits),
     bringIn: (name, format, text, waits) => bringIn(store, options, name, format, text, waits),
     giveOut: (name, format, waits) => giveOut(store, options, name, format, waits),
+    publicHalf: (name, waits) => publicHalf(store, name, waits),
     remove: (name, waits) => store.remove(name, waits),
   };
 }
@@ -77,6 +81,15 @@ async function keep(
   } finally {
     wipe(material);
   }
+}
+
+async function publicHalf(store: KeyStore, name: string, waits?: Waits): Promise<string> {
+  const material = await store.load(checkKeyName(name), waits);
+  wipe(material);
+  if (material.kind !== 'aes-256') return material.publicPem.trimEnd();
+  throw new VaultError('usage', 'key-kind', `key ${name} is ${material.kind} and has no public half`, {
+    hint: 'make a key pair with: s3vault keys create NAME --kind rsa',
+  });
 }
 
 function wipe(material: KeyMaterial): void {

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { askBack } from '../../src/cli/ask-back.ts';
 import { type KeysWorld, keysCommand } from '../../src/cli/keys.ts';
 import type { Terminal } from '../../src/cli/prompt.ts';
 import { changeConfig, places, readConfig } from '../../src/config.ts';
@@ -98,6 +99,33 @@ describe('keys create', () => {
     const list = words.trim().split(' ');
     const said = `${out}${err}`.split(/\W+/).join(' ');
     for (const [at, word] of list.slice(1).entries()) expect(said).not.toContain(`${list[at]} ${word}`);
+  });
+
+  test('asks three of the words back, and remembers that they were right', async () => {
+    const noted = (): unknown =>
+      (JSON.parse(readFileSync(join(home, 'state', 'keys.json'), 'utf8')) as { keys: { words: string }[] })
+        .keys[0]?.words;
+    const { err, questions } = await good(['create', 'laptop', ...FILE], {
+      isTTY: true,
+      typed: ['wrong', ''],
+    });
+    expect(questions.every((question) => /^word \d+: $/.test(question))).toBe(true);
+    expect(err).toMatch(/that is not word \d+/);
+    expect(noted()).toBe('shown');
+    const words = (await good(['export', 'laptop', '--format', 'words', '--yes'])).out.trim().split(' ');
+    const seen: string[] = [];
+    const terminal = {
+      ask: async (question: string) => {
+        const at = Number(/\d+/.exec(question)?.[0]) - 1;
+        seen.push(words[at] ?? '');
+        return words[at] ?? '';
+      },
+      askSecret: async () => new Secret(Buffer.alloc(0)),
+    };
+    const kept = new Secret(Buffer.from(words.join(' ')));
+    const out = { write: () => true };
+    expect(await askBack(terminal, kept, out, { random: () => 0.5 })).toBe(true);
+    expect(new Set(seen).size).toBe(3);
   });
 
   test('shows the recovery words once, on a terminal', async () => {
@@ -324,6 +352,7 @@ describe('with a real terminal and the age program', () => {
     const screen = await onTerminal(create, [
       ['new passphrase', 'pa\u007fässword'],
       ['once more', 'pässword'],
+      ['enter alone: later', ''],
     ]);
     expect(screen).toContain('created key laptop');
     expect(screen).toContain('write these 24 words down');

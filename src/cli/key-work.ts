@@ -1,0 +1,108 @@
+/** `keys test` and `keys rotate`: the commands that meet the store. */
+import { formatBytes, plural, safeName } from '../model/display.ts';
+import { EXIT, VaultError } from '../model/errors.ts';
+import type { RotateProgress } from '../model/key-desk.ts';
+import type { Desk } from './key-desk.ts';
+import type { Output } from './print.ts';
+
+export interface KeyWork {
+  readonly desk: Desk;
+  readonly stdout: Output;
+  readonly stderr: Output;
+  readonly json: boolean;
+  readonly now: () => string;
+}
+
+/** One line for each vault that uses the key; exit code 6 where an object does not open. */
+export async function testKey({ desk, stdout, stderr, json, now }: KeyWork, name: string): Promise<number> {
+  const results = await desk.test(name);
+  for (const { root, path, error } of results) {
+    if (json)
+      stdout.write(`${JSON.stringify({ event: 'key.test', time: now(), name, root, path, error })}\n`);
+    else if (error !== undefined) {
+      stderr.write(`! ${root}  ${error.message}\n${error.hint === undefined ? '' : `  ${error.hint}\n`}`);
+    } else if (path === undefined) stdout.write(`- ${root}  has no objects yet\n`);
+    else stdout.write(`✓ ${root}  ${safeName(path)} opens\n`);
+  }
+  if (results.length === 0 && !json)
+    stdout.write(`no vault uses key ${name}; the key itself is whole and can be read\n`);
+  const failed = results.filter(({ error }) => error !== undefined);
+  if (failed.length === 0) return EXIT.inStep;
+  return failed.some(({ error }) => SECURITY.has(error?.code ?? '')) ? EXIT.security : EXIT.refused;
+}
+
+const SECURITY: ReadonlySet<string> = new Set([
+  'cannot-open',
+  'wrong-bytes',
+  'encrypt-only',
+  'not-committing',
+]);
+
+/** Asks unless `yes`, moves everything to a new key, says how it went. */
+export async function rotateKey(
+  { desk, stdout, stderr, json, now }: KeyWork,
+  name: string,
+  ask: ((question: string) => Promise<boolean>) | undefined,
+): Promise<number> {
+  const row = (await desk.list()).find((one) => one.name === name);
+  const objects = (row?.uses ?? []).reduce((sum, use) => sum + use.objects, 0);
+  const places = plural(row?.uses.length ?? 0, 'vault');
+  if (ask !== undefined && row !== undefined && row.uses.length > 0) {
+    const goesOn =
+      row.rotatingTo === undefined ? 'a new key' : `key ${row.rotatingTo}, where it was interrupted`;
+    if (
+      !(await ask(`move ${plural(objects, 'object')} of ${places} from key ${name} to ${goesOn}? [y/N] `))
+    ) {
+      throw new VaultError('consent', 'not-agreed', `key ${name} was not rotated: nobody agreed`, {
+        hint: 'answer on a terminal, or agree with --yes',
+      });
+    }
+  }
+  const stop = new AbortController();
+  const onSignal = (): void => stop.abort();
+  process.once('SIGINT', onSignal).once('SIGTERM', onSignal);
+  const said = json ? undefined : progressLine(stderr);
+  try {
+    const end = await desk.rotate(name, (progress) => said?.(progress), stop.signal);
+    if (stderr.isTTY === true) stderr.write('\r\u001b[K');
+    if (json) stdout.write(`${JSON.stringify({ event: 'key.rotate', time: now(), name, ...end })}\n`);
+    else
+      stdout.write(
+        `${plural(end.done, 'object')} moved from key ${name} to key ${end.next}${end.failed > 0 ? `, ${end.failed} not` : ''}\n`,
+      );
+    if (end.error === undefined) {
+      if (!json) await sayAfter({ desk, stdout, stderr, json, now }, name, end.next);
+      return EXIT.inStep;
+    }
+    stderr.write(
+      `s3vault: ${end.error.message}\n${end.error.hint === undefined ? '' : `  ${end.error.hint}\n`}`,
+    );
+    if (stop.signal.aborted) return EXIT.interrupted;
+    return end.failed > 0 ? EXIT.someFailed : EXIT.refused;
+  } finally {
+    process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
+  }
+}
+
+async function sayAfter({ desk, stdout, stderr }: KeyWork, name: string, next: string): Promise<void> {
+  const rows = await desk.list();
+  const old = rows.find((one) => one.name === name);
+  if (rows.find((one) => one.name === next)?.words === 'never')
+    stderr.write(`keep a copy of the new key elsewhere: s3vault keys export ${next} --format words\n`);
+  if (old === undefined) return;
+  for (const place of old.versionsIn)
+    stderr.write(`older versions in ${place} still need key ${name}: keep it as long as they matter\n`);
+  if (old.versionsIn.length === 0 && old.uses.length === 0)
+    stdout.write(`nothing needs key ${name} any more: s3vault keys delete ${name}\n`);
+}
+
+/** On a terminal one line that is written over; nothing elsewhere. */
+function progressLine(stderr: Output): ((progress: RotateProgress) => void) | undefined {
+  if (stderr.isTTY !== true) return undefined;
+  return ({ root, done, failed, all, bytes }) => {
+    const trouble = failed > 0 ? `, ${failed} failed` : '';
+    stderr.write(
+      `\r\u001b[K  ${root}  ${done} of ${all}${trouble}, ${formatBytes(bytes)} through this machine`,
+    );
+  };
+}
