@@ -29,7 +29,7 @@ export type PartName =
   | 'engine'
   | 'embedded'
   | 'tui'
-  | 'vaults.ts'
+  | 'vaults'
   | 'daemon'
   | 'cli'
   | 'main.ts';
@@ -87,7 +87,7 @@ export const PARTS: Readonly<Record<PartName, Part>> = {
     imports: ['model', 'clock.ts', 'private-file.ts'],
     libraries: ['valibot', 'env-paths'],
   },
-  'vaults.ts': {
+  vaults: {
     purpose: 'composition root: configuration and adapters become a running engine',
     imports: [
       ...(['model', 'clock.ts', 'config.ts', 'crypto', 'local', 's3', 'state', 'keys'] as const),
@@ -97,7 +97,7 @@ export const PARTS: Readonly<Record<PartName, Part>> = {
   },
   daemon: {
     purpose: 'headless life: lock, signals, socket server and client, unit files',
-    imports: ['model', 'clock.ts', 'config.ts', 'vaults.ts'],
+    imports: ['model', 'clock.ts', 'config.ts', 'vaults'],
     libraries: [],
   },
   tui: {
@@ -107,7 +107,7 @@ export const PARTS: Readonly<Record<PartName, Part>> = {
   },
   cli: {
     purpose: 'one file per command, the plain and the JSON printer',
-    imports: ['model', 'clock.ts', 'config.ts', 'vaults.ts', 'daemon', 'embedded'],
+    imports: ['model', 'clock.ts', 'config.ts', 'vaults', 'daemon', 'embedded'],
     lazy: ['tui'],
     libraries: ['commander', 'pino'],
   },

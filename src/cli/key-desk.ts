@@ -9,15 +9,10 @@ import type { KeyInfo, KeyStoreKind } from '../model/keyref.ts';
 import type { Clock } from '../model/ports.ts';
 import type { Secret } from '../model/secret.ts';
 import type { Vault } from '../model/vault.ts';
-import {
-  type Custody,
-  type OpenOptions,
-  keyNotes,
-  openKeys,
-  openRekey,
-  tryVault,
-  vaultStatus,
-} from '../vaults.ts';
+import { type Custody, keyNotes, openKeys } from '../vaults/keys.ts';
+import { tryVault, vaultStatus } from '../vaults/look.ts';
+import type { OpenOptions } from '../vaults/options.ts';
+import { openRekey } from '../vaults/rekey.ts';
 import { keyOfMode, keysOfVault, nextName, storeOf, usersOf, withKey } from './key-uses.ts';
 import type { KeyFlags } from './options.ts';
 import { steps } from './rekey-steps.ts';

@@ -7,7 +7,7 @@ import { VaultError } from '../model/errors.ts';
 import type { KeyInfo, KeyStoreKind } from '../model/keyref.ts';
 import type { Clock } from '../model/ports.ts';
 import { Secret } from '../model/secret.ts';
-import type { Custody } from '../vaults.ts';
+import type { Custody } from '../vaults/keys.ts';
 import { askBack } from './ask-back.ts';
 import type { KeyWork } from './key-work.ts';
 import { keysOfVault, storeOf, usersOf } from './key-uses.ts';
@@ -133,7 +133,7 @@ async function openHere(
   kind: KeyStoreKind,
   terminal: Terminal | undefined,
 ): Promise<Custody> {
-  const { openKeys } = await import('../vaults.ts');
+  const { openKeys } = await import('../vaults/keys.ts');
   const { env, clock, workFactorForTests } = world;
   return openKeys(kind, {
     env,
@@ -216,7 +216,7 @@ async function noteWords(
   fingerprint: string,
   words: 'shown' | 'checked',
 ): Promise<void> {
-  const { keyNotes } = await import('../vaults.ts');
+  const { keyNotes } = await import('../vaults/keys.ts');
   await keyNotes(where).change(fingerprint, (note) => ({ ...note, words }));
 }
 
@@ -306,7 +306,7 @@ async function deleteKey(run: Run, name: string): Promise<void> {
 
 /** Places whose older object versions were left under this key by a rotation. */
 async function olderVersions({ custody, places: where }: Run, name: string): Promise<readonly string[]> {
-  const { keyNotes } = await import('../vaults.ts');
+  const { keyNotes } = await import('../vaults/keys.ts');
   const notes = await keyNotes(where).all();
   if (![...notes.values()].some(({ versionsIn = [] }) => versionsIn.length > 0)) return [];
   const info = (await custody.list()).find((one) => one.name === name);

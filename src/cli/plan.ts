@@ -1,7 +1,8 @@
 import { formatBytes, safeName } from '../model/display.ts';
 import type { Action } from '../model/plan.ts';
 import type { Vault } from '../model/vault.ts';
-import { type OpenOptions, openVault } from '../vaults.ts';
+import { openVault } from '../vaults/open.ts';
+import type { OpenOptions } from '../vaults/options.ts';
 import { printJson, printPlain } from './print.ts';
 
 /** `--dry-run`: prints what a sync would do and does nothing. */

@@ -1,6 +1,6 @@
 import { systemClock } from '../clock.ts';
 import { safeName } from '../model/display.ts';
-import type { OpenVault } from '../vaults.ts';
+import type { OpenVault } from '../vaults/open.ts';
 
 export interface ScreenFacts {
   readonly title: string;

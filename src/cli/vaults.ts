@@ -3,7 +3,7 @@ import { changeConfig, findVault, places, readConfig } from '../config.ts';
 import { formatBytes, plural } from '../model/display.ts';
 import { EXIT, VaultError } from '../model/errors.ts';
 import type { Vault } from '../model/vault.ts';
-import { vaultStatus } from '../vaults.ts';
+import { vaultStatus } from '../vaults/look.ts';
 import { nameOfMode } from './register.ts';
 
 const targetOf = ({ remote }: Vault): string => `s3://${remote.bucket}/${remote.prefix}`;

@@ -1,0 +1,97 @@
+/**
+ * The composition root: one vault's configuration and the adapters become a running Engine. Read from top to bottom:
+ * refuse plain HTTP, take the vault, fetch the key, connect, assemble.
+ */
+import { systemClock } from '../clock.ts';
+import { Engine } from '../engine/engine.ts';
+import { openTree } from '../local/tree.ts';
+import { openWatcher } from '../local/watch.ts';
+import { MAX_KEY_BYTES } from '../model/brands.ts';
+import type { Outcome } from '../model/command.ts';
+import { modeFingerprint } from '../model/mode.ts';
+import type { Action } from '../model/plan.ts';
+import type { Clock, Index } from '../model/ports.ts';
+import { DEFAULT_TRANSFERS, type Vault } from '../model/vault.ts';
+import { type ResolvedRemote, resolveRemote } from '../s3/connect.ts';
+import { openStore } from '../s3/open-store.ts';
+import { openIndex } from '../state/open-index.ts';
+import { holdProcess } from './hold.ts';
+import { type OpenOptions, vaultState } from './options.ts';
+import { type Protecting, protect } from './protect.ts';
+
+export interface OpenVault {
+  readonly engine: Engine;
+  /** Runs to the end, then frees everything. */
+  run(): Promise<Outcome>;
+  /** Only plans (`--dry-run`), then frees everything. */
+  preview(onAction: (action: Action) => void): Promise<Outcome>;
+}
+
+/** Opens a vault. Rejects before any key is read where an endpoint is not HTTPS, and with exit 7 where it is held. */
+export async function openVault(vault: Vault, options: OpenOptions): Promise<OpenVault> {
+  const clock = options.clock ?? systemClock;
+  const resolved = await resolveRemote(vault.remote, options.env);
+  const index = await openIndex({ folder: vaultState(options.places, vault) });
+  try {
+    const protecting = await protect(vault.mode, vault, resolved, options, clock);
+    return assemble(vault, resolved, index, protecting, options, clock);
+  } catch (thrown) {
+    index.close();
+    await resolved.close();
+    throw thrown;
+  }
+}
+
+function assemble(
+  vault: Vault,
+  resolved: ResolvedRemote,
+  index: Index,
+  protecting: Protecting,
+  options: OpenOptions,
+  clock: Clock,
+): OpenVault {
+  const { include, exclude, transfers } = vault.rules;
+  const store = openStore(resolved, protecting.protection, {
+    clock,
+    transfers: transfers ?? DEFAULT_TRANSFERS,
+    onThrottle: (error) => engine.throttled(error),
+  });
+  const maxKeyBytes = MAX_KEY_BYTES - Buffer.byteLength(vault.remote.prefix);
+  const tree = openTree({ root: vault.root, include, exclude, clock, maxKeyBytes });
+  const watcher = options.once
+    ? undefined
+    : openWatcher({ root: vault.root, ignores: (path) => tree.ignores(path), clock });
+  const engine: Engine = new Engine(
+    {
+      vault,
+      store,
+      index,
+      tree,
+      watcher,
+      sealing: protecting.sealing,
+      clock,
+      modeFingerprint: modeFingerprint(vault.mode, protecting.key),
+      keyFingerprint: protecting.key,
+    },
+    options,
+  );
+  const close = async (): Promise<void> => {
+    index.close();
+    await store.close();
+    if (protecting.protection.mode === 'sse-c') protecting.protection.key.wipe();
+  };
+  const closing = async (work: () => Promise<Outcome>): Promise<Outcome> => {
+    const letGo = holdProcess();
+    try {
+      return await work();
+    } finally {
+      await close();
+      letGo();
+    }
+  };
+  return {
+    engine,
+    run: () => closing(() => engine.run()),
+    preview: (onAction) => closing(() => engine.preview(onAction)),
+  };
+}

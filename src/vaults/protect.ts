@@ -1,0 +1,117 @@
+/** A Mode becomes what the store is told and what seals: keys are fetched here, and nowhere else on the way to a run. */
+import { readFile } from 'node:fs/promises';
+import { keyringOf, kmsKeyring } from '../crypto/wrap.ts';
+import { type Sealing, clientSealing, serverSealing } from '../engine/sealing.ts';
+import { openKeyStore } from '../keys/open-key-store.ts';
+import { VaultError } from '../model/errors.ts';
+import type { KeyMaterial, KeyRef } from '../model/keyref.ts';
+import type { Mode } from '../model/mode.ts';
+import type { Clock, KeyStore, Kms } from '../model/ports.ts';
+import type { Vault } from '../model/vault.ts';
+import type { ResolvedRemote } from '../s3/connect.ts';
+import type { Protection } from '../s3/modes.ts';
+import type { OpenOptions } from './options.ts';
+
+export interface Protecting {
+  readonly protection: Protection;
+  readonly sealing: Sealing;
+  /** Fingerprint of the key in use, or the KMS key; empty where there is none. */
+  readonly key: string;
+}
+
+export async function protect(
+  mode: Mode,
+  vault: Vault,
+  resolved: ResolvedRemote,
+  options: OpenOptions,
+  clock: Clock,
+): Promise<Protecting> {
+  switch (mode.kind) {
+    case 'client':
+      return protectHere(mode.key, vault, resolved, options, clock);
+    case 'sse-c': {
+      const material = await loadKey(mode.key, vault, options, clock);
+      if (material.kind !== 'aes-256') {
+        throw new VaultError(
+          'usage',
+          'key-kind',
+          `key ${mode.key.name} is ${material.kind}; sse-c needs aes-256`,
+          {
+            hint: 'make one with: s3vault keys create NAME',
+          },
+        );
+      }
+      return {
+        protection: { mode: 'sse-c', key: material.secret },
+        sealing: serverSealing,
+        key: material.fingerprint,
+      };
+    }
+    case 'sse-kms':
+    case 'dsse-kms': {
+      const keyId = await resolveKmsKey(mode.keyId, vault, resolved, options);
+      const { kind, context, bucketKey } = mode;
+      const protection = { mode: kind, keyId, context, ...(bucketKey === undefined ? {} : { bucketKey }) };
+      return { protection, sealing: serverSealing, key: keyId };
+    }
+    case 'sse-s3':
+      return { protection: { mode: 'sse-s3' }, sealing: serverSealing, key: '' };
+    default:
+      return mode satisfies never;
+  }
+}
+
+async function protectHere(
+  ref: KeyRef,
+  vault: Vault,
+  resolved: ResolvedRemote,
+  options: OpenOptions,
+  clock: Clock,
+): Promise<Protecting> {
+  const keyring =
+    ref.kind === 'kms'
+      ? kmsKeyring(await kmsOf(vault, resolved, options), ref.keyId, ref.context)
+      : keyringOf(await loadKey(ref, vault, options, clock));
+  const key = keyring.fingerprint;
+  return { protection: { mode: 'client', key }, sealing: clientSealing(keyring), key };
+}
+
+async function loadKey(
+  ref: Extract<KeyRef, { kind: 'stored' }>,
+  vault: Vault,
+  options: OpenOptions,
+  clock: Clock,
+): Promise<KeyMaterial> {
+  if (options.material !== undefined) return options.material;
+  const material = await (options.keysFrom ?? keysOf(vault, options, clock)).load(ref.name);
+  await options.onKey?.(material.fingerprint);
+  return material;
+}
+
+export function keysOf(vault: Vault, options: OpenOptions, clock: Clock): KeyStore {
+  const { env, places, keys } = options;
+  return openKeyStore(vault.keyStore ?? options.keyStore, { ...keys, env, places, clock });
+}
+
+async function kmsOf(vault: Vault, resolved: ResolvedRemote, options: OpenOptions): Promise<Kms> {
+  const { openKms } = await import('../keys/kms.ts');
+  const { caBundle, profile } = vault.remote;
+  const ca = caBundle === undefined ? undefined : await readFile(caBundle, 'utf8');
+  return openKms({
+    region: resolved.region,
+    env: options.env,
+    ...(profile === undefined ? {} : { profile }),
+    ...(ca === undefined ? {} : { ca }),
+  });
+}
+
+/** An alias is resolved to its ARN on AWS, so that the answer can be compared; other stores take the id as given. */
+async function resolveKmsKey(
+  keyId: string,
+  vault: Vault,
+  resolved: ResolvedRemote,
+  options: OpenOptions,
+): Promise<string> {
+  if (!resolved.isAws || !/(^|:)alias\//.test(keyId)) return keyId;
+  return (await kmsOf(vault, resolved, options)).describe(keyId);
+}

@@ -1,0 +1,75 @@
+import { systemClock } from '../clock.ts';
+import type { Side } from '../engine/conversion.ts';
+import { Rekey, type RekeyOptions, type RekeyTotals } from '../engine/rekey.ts';
+import type { Outcome } from '../model/command.ts';
+import type { VaultError } from '../model/errors.ts';
+import { type Mode, modeFingerprint } from '../model/mode.ts';
+import { DEFAULT_TRANSFERS, type Vault } from '../model/vault.ts';
+import { resolveRemote } from '../s3/connect.ts';
+import type { Protection } from '../s3/modes.ts';
+import { openMover } from '../s3/mover.ts';
+import { openStore } from '../s3/open-store.ts';
+import { openIndex } from '../state/open-index.ts';
+import { holdProcess } from './hold.ts';
+import { type OpenOptions, vaultState } from './options.ts';
+import { keysOf, protect } from './protect.ts';
+
+export type { RekeyTotals };
+
+export interface OpenRekey {
+  readonly rekey: Rekey;
+  /** Runs to the end, then frees everything. */
+  readonly run: () => Promise<Outcome>;
+}
+
+/** Opens a vault for moving its objects to another Mode. Rejects as `openVault` does. */
+export async function openRekey(
+  vault: Vault,
+  next: Mode,
+  options: OpenOptions & RekeyOptions,
+): Promise<OpenRekey> {
+  const clock = options.clock ?? systemClock;
+  const closing: (() => Promise<void> | void)[] = [];
+  const closeAll = async (): Promise<void> => {
+    for (const close of closing.splice(0)) await close();
+  };
+  try {
+    const resolved = await resolveRemote(vault.remote, options.env);
+    closing.push(() => resolved.close());
+    const index = await openIndex({ folder: vaultState(options.places, vault) });
+    closing.push(() => index.close());
+    const keysFrom = options.keysFrom ?? keysOf(vault, options, clock);
+    const opening = { ...options, keysFrom };
+    const transfers = vault.rules.transfers ?? DEFAULT_TRANSFERS;
+    const onThrottle = (error: VaultError): void => rekey.throttled(error);
+    const side = async (mode: Mode): Promise<Side & { readonly protection: Protection }> => {
+      const { protection, sealing, key } = await protect(mode, vault, resolved, opening, clock);
+      // Each store closes the connections and credentials it was given.
+      const own = await resolveRemote(vault.remote, options.env);
+      const store = openStore(own, protection, { clock, transfers, onThrottle });
+      closing.push(() => store.close());
+      return { kind: mode.kind, store, sealing, fingerprint: modeFingerprint(mode, key), key, protection };
+    };
+    const from = await side(vault.mode);
+    const to = await side(next);
+    const mover = openMover(resolved, from.protection, to.protection, { clock, transfers, onThrottle });
+    closing.push(
+      () => mover.close(),
+      () => [from, to].forEach(({ protection }) => protection.mode === 'sse-c' && protection.key.wipe()),
+    );
+    const rekey: Rekey = new Rekey({ vault, from, to, mover, index, clock }, options);
+    const run = async (): Promise<Outcome> => {
+      const letGo = holdProcess();
+      try {
+        return await rekey.run();
+      } finally {
+        await closeAll();
+        letGo();
+      }
+    };
+    return { rekey, run };
+  } catch (thrown) {
+    await closeAll();
+    throw thrown;
+  }
+}
