@@ -1,9 +1,9 @@
 import type { Clock } from '../model/ports.ts';
+import { positions } from '../model/recovery.ts';
 import type { Secret } from '../model/secret.ts';
 import type { Output } from './print.ts';
 import type { Terminal } from './prompt.ts';
 
-const ASKED = 3;
 const TRIES = 3;
 
 /** Asks for three of the words, by their numbers; true where all were right. An empty answer gives up. */
@@ -33,13 +33,4 @@ async function asked(terminal: Terminal, words: Secret, at: number, stderr: Outp
   }
   stderr.write('not checked; the words are shown again with: s3vault keys export NAME --format words\n');
   return false;
-}
-
-/** Different positions, in order. */
-export function positions(count: number, clock: Pick<Clock, 'random'>): readonly number[] {
-  const left = Array.from({ length: count }, (_, at) => at);
-  const chosen = Array.from({ length: Math.min(ASKED, count) }, () =>
-    left.splice(Math.floor(clock.random() * left.length), 1),
-  ).flat();
-  return chosen.sort((a, b) => a - b);
 }

@@ -6,6 +6,7 @@ import { type Config, type Places, changeConfig, places, readConfig } from '../c
 import { VaultError } from '../model/errors.ts';
 import type { KeyInfo, KeyStoreKind } from '../model/keyref.ts';
 import type { Clock } from '../model/ports.ts';
+import { wordColumns } from '../model/recovery.ts';
 import { Secret } from '../model/secret.ts';
 import type { Custody } from '../vaults/keys.ts';
 import { askBack } from './ask-back.ts';
@@ -238,13 +239,10 @@ async function rotateCommand(run: Run, name: string): Promise<number> {
   return rotateKey(await workOf(run), name, flags.yes === true ? undefined : ask);
 }
 
-function wordTable(words: readonly string[]): string {
-  const cells = words.map((word, i) => `${String(i + 1).padStart(2)} ${word.padEnd(9)}`);
-  const rows = Array.from({ length: 6 }, (_, row) =>
-    [0, 6, 12, 18].map((at) => cells[at + row] ?? '').join('  '),
-  );
-  return rows.map((row) => `  ${row.trimEnd()}\n`).join('');
-}
+const wordTable = (words: readonly string[]): string =>
+  wordColumns(words)
+    .map((row) => `  ${row}\n`)
+    .join('');
 
 async function importKey(run: Run, name: string): Promise<void> {
   const format = run.flags.format ?? 'base64';

@@ -1,8 +1,11 @@
 import { Box, Text, useInput, usePaste, useWindowSize } from 'ink';
 import { type ReactNode, useMemo, useRef, useState, useSyncExternalStore } from 'react';
 import { Dashboard, Overall } from './dashboard.tsx';
-import { type Binding, type Order, type View, BINDINGS, keyName, keySign, pressesIn } from './keys.ts';
-import { Help, Log, Problems } from './lists.tsx';
+import type { Snapshot } from '../model/snapshot.ts';
+import { keyName, pressesIn } from './bindings.ts';
+import { type Hint, Footer, Help } from './frame.tsx';
+import { type Order, type View, BINDINGS } from './keys.ts';
+import { Log, Problems } from './lists.tsx';
 import { type Ui, START, press, quitWords } from './orders.ts';
 import { shownName } from './names.ts';
 import { Fixed, Gap, Line, Name, Rule, colour } from './parts.tsx';
@@ -59,11 +62,7 @@ export function App({ vaults, stores, note }: AppProps): ReactNode {
       <Body ui={ui} vaults={vaults} shown={shown} width={columns} height={height} />
       <Said ui={ui} shown={shown} {...(note === undefined ? {} : { note })} />
       <Rule width={columns} />
-      <Footer
-        view={ui.view}
-        problems={current.snapshot.problems.size}
-        paused={current.snapshot.state === 'paused'}
-      />
+      <Footer hints={hintsOf(ui.view, current.snapshot)} />
     </Box>
   );
 }
@@ -127,7 +126,7 @@ function Body({ ui, vaults, shown, width, height }: BodyProps): ReactNode {
     case 'log':
       return <Log lines={snapshot?.recent ?? []} {...place} />;
     case 'help':
-      return <Help {...place} />;
+      return <Help bindings={BINDINGS} {...place} />;
     default:
       return ui.view satisfies never;
   }
@@ -167,38 +166,16 @@ function Said({
   );
 }
 
-function Footer({
-  view,
-  problems,
-  paused,
-}: {
-  readonly view: View;
-  readonly problems: number;
-  readonly paused: boolean;
-}): ReactNode {
-  const hints = BINDINGS.filter(
-    ({ footer, views }) => footer !== undefined && (views?.includes(view) ?? true),
-  );
-  const wordOf = (order: string, footer: string): string => {
-    if (order === 'problems' && problems > 0) return `${footer} ${problems}`;
-    return order === 'pause' && paused ? 'go on' : footer;
+/** The footer's hints of a view; a word says more where there is more to say. */
+function hintsOf(view: View, { problems, state }: Snapshot): readonly Hint[] {
+  const wordOf = (order: Order, footer: string): string => {
+    if (order === 'problems' && problems.size > 0) return `${footer} ${problems.size}`;
+    return order === 'pause' && state === 'paused' ? 'go on' : footer;
   };
-  const hint = ({ order, keys: [first], footer = '' }: Binding): ReactNode => (
-    <Box key={order} flexShrink={0} height={1}>
-      <Text>
-        {' '}
-        <Text bold>{keySign(first)}</Text> {wordOf(order, footer)}{' '}
-      </Text>
-    </Box>
-  );
-  // What does not fit goes to a second row, which is hidden; how to leave and to learn more always fits.
-  return (
-    <Line>
-      <Box flexGrow={1} flexShrink={1} flexWrap="wrap" height={1} overflow="hidden">
-        {hints.filter(({ order }) => !ALWAYS.has(order)).map(hint)}
-      </Box>
-      {hints.filter(({ order }) => ALWAYS.has(order)).map(hint)}
-    </Line>
+  return BINDINGS.filter(({ views }) => views?.includes(view) ?? true).flatMap(({ order, keys, footer }) =>
+    footer === undefined
+      ? []
+      : [{ order, key: keys[0], word: wordOf(order, footer), always: ALWAYS.has(order) }],
   );
 }
 

@@ -1,5 +1,6 @@
 /** The keys of the screen as data: what they do, where, and why one does nothing now. Help and README come from here. */
 import type { Snapshot } from '../model/snapshot.ts';
+import { type Binding as BindingOf, bindingIn } from './bindings.ts';
 
 export type View = 'dashboard' | 'problems' | 'log' | 'help';
 
@@ -27,19 +28,7 @@ export interface KeyContext {
   readonly vaults: number;
 }
 
-export interface Binding {
-  readonly order: Order;
-  /** Names as `keyName` gives them; the first one is shown in the footer. */
-  readonly keys: readonly [string, ...string[]];
-  /** What it does, for help and README. */
-  readonly says: string;
-  /** A word for the footer; without one it is only in the help. */
-  readonly footer?: string;
-  /** Where it works; everywhere if left out. */
-  readonly views?: readonly View[];
-  /** Why it does nothing now. */
-  readonly idle?: (context: KeyContext) => string | undefined;
-}
+export type Binding = BindingOf<Order, View, KeyContext>;
 
 const LISTS: readonly View[] = ['problems', 'log', 'help'];
 
@@ -85,54 +74,4 @@ export const BINDINGS: readonly Binding[] = [
 ];
 
 /** The binding that a key has in a view. */
-export function bindingOf(key: string, view: View): Binding | undefined {
-  return BINDINGS.find(({ keys, views }) => keys.includes(key) && (views?.includes(view) ?? true));
-}
-
-/** The part of Ink's key that is looked at. */
-export interface PressedKey {
-  readonly upArrow: boolean;
-  readonly downArrow: boolean;
-  readonly pageUp: boolean;
-  readonly pageDown: boolean;
-  readonly return: boolean;
-  readonly escape: boolean;
-  readonly tab: boolean;
-  readonly ctrl: boolean;
-}
-
-/** One name for what was pressed. */
-export function keyName(input: string, key: PressedKey): string {
-  if (key.upArrow) return 'up';
-  if (key.downArrow) return 'down';
-  if (key.pageUp) return 'pageup';
-  if (key.pageDown) return 'pagedown';
-  if (key.return) return 'return';
-  if (key.escape) return 'escape';
-  if (key.tab) return 'tab';
-  if (input === ' ') return 'space';
-  return key.ctrl ? `ctrl+${input}` : input;
-}
-
-/**
- * The presses in one chunk of input: a held or doubled key can come as `qq`. Different characters at once are a paste
- * from a terminal that does not say so, and are nothing.
- */
-export function pressesIn(input: string): readonly string[] {
-  const chars = Array.from(input);
-  return chars.every((char) => char === chars[0]) ? chars : [];
-}
-
-const SIGNS: { readonly [name: string]: string } = { return: 'enter', escape: 'esc', up: '↑', down: '↓' };
-
-/** A key as people read it. */
-export const keySign = (key: string): string => SIGNS[key] ?? key;
-
-/** The table of the README. */
-export function keysTable(): string {
-  const rows = BINDINGS.map(
-    ({ keys, says, views }) =>
-      `| ${keys.map((key) => `\`${keySign(key)}\``).join(' ')} | ${says}${views === undefined ? '' : ` (in ${views.join(', ')})`} |`,
-  );
-  return ['| key | what it does |', '|---|---|', ...rows].join('\n');
-}
+export const bindingOf = (key: string, view: View): Binding | undefined => bindingIn(BINDINGS, key, view);

@@ -2,9 +2,8 @@ import { Box, Text } from 'ink';
 import type { ReactNode } from 'react';
 import type { Problem, RecentLine } from '../model/snapshot.ts';
 import { RecentRow, remarkCells } from './dashboard.tsx';
-import { BINDINGS, keySign } from './keys.ts';
 import { shownName } from './names.ts';
-import { Cell, Fixed, Gap, Heading, Line, Name, colour } from './parts.tsx';
+import { Fixed, Heading, Line, Name, colour } from './parts.tsx';
 import { windowOf } from './rows.ts';
 import { aboutPath, clockTime } from './words.ts';
 
@@ -66,23 +65,6 @@ export function Log({
       <Heading title="LOG" remark={lines.length === 0 ? 'nothing yet' : `the last ${lines.length}`} />
       {shown.map((line, at) => (
         <RecentRow key={at} line={line} remark={remarkCells(lines, width)} />
-      ))}
-    </Box>
-  );
-}
-
-/** All keys, from the table. */
-export function Help({ selected, height }: ListProps): ReactNode {
-  const rows = BINDINGS.slice(selected, selected + Math.max(0, height - 1));
-  return (
-    <Box flexDirection="column" height={height} overflow="hidden">
-      <Heading title="KEYS" remark="esc goes back" />
-      {rows.map(({ order, keys, says, views }) => (
-        <Line key={order}>
-          <Gap cells={3} />
-          <Cell width={18}>{keys.map(keySign).join(', ')}</Cell>
-          <Name text={views === undefined ? says : `${says} (in ${views.join(', ')})`} />
-        </Line>
       ))}
     </Box>
   );

@@ -1,6 +1,7 @@
 import type { Command } from '../model/command.ts';
 import { plural } from '../model/display.ts';
 import type { Snapshot } from '../model/snapshot.ts';
+import { unknownKey } from './bindings.ts';
 import { type Binding, type View, BINDINGS, bindingOf } from './keys.ts';
 
 /** What only the screen knows. */
@@ -39,9 +40,6 @@ export function press(key: string, ui: Ui, around: Around): Led {
   if (why !== undefined) return { ui: { ...before, message: why }, commands: [] };
   return obey(binding, before, around);
 }
-
-const unknownKey = (key: string): string =>
-  /^[!-~]$/.test(key) ? `${key} does nothing here; ? shows the keys` : '';
 
 function obey({ order }: Binding, ui: Ui, around: Around): Led {
   const { snapshot } = around;
