@@ -1,12 +1,11 @@
-import { type NameKey, nameKey, relPath } from '../model/brands.ts';
+import { nameKey, relPath } from '../model/brands.ts';
 import type { Command, EngineHandle, Outcome } from '../model/command.ts';
 import { EXIT, type VaultError, asVaultError, report } from '../model/errors.ts';
 import type { EngineState, Event } from '../model/event.ts';
 import type { Hint } from '../model/hint.ts';
-import type { Action, RemoteEntry } from '../model/plan.ts';
+import type { Action } from '../model/plan.ts';
 import type { Snapshot } from '../model/snapshot.ts';
-import { DEFAULT_SETTLE_MS, DEFAULT_TRANSFERS } from '../model/vault.ts';
-import { Brake } from './brake.ts';
+import { DEFAULT_SETTLE_MS } from '../model/vault.ts';
 import { sweepUploads } from './clean.ts';
 import { type CollectedPlan, collectPlan } from './collect.ts';
 import { Committer } from './committer.ts';
@@ -15,9 +14,7 @@ import { Emitter } from './emitter.ts';
 import { checkSource, lostSource, takeSource } from './guard.ts';
 import { Hints } from './hints.ts';
 import { Online } from './online.ts';
-import { Performer } from './perform.ts';
 import { previewPlan } from './preview.ts';
-import { Retries, isFinal } from './retries.ts';
 import {
   type RoundOptions,
   type RoundSources,
@@ -27,9 +24,9 @@ import {
   planHints,
   roundSources,
 } from './rounds.ts';
-import { type RunHooks, Schedule } from './schedule.ts';
+import { Runs } from './runs.ts';
 import { type SkipAction, Skips } from './skips.ts';
-import { adoptStrays, withIntents } from './strays.ts';
+import { adoptStrays } from './strays.ts';
 import { type EngineParts, worldOf } from './world.ts';
 
 export interface EngineOptions {
@@ -50,8 +47,6 @@ const HOUR_MS = 3_600_000;
 const STOP_GRACE_MS = 3_000;
 /** Without watching, a store that can't be reached for this long ends the run. */
 const OFFLINE_PATIENCE_MS = 15_000;
-/** Answers to requests that were under way together are one answer. */
-const SLOWER_AT_MOST_EVERY_MS = 1_000;
 const ROOT = relPath('');
 
 /**
@@ -64,16 +59,11 @@ export class Engine implements EngineHandle {
   readonly #emitter: Emitter;
   readonly #hints: Hints;
   readonly #committer: Committer;
-  readonly #performer: Performer;
-  readonly #retries: Retries;
   readonly #skips: Skips;
-  readonly #brake: Brake;
+  readonly #runs: Runs;
   readonly #online: Online;
   readonly #abort = new AbortController();
   readonly #started: number;
-  #schedule: Schedule | undefined;
-  #running = 0;
-  #plans = 0;
   #paused = false;
   #stopping = false;
   #interrupted = false;
@@ -81,7 +71,6 @@ export class Engine implements EngineHandle {
   #sweep: Promise<void> | undefined;
   #wake: (() => void) | undefined;
   #idle = false;
-  #slowedAt = Number.NEGATIVE_INFINITY;
   #rescanAll = true;
   #scanAlone = false;
   readonly ended: Promise<Outcome>;
@@ -95,9 +84,7 @@ export class Engine implements EngineHandle {
     this.#emitter = new Emitter(clock);
     this.#hints = new Hints(clock, vault.rules.settleMs ?? DEFAULT_SETTLE_MS, () => this.#awake());
     this.#committer = new Committer(index, clock);
-    this.#retries = new Retries(clock, options.once);
     this.#skips = new Skips(this.#emitter);
-    this.#brake = new Brake(clock, options.consent);
     this.#online = new Online({
       clock,
       store: parts.store,
@@ -106,13 +93,20 @@ export class Engine implements EngineHandle {
       onOffline: (retryIn) => this.#wentOffline(retryIn),
       onOnline: () => this.#cameOnline(),
     });
-    this.#performer = new Performer(worldOf(parts), this.#committer, this.#emitter, {
-      mode: vault.mode.kind,
+    this.#runs = new Runs({
+      parts,
+      emitter: this.#emitter,
+      hints: this.#hints,
+      skips: this.#skips,
+      online: this.#online,
+      committer: this.#committer,
       signal: this.#abort.signal,
-      again: (action, error) => this.#retries.willRetry(action.key, error),
-      attempts: (action) => this.#retries.attempts(action.key) + 1,
-      overlapping: () => this.#plans > 1,
+      once: options.once,
+      consent: options.consent,
       stopping: () => this.#stopping,
+      fail: (error) => this.#fail(error),
+      state: (state) => this.#state(state),
+      awake: () => this.#awake(),
     });
     this.ended = new Promise((resolve) => {
       this.#end = resolve;
@@ -131,13 +125,13 @@ export class Engine implements EngineHandle {
     switch (command.command) {
       case 'pause':
         this.#paused = true;
-        this.#schedule?.pause();
+        this.#runs.pause();
         this.#state('paused');
         return;
       case 'resume':
         if (!this.#paused) return;
         this.#paused = false;
-        if (!this.#online.offline) this.#schedule?.resume();
+        if (!this.#online.offline) this.#runs.resume();
         this.#state('working');
         this.#awake();
         return;
@@ -145,17 +139,17 @@ export class Engine implements EngineHandle {
         this.#hints.add({ kind: 'under', path: ROOT }, 0);
         return;
       case 'retry':
-        for (const path of command.paths ?? this.#retries.paths()) {
+        for (const path of command.paths ?? this.#runs.failedPaths()) {
           this.#hints.add({ kind: 'path', path: relPath(path) }, 0);
         }
         return;
       case 'first':
         // What still waits in the Plan is looked at now, and its Action goes first then.
-        if (this.#schedule?.first(nameKey(command.path)) === false)
+        if (!this.#runs.first(nameKey(command.path)))
           this.#hints.add({ kind: 'path', path: relPath(command.path) }, 0);
         return;
       case 'consent':
-        this.#consented(command.yes);
+        this.#runs.consented(command.yes);
         return;
       case 'stop':
         this.#stop();
@@ -177,7 +171,7 @@ export class Engine implements EngineHandle {
     // Nobody waits any more for what may still wait: probes of the store, timers.
     this.#abort.abort();
     const exit = this.#exit();
-    const { done, failed } = this.#totals;
+    const { done, failed } = this.#runs.totals;
     this.#emitter.emit({
       event: 'summary',
       files: done.files,
@@ -202,18 +196,11 @@ export class Engine implements EngineHandle {
     return previewPlan(this.#parts, options, onAction);
   }
 
-  readonly #totals = { done: { files: 0, bytes: 0 }, failed: 0 };
-
   async #prepare(): Promise<void> {
     this.#state('starting');
-    const { vault, watcher } = this.#parts;
+    const { watcher } = this.#parts;
     await takeSource(this.#parts, this.#options.acceptSource);
-    this.#schedule = await Schedule.create({
-      transfers: vault.rules.transfers ?? DEFAULT_TRANSFERS,
-      run: (action, freeSlot) => this.#perform(action, freeSlot),
-      onPace: () => undefined,
-    });
-    if (this.#paused) this.#schedule.pause();
+    await this.#runs.open(this.#paused);
     await this.#online.reaching(() => meetRemote(this.#parts, this.#abort.signal));
     await this.#options.onMet?.();
     await this.#online.reaching(() => adoptStrays(this.#parts, this.#abort.signal));
@@ -251,18 +238,18 @@ export class Engine implements EngineHandle {
 
   /** A large file under way holds no scan back, unless the scan needs the spool, or a listing that nothing runs ahead of. */
   #mayScan(): boolean {
-    if (!this.#rescanAll || this.#running === 0) return this.#rescanAll;
+    if (!this.#rescanAll || this.#runs.running === 0) return this.#rescanAll;
     return !this.#scanAlone && !mustList(this.#parts, this.#options.checkRemote);
   }
 
   #isQuiet(): boolean {
-    return this.#running === 0 && this.#hints.size === 0 && !this.#rescanAll;
+    return this.#runs.running === 0 && this.#hints.size === 0 && !this.#rescanAll;
   }
 
   #becomeIdle(): void {
-    if (this.#idle || this.#paused || this.#brake.holding) return;
+    if (this.#idle || this.#paused || this.#runs.holding) return;
     this.#idle = true;
-    this.#retries.clear();
+    this.#runs.forgetTroubles();
     this.#emitter.emit({ event: 'idle' });
   }
 
@@ -283,7 +270,7 @@ export class Engine implements EngineHandle {
     this.#rescanAll = false;
     this.#scanAlone = false;
     const listed = mustList(this.#parts, this.#options.checkRemote);
-    this.#brake.reset();
+    this.#runs.forgetHeld();
     this.#state('scanning');
     this.#emitter.emit({ event: 'scan', state: 'start', files: 0 });
     let files = 0;
@@ -310,7 +297,7 @@ export class Engine implements EngineHandle {
     this.#emitter.emit({ event: 'plan', ...plan.totals });
     this.#skips.report();
     // Marked when all of it is done or known to the Index: a listing that led to nothing is made again.
-    this.#start(plan, known, listed ? { onDone: () => markListed(this.#parts) } : {});
+    this.#runs.start(plan, known, listed ? { onDone: () => markListed(this.#parts) } : {});
     this.#sweep = sweepUploads(worldOf(this.#parts), this.#abort.signal).catch((thrown: unknown) => {
       const error = asVaultError(thrown);
       if (error.kind !== 'cancelled') this.#emitter.emit({ event: 'warning', ...report(error) });
@@ -322,7 +309,7 @@ export class Engine implements EngineHandle {
       this.#rescanAll = true;
       return;
     }
-    const remoteOf = (key: NameKey): RemoteEntry | undefined => this.#retries.remote(key);
+    const remoteOf: RoundOptions['remoteOf'] = (key) => this.#runs.remoteOf(key);
     const plan = await this.#collect(planHints(this.#sources({ listed: false, remoteOf }), hints));
     if (plan === undefined) {
       this.#rescanAll = true;
@@ -332,7 +319,7 @@ export class Engine implements EngineHandle {
     if (plan.totals.put + plan.totals.removeRemote === 0) return;
     if (plan.removals.length > 0) await checkSource(this.#parts);
     this.#emitter.emit({ event: 'plan', ...plan.totals });
-    this.#start(plan, this.#parts.index.count().files);
+    this.#runs.start(plan, this.#parts.index.count().files);
   }
 
   #sources(options: Omit<RoundOptions, 'signal'>): RoundSources {
@@ -341,98 +328,21 @@ export class Engine implements EngineHandle {
 
   #collect(actions: AsyncIterable<Action>): Promise<CollectedPlan | undefined> {
     const onSkip = (skip: SkipAction): void => this.#skips.add(skip);
-    return collectPlan(actions, { index: this.#parts.index, onSkip, spoolTaken: this.#running > 0 });
-  }
-
-  /** Sets a Plan going; removals only with consent where there are too many. */
-  #start(plan: CollectedPlan, known: number, hooks: RunHooks = {}): void {
-    const { go: removals, reason } = this.#brake.pass(plan.removals, known);
-    if (reason !== undefined) {
-      this.#emitter.emit({ event: 'consent', reason });
-      this.#state('needs-you');
-    }
-    if (removals.length + plan.totals.put > 0) this.#state('working');
-    this.#plans++;
-    if (removals.length > 0) void this.#runActions(removals);
-    void this.#runActions(withIntents(plan.actions(), this.#parts.index), hooks);
-  }
-
-  #consented(yes: boolean): void {
-    const removals = this.#brake.answered(yes);
-    this.#state(removals.length > 0 ? 'working' : 'idle');
-    if (removals.length > 0) void this.#runActions(removals, { before: () => checkSource(this.#parts) });
-    this.#awake();
-  }
-
-  async #runActions(actions: Iterable<Action>, hooks: RunHooks = {}): Promise<void> {
-    this.#running++;
-    try {
-      await hooks.before?.();
-      await this.#schedule?.runAll(actions, (action) => this.#hints.add({ kind: 'path', path: action.path }));
-      if (!this.#stopping) hooks.onDone?.();
-    } catch (thrown) {
-      this.#fail(asVaultError(thrown));
-    } finally {
-      this.#running--;
-      this.#awake();
-    }
-  }
-
-  async #perform(action: Action, freeSlot: () => void): Promise<void> {
-    if (this.#stopping) return;
-    const performed = await this.#performer.perform(action, freeSlot).catch((thrown: unknown) => {
-      this.#fail(asVaultError(thrown));
-    });
-    if (performed === undefined) return;
-    if (performed.ended === 'failed') {
-      this.#failed(action, performed.error);
-      return;
-    }
-    this.#retries.forget(action.key);
-    this.#skips.forget(action.path);
-    if (performed.ended === 'nothing') return;
-    this.#schedule?.succeeded();
-    this.#totals.done.files++;
-    this.#totals.done.bytes += action.kind === 'put' ? action.local.size : 0;
-  }
-
-  #failed(action: Action, error: VaultError): void {
-    if (isFinal(error)) {
-      if (error.kind === 'security') this.#totals.failed++;
-      this.#fail(error);
-      return;
-    }
-    if (error.kind === 'cancelled' && this.#stopping) return;
-    if (error.kind === 'throttled') this.throttled(error);
-    if (error.kind === 'offline') {
-      void this.#online.wait(error).catch((thrown: unknown) => this.#fail(asVaultError(thrown)));
-    }
-    const delay = this.#retries.failed(action, error);
-    if (delay === undefined) this.#totals.failed++;
-    else this.#hints.add({ kind: 'path', path: action.path }, delay);
+    return collectPlan(actions, { index: this.#parts.index, onSkip, spoolTaken: this.#runs.running > 0 });
   }
 
   /** The store said that it is too much, also where a request was repeated below the engine and went through. */
   throttled(error: VaultError): void {
-    const now = this.#parts.clock.ticks();
-    if (now - this.#slowedAt < SLOWER_AT_MOST_EVERY_MS) return;
-    this.#slowedAt = now;
-    this.#schedule?.slower();
-    this.#emitter.emit({
-      event: 'throttle',
-      resource: error.resource ?? 's3',
-      rate: this.#schedule?.pace ?? 1,
-      quota: null,
-    });
+    this.#runs.throttled(error);
   }
 
   #wentOffline(retryIn: number): void {
-    this.#schedule?.pause();
+    this.#runs.pause();
     this.#state('offline', retryIn);
   }
 
   #cameOnline(): void {
-    if (!this.#paused) this.#schedule?.resume();
+    if (!this.#paused) this.#runs.resume();
     this.#state('working');
   }
 
@@ -458,15 +368,15 @@ export class Engine implements EngineHandle {
   #stopSoon(): void {
     if (!this.#stopping) this.#parts.clock.after(STOP_GRACE_MS, () => this.#abort.abort());
     this.#stopping = true;
-    this.#schedule?.stop();
+    this.#runs.stop();
     this.#awake();
   }
 
   async #finish(): Promise<void> {
     this.#stopping = true;
     this.#hints.clear();
-    this.#schedule?.stop();
-    while (this.#running > 0) await this.#sleepUntilWoken();
+    this.#runs.stop();
+    while (this.#runs.running > 0) await this.#sleepUntilWoken();
     await this.#sweep;
     this.#committer.flush();
     try {
@@ -479,15 +389,15 @@ export class Engine implements EngineHandle {
   #exit(): number {
     if (this.#fatal !== undefined) return this.#fatal.exit;
     if (this.#interrupted) return EXIT.interrupted;
-    if (this.#brake.holding) return EXIT.consent;
-    return this.#totals.failed > 0 || this.#skips.unprotected > 0 ? EXIT.someFailed : EXIT.inStep;
+    if (this.#runs.holding) return EXIT.consent;
+    return this.#runs.totals.failed > 0 || this.#skips.unprotected > 0 ? EXIT.someFailed : EXIT.inStep;
   }
 
   /** Whatever else goes on, a pause and a question that waits are what a person must see. */
   #state(state: EngineState, retryIn?: number): void {
     if (state !== 'idle') this.#idle = false;
     const quiet = state === 'working' || state === 'idle';
-    const asking = this.#brake.holding && quiet;
+    const asking = this.#runs.holding && quiet;
     const told = this.#paused && (quiet || state === 'scanning') ? 'paused' : asking ? 'needs-you' : state;
     this.#emitter.emit({ event: 'state', state: told, ...(retryIn === undefined ? {} : { retryIn }) });
   }
