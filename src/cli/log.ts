@@ -38,6 +38,7 @@ function levelOf(event: Event): (typeof LEVELS)[number] {
       return 'debug';
     case 'transfer.progress':
     case 'scan':
+    case 'queue':
       return 'trace';
     default:
       return event satisfies never;

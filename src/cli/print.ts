@@ -1,6 +1,7 @@
 import type { EngineHandle } from '../model/command.ts';
 import { formatBytes, formatDuration, plural, safeName } from '../model/display.ts';
 import { CONTRACT_EVENTS, type Event } from '../model/event.ts';
+import type { PlanTotals } from '../model/plan.ts';
 import type { Proof } from '../model/receipt.ts';
 
 /** Where lines go. Narrow, so that tests can read them. */
@@ -96,6 +97,7 @@ export function plainLine(event: Event): Line | undefined {
     case 'summary':
       return said(summaryLine(event));
     case 'scan':
+    case 'queue':
     case 'transfer.start':
     case 'transfer.progress':
       return undefined;
@@ -110,7 +112,7 @@ function hintOf(error: { readonly hint?: string }): string {
   return error.hint === undefined ? '' : `\n  ${error.hint}`;
 }
 
-function planLine(plan: Of<'plan'>): string {
+function planLine(plan: PlanTotals): string {
   const parts = [
     plan.put > 0 ? `${plural(plan.put, 'file')} to send (${formatBytes(plan.bytes)})` : '',
     plan.get > 0 ? `${plural(plan.get, 'file')} to fetch` : '',
@@ -170,6 +172,7 @@ export function proofText(proof: Proof): string {
 
 function consentLine({ reason }: Of<'consent'>): string {
   if (reason.kind === 'lost-source') return `! lost source: ${reason.why}`;
+  if (reason.kind === 'plan-review') return `${planLine(reason.totals)}\n  nothing is done before you agree`;
   return (
     `! ${plural(reason.removals, 'removal')} of ${plural(reason.of, 'file')} held back: too many at once\n` +
     '  look at the folder first; if this is what you want, run the same command with --yes'

@@ -1,6 +1,7 @@
 import type { ConsentReason, Action } from '../model/plan.ts';
 import type { Clock } from '../model/ports.ts';
 import { braked } from './plan.ts';
+import { firstLines } from './upcoming.ts';
 
 /** Removals within this window count together: a mass removal must not pass in small steps. */
 const WINDOW_MS = 60_000;
@@ -31,7 +32,8 @@ export class Brake {
     const held = this.#merged(removals);
     if (!this.#consent && braked(held.length + lately, known + lately)) {
       this.#held = held;
-      return { go: [], reason: { kind: 'many-removals', removals: held.length, of: known } };
+      const first = firstLines(held);
+      return { go: [], reason: { kind: 'many-removals', removals: held.length, of: known, first } };
     }
     this.#passed = [...this.#passed, { at: now, count: removals.length }];
     return { go: removals };

@@ -13,6 +13,8 @@ export interface CollectedPlan {
   /** Everything but removals, drawn once, in order. */
   actions(): Iterable<Action>;
   readonly removals: readonly Action[];
+  /** What `actions` begins with, without drawing it. */
+  readonly beginning: readonly Action[];
 }
 
 export interface CollectOptions {
@@ -48,7 +50,7 @@ export async function collectPlan(
     }
   }
   spool?.push(lines);
-  return { totals, removals, actions: () => drawn(kept, spool, index) };
+  return { totals, removals, beginning: kept, actions: () => drawn(kept, spool, index) };
 }
 
 function emptied(spool: PlanSpool): PlanSpool {

@@ -1,4 +1,4 @@
-import { nameKey, relPath } from '../model/brands.ts';
+import { type RelPath, nameKey, relPath } from '../model/brands.ts';
 import type { Command, EngineHandle, Outcome } from '../model/command.ts';
 import { EXIT, type VaultError, asVaultError, report } from '../model/errors.ts';
 import type { EngineState, Event } from '../model/event.ts';
@@ -34,6 +34,8 @@ export interface EngineOptions {
   readonly once: boolean;
   /** Consent given beforehand (`--yes`). */
   readonly consent: boolean;
+  /** The first Plan waits until a person has seen it. */
+  readonly review?: boolean;
   /** Takes the folder as it is, after a lost-source refusal. */
   readonly acceptSource: boolean;
   /** Compares with the bucket's listing even where the Index is fresh. */
@@ -65,6 +67,8 @@ export class Engine implements EngineHandle {
   readonly #abort = new AbortController();
   readonly #started: number;
   #paused = false;
+  /** A person did not agree to the first Plan: nothing is looked at before they go on. */
+  #declined = false;
   #stopping = false;
   #interrupted = false;
   #fatal: VaultError | undefined;
@@ -103,9 +107,11 @@ export class Engine implements EngineHandle {
       signal: this.#abort.signal,
       once: options.once,
       consent: options.consent,
+      review: options.review ?? false,
       stopping: () => this.#stopping,
       fail: (error) => this.#fail(error),
       state: (state) => this.#state(state),
+      declined: () => this.#decline(),
       awake: () => this.#awake(),
     });
     this.ended = new Promise((resolve) => {
@@ -131,6 +137,7 @@ export class Engine implements EngineHandle {
       case 'resume':
         if (!this.#paused) return;
         this.#paused = false;
+        this.#declined = false;
         if (!this.#online.offline) this.#runs.resume();
         this.#state('working');
         this.#awake();
@@ -139,14 +146,15 @@ export class Engine implements EngineHandle {
         this.#hints.add({ kind: 'under', path: ROOT }, 0);
         return;
       case 'retry':
-        for (const path of command.paths ?? this.#runs.failedPaths()) {
-          this.#hints.add({ kind: 'path', path: relPath(path) }, 0);
-        }
+        this.#retry(command.paths?.map(relPath));
         return;
       case 'first':
         // What still waits in the Plan is looked at now, and its Action goes first then.
         if (!this.#runs.first(nameKey(command.path)))
           this.#hints.add({ kind: 'path', path: relPath(command.path) }, 0);
+        return;
+      case 'skip':
+        this.#runs.skip(nameKey(command.path), relPath(command.path));
         return;
       case 'consent':
         this.#runs.consented(command.yes);
@@ -157,6 +165,17 @@ export class Engine implements EngineHandle {
       default:
         command satisfies never;
     }
+  }
+
+  #decline(): void {
+    this.#declined = true;
+    this.#rescanAll = true;
+    this.command({ command: 'pause' });
+  }
+
+  #retry(paths: readonly RelPath[] = this.#runs.failedPaths()): void {
+    this.#runs.takeIn(paths.map(nameKey));
+    for (const path of paths) this.#hints.add({ kind: 'path', path }, 0);
   }
 
   /** Runs to the end; never rejects. The Outcome also comes through `ended`. */
@@ -238,7 +257,8 @@ export class Engine implements EngineHandle {
 
   /** A large file under way holds no scan back, unless the scan needs the spool, or a listing that nothing runs ahead of. */
   #mayScan(): boolean {
-    if (!this.#rescanAll || this.#runs.running === 0) return this.#rescanAll;
+    if (this.#declined) return false;
+    if (!this.#rescanAll || !this.#runs.busy) return this.#rescanAll;
     return !this.#scanAlone && !mustList(this.#parts, this.#options.checkRemote);
   }
 

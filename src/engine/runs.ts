@@ -1,4 +1,4 @@
-import type { NameKey } from '../model/brands.ts';
+import type { NameKey, RelPath } from '../model/brands.ts';
 import { type VaultError, asVaultError } from '../model/errors.ts';
 import type { EngineState } from '../model/event.ts';
 import type { Action, RemoteEntry } from '../model/plan.ts';
@@ -10,15 +10,19 @@ import type { Emitter } from './emitter.ts';
 import { checkSource } from './guard.ts';
 import type { Hints } from './hints.ts';
 import type { Online } from './online.ts';
+import { LeftOut } from './left-out.ts';
 import { Performer } from './perform.ts';
 import { Retries, isFinal } from './retries.ts';
 import { type RunHooks, Schedule } from './schedule.ts';
 import type { Skips } from './skips.ts';
 import { withIntents } from './strays.ts';
+import { Upcoming, firstLines } from './upcoming.ts';
 import { type EngineParts, worldOf } from './world.ts';
 
 /** Answers to requests that were under way together are one answer. */
 const SLOWER_AT_MOST_EVERY_MS = 1_000;
+/** Removals that a Plan under review begins with, so that they are seen and leave room for the rest. */
+const FIRST_REMOVALS = 50;
 
 export interface RunsOptions {
   readonly parts: EngineParts;
@@ -31,10 +35,14 @@ export interface RunsOptions {
   readonly once: boolean;
   /** Consent to removals given beforehand. */
   readonly consent: boolean;
+  /** The first Plan with something to do waits for a person. */
+  readonly review: boolean;
   readonly stopping: () => boolean;
   /** Ends the engine with this error. */
   readonly fail: (error: VaultError) => void;
   readonly state: (state: EngineState) => void;
+  /** A person did not agree to the first Plan. */
+  readonly declined: () => void;
   /** Called when something has ended. */
   readonly awake: () => void;
 }
@@ -45,6 +53,11 @@ export class Runs {
   readonly #performer: Performer;
   readonly #retries: Retries;
   readonly #brake: Brake;
+  readonly #upcoming: Upcoming;
+  readonly #leftOut: LeftOut;
+  #review: boolean;
+  /** A Plan that waits for a person, with what `start` was given. */
+  #held: { readonly plan: CollectedPlan; readonly known: number; readonly hooks: RunHooks } | undefined;
   #schedule: Schedule | undefined;
   #running = 0;
   #plans = 0;
@@ -56,6 +69,9 @@ export class Runs {
     const { parts, committer, emitter, signal, once, consent, stopping } = options;
     this.#retries = new Retries(parts.clock, once);
     this.#brake = new Brake(parts.clock, consent);
+    this.#upcoming = new Upcoming(parts.clock, emitter);
+    this.#leftOut = new LeftOut(emitter);
+    this.#review = options.review;
     this.#performer = new Performer(worldOf(parts), committer, emitter, {
       mode: parts.vault.mode.kind,
       signal,
@@ -71,24 +87,30 @@ export class Runs {
     this.#schedule = await Schedule.create({
       transfers: vault.rules.transfers ?? DEFAULT_TRANSFERS,
       run: (action, freeSlot) => this.#perform(action, freeSlot),
+      upcoming: this.#upcoming,
       onPace: () => undefined,
     });
     if (paused) this.#schedule.pause();
   }
 
-  /** Plans being carried out. */
+  /** A Plan is being carried out. */
+  get busy(): boolean {
+    return this.#running > 0;
+  }
+
+  /** Plans being carried out, or waiting for a person. */
   get running(): number {
-    return this.#running;
+    return this.#running + (this.#held === undefined ? 0 : 1);
   }
 
-  /** Removals wait for a person. */
+  /** Something waits for a person. */
   get holding(): boolean {
-    return this.#brake.holding;
+    return this.#brake.holding || this.#held !== undefined;
   }
 
-  /** Paths whose last try failed. */
+  /** Paths whose last try failed, and those left out. */
   failedPaths(): readonly Action['path'][] {
-    return this.#retries.paths();
+    return [...this.#retries.paths(), ...this.#leftOut.paths()];
   }
 
   /** See `Retries.remote`. */
@@ -104,6 +126,7 @@ export class Runs {
   /** A new scan finds again what is held. */
   forgetHeld(): void {
     this.#brake.reset();
+    this.#held = undefined;
   }
 
   pause(): void {
@@ -115,7 +138,20 @@ export class Runs {
   }
 
   stop(): void {
+    this.#upcoming.close();
+    this.#held = undefined;
     this.#schedule?.stop();
+  }
+
+  /** Leaves a path out until it changes or is tried again. */
+  skip(key: NameKey, path: RelPath): void {
+    this.#leftOut.add(key, path, this.#upcoming.get(key));
+    this.#upcoming.remove(key);
+  }
+
+  /** These are not left out any more. */
+  takeIn(keys: readonly NameKey[]): void {
+    for (const key of keys) this.#leftOut.forget(key);
   }
 
   /** True where the key is queued, and goes first now. */
@@ -126,6 +162,13 @@ export class Runs {
   /** Sets a Plan going; removals only with consent where there are too many. */
   start(plan: CollectedPlan, known: number, hooks: RunHooks = {}): void {
     const { parts, emitter, state } = this.#options;
+    if (this.#review && plan.removals.length + plan.totals.put + plan.totals.get > 0) {
+      this.#held = { plan, known, hooks };
+      const first = firstLines([...plan.removals.slice(0, FIRST_REMOVALS), ...plan.beginning]);
+      emitter.emit({ event: 'consent', reason: { kind: 'plan-review', totals: plan.totals, first } });
+      state('needs-you');
+      return;
+    }
     const { go: removals, reason } = this.#brake.pass(plan.removals, known);
     if (reason !== undefined) {
       emitter.emit({ event: 'consent', reason });
@@ -139,7 +182,16 @@ export class Runs {
 
   /** A person answered. */
   consented(yes: boolean): void {
-    const { parts, state, awake } = this.#options;
+    const { parts, state, awake, declined } = this.#options;
+    const held = this.#held;
+    if (held !== undefined) {
+      this.#held = undefined;
+      this.#review = !yes;
+      if (yes) this.start(held.plan, held.known, held.hooks);
+      else declined();
+      awake();
+      return;
+    }
     const removals = this.#brake.answered(yes);
     state(removals.length > 0 ? 'working' : 'idle');
     if (removals.length > 0) void this.#runActions(removals, { before: () => checkSource(parts) });
@@ -163,7 +215,7 @@ export class Runs {
 
   async #perform(action: Action, freeSlot: () => void): Promise<void> {
     const { stopping, fail, skips } = this.#options;
-    if (stopping()) return;
+    if (stopping() || this.#leftOut.has(action)) return;
     const performed = await this.#performer.perform(action, freeSlot).catch((thrown: unknown) => {
       fail(asVaultError(thrown));
     });

@@ -1,6 +1,7 @@
 import type PQueue from 'p-queue';
 import type { NameKey } from '../model/brands.ts';
 import type { Action } from '../model/plan.ts';
+import type { Upcoming } from './upcoming.ts';
 
 /** Actions waiting in the queue at most; the rest stays in the Plan (in memory or in the spool). */
 const AHEAD = 256;
@@ -15,6 +16,8 @@ export interface ScheduleOptions {
    * for the Index, not for the store.
    */
   readonly run: (action: Action, freeSlot: () => void) => Promise<void>;
+  /** Kept true of what waits for a slot. */
+  readonly upcoming?: Upcoming;
   /** Told when the pace changes. */
   readonly onPace: (transfers: number) => void;
 }
@@ -92,9 +95,12 @@ export class Schedule {
     const { promise: ended, resolve: end } = Promise.withResolvers<void>();
     const inSlot = (): Promise<void> =>
       new Promise((freeSlot) => {
+        this.#options.upcoming?.remove(action.key);
         const run = this.#stopped ? Promise.resolve() : this.#options.run(action, freeSlot);
         void run.finally(freeSlot).then(end, end);
       });
+    this.#options.upcoming?.add(action);
+    if (wanted) this.#options.upcoming?.raise(action.key);
     void this.#queue.add(inSlot, { id: action.key, priority: wanted ? 1 : 0 });
     return ended.then(() => this.#ended(action, state.again, onAgain));
   }
@@ -114,6 +120,7 @@ export class Schedule {
   #toFront(key: NameKey): boolean {
     try {
       this.#queue.setPriority(key, 1);
+      this.#options.upcoming?.raise(key);
       return true;
     } catch (thrown) {
       if (thrown instanceof ReferenceError) return false;

@@ -10,6 +10,8 @@ export type Command =
   | { readonly command: 'retry'; readonly paths?: readonly string[] }
   /** A queued path goes first. */
   | { readonly command: 'first'; readonly path: string }
+  /** A queued path is left out until it changes, or is tried again. */
+  | { readonly command: 'skip'; readonly path: string }
   | { readonly command: 'consent'; readonly yes: boolean }
   /** Ends after what is under way; a second one ends at once. */
   | { readonly command: 'stop' };

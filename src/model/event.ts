@@ -1,6 +1,6 @@
 import type { ErrorReport } from './errors.ts';
 import type { ModeKind } from './mode.ts';
-import type { ConsentReason, PlanTotals } from './plan.ts';
+import type { ConsentReason, PlanTotals, PlannedLine } from './plan.ts';
 import type { Proof } from './receipt.ts';
 import type { TransferPhase } from './transfer.ts';
 
@@ -47,6 +47,8 @@ export type EventBody =
   | ({ readonly event: 'warning'; readonly path?: string } & ErrorReport)
   | { readonly event: 'watch'; readonly state: WatchState }
   | { readonly event: 'scan'; readonly state: 'start' | 'progress' | 'done'; readonly files: number }
+  /** What waits for a slot, in order; said at most twice a second. */
+  | { readonly event: 'queue'; readonly waiting: number; readonly next: readonly PlannedLine[] }
   | { readonly event: 'consent'; readonly reason: ConsentReason }
   | { readonly event: 'state'; readonly state: EngineState; readonly retryIn?: number }
   | { readonly event: 'idle' }

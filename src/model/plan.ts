@@ -65,6 +65,15 @@ export type Action =
 
 export type ActionKind = Action['kind'];
 
+/** One Action as people see it: in the queue, and in a Plan that waits for them. */
+export interface PlannedLine {
+  readonly kind: ActionKind;
+  readonly path: string;
+  /** Plaintext bytes to move; 0 for removals. */
+  readonly bytes: number;
+  readonly reason: Action['reason'];
+}
+
 /** What a listing says of one object: the remote counterpart of Entry. */
 export interface RemoteEntry {
   readonly key: NameKey;
@@ -98,9 +107,24 @@ export const EMPTY_TOTALS: PlanTotals = {
   bytes: 0,
 };
 
+/** Lines of a queue or a Plan that are shown at most. */
+export const SHOWN_LINES = 200;
+
 /** Why a Plan waits for a person. */
 export type ConsentReason =
-  | { readonly kind: 'many-removals'; readonly removals: number; readonly of: number }
+  | {
+      readonly kind: 'many-removals';
+      readonly removals: number;
+      readonly of: number;
+      /** The first of them, at most SHOWN_LINES. */
+      readonly first?: readonly PlannedLine[];
+    }
+  /** Asked for: the first Plan is shown before anything is done. */
+  | {
+      readonly kind: 'plan-review';
+      readonly totals: PlanTotals;
+      readonly first: readonly PlannedLine[];
+    }
   | {
       readonly kind: 'lost-source';
       readonly why: 'marker-missing' | 'marker-foreign' | 'other-device' | 'empty-root' | 'root-missing';

@@ -1,6 +1,6 @@
 import type { ErrorReport } from './errors.ts';
 import type { EngineState, Event, TransferFacts, TransferResult, WatchState } from './event.ts';
-import { type ConsentReason, EMPTY_TOTALS, type PlanTotals } from './plan.ts';
+import { type ConsentReason, EMPTY_TOTALS, type PlanTotals, type PlannedLine } from './plan.ts';
 import type { Proof } from './receipt.ts';
 import type { TransferPhase } from './transfer.ts';
 
@@ -16,6 +16,8 @@ export interface Snapshot {
   readonly failed: number;
   readonly skipped: number;
   readonly active: ReadonlyMap<number, ActiveTransfer>;
+  /** What waits for a slot; `next` is its beginning. */
+  readonly queue: { readonly waiting: number; readonly next: readonly PlannedLine[] };
   /** Newest first, at most RECENT. */
   readonly recent: readonly RecentLine[];
   readonly problems: ReadonlyMap<string, Problem>;
@@ -66,6 +68,7 @@ export const EMPTY_SNAPSHOT: Snapshot = {
   failed: 0,
   skipped: 0,
   active: new Map(),
+  queue: { waiting: 0, next: [] },
   recent: [],
   problems: new Map(),
   throttle: null,
@@ -136,6 +139,9 @@ function step(draft: Draft, event: Event): void {
     case 'watch':
       draft.watch = event.state;
       return;
+    case 'queue':
+      draft.queue = { waiting: event.waiting, next: event.next };
+      return;
     case 'consent':
       draft.consent = event.reason;
       return;
@@ -146,11 +152,13 @@ function step(draft: Draft, event: Event): void {
       return;
     case 'idle':
       draft.state = 'idle';
+      draft.queue = EMPTY_SNAPSHOT.queue;
       // Nothing waits for another try: what did was sent since, or is gone.
       for (const [path, { again }] of draft.problems) if (again) draft.problems.delete(path);
       return;
     case 'summary':
       draft.state = 'stopped';
+      draft.queue = EMPTY_SNAPSHOT.queue;
       draft.exit = event.exit;
       return;
     default:

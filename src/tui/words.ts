@@ -1,6 +1,6 @@
 /** States and proofs in signs and words. Meaning is never carried by colour alone. */
 import { formatBytes, plural } from '../model/display.ts';
-import type { ConsentReason } from '../model/plan.ts';
+import type { Action, ActionKind, ConsentReason } from '../model/plan.ts';
 import type { Proof } from '../model/receipt.ts';
 import type { RecentLine, Snapshot } from '../model/snapshot.ts';
 import type { TransferPhase } from '../model/transfer.ts';
@@ -71,9 +71,16 @@ export function timeLeft(ms: number): string {
 }
 
 function askedFor(reason: ConsentReason): string {
-  return reason.kind === 'lost-source'
-    ? 'is this the right folder'
-    : `${plural(reason.removals, 'removal')} to confirm`;
+  switch (reason.kind) {
+    case 'lost-source':
+      return 'is this the right folder';
+    case 'many-removals':
+      return `${plural(reason.removals, 'removal')} to confirm`;
+    case 'plan-review':
+      return 'the first plan to confirm';
+    default:
+      return reason satisfies never;
+  }
 }
 
 type LostWhy = Extract<ConsentReason, { kind: 'lost-source' }>['why'];
@@ -89,6 +96,7 @@ const LOST: { readonly [K in LostWhy]: string } = {
 /** The question that waits for `y` or `n`. Short enough for 80 columns. */
 export function questionOf(reason: ConsentReason): string {
   if (reason.kind === 'lost-source') return LOST[reason.why];
+  if (reason.kind === 'plan-review') return 'Start with this plan? v shows it line by line.';
   return `Remove ${reason.removals.toLocaleString()} of ${plural(reason.of, 'file')} in the bucket?`;
 }
 
@@ -188,4 +196,39 @@ export function clockTime(iso: string): string {
   return [date.getHours(), date.getMinutes(), date.getSeconds()]
     .map((part) => String(part).padStart(2, '0'))
     .join(':');
+}
+
+const ACTIONS: { readonly [K in ActionKind]: { readonly sign: string; readonly word: string } } = {
+  put: { sign: '↑', word: 'send' },
+  get: { sign: '↓', word: 'fetch' },
+  'remove-remote': { sign: '-', word: 'remove there' },
+  'remove-local': { sign: '-', word: 'remove here' },
+  conflict: { sign: '!', word: 'conflict' },
+  skip: { sign: ' ', word: 'leave out' },
+};
+
+/** What is to be done, as a sign and a word. */
+export const actionWord = (kind: ActionKind): { readonly sign: string; readonly word: string } =>
+  ACTIONS[kind];
+
+/** Why it is to be done: `gone-locally` reads `gone locally`. */
+export const reasonWord = (reason: Action['reason']): string => reason.replaceAll('-', ' ');
+
+/** The whole proof of a finished write: nothing shortened. */
+export function proofLine({ proof, versionId, outcome }: RecentLine): string {
+  if (proof === null) return OUTCOMES[outcome].word;
+  const version = versionId === null ? '' : `, version ${versionId}`;
+  switch (proof.mode) {
+    case 'client':
+      return `sealed with key ${proof.key}, ${proof.checksum.algorithm} ${proof.checksum.value} confirmed by the store${version}`;
+    case 'sse-c':
+      return `the store confirmed ${proof.algorithm} under your key (MD5 ${proof.keyMd5})${version}`;
+    case 'sse-kms':
+    case 'dsse-kms':
+      return `the store confirmed ${proof.algorithm} with ${proof.keyId}${version}`;
+    case 'sse-s3':
+      return `the store confirmed ${proof.algorithm}${version}`;
+    default:
+      return proof satisfies never;
+  }
 }

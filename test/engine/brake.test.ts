@@ -16,7 +16,7 @@ describe('the brake [DEL-4]', () => {
     expect(brake.pass(removals(10), 100).go).toHaveLength(10);
     const held = brake.pass(removals(40, 10), 90);
     expect(held.go).toEqual([]);
-    expect(held.reason).toEqual({ kind: 'many-removals', removals: 40, of: 90 });
+    expect(held.reason).toMatchObject({ kind: 'many-removals', removals: 40, of: 90 });
     expect(brake.holding).toBe(true);
     expect(brake.answered(true)).toHaveLength(40);
     expect(brake.holding).toBe(false);

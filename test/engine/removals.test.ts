@@ -81,7 +81,7 @@ describe('removals', () => {
     machine.tree.write('new', 'x');
     const { exit, events } = await machine.sync();
     expect(exit).toBe(5);
-    expect(named(events, 'consent')[0]?.reason).toEqual({ kind: 'many-removals', removals: 6, of: 20 });
+    expect(named(events, 'consent')[0]?.reason).toMatchObject({ kind: 'many-removals', removals: 6, of: 20 });
     expect(machine.count('remove')).toBe(0);
     expect(machine.remote()).toContain('new');
     expect((await machine.sync({ consent: true })).exit).toBe(0);

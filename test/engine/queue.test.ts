@@ -1,0 +1,138 @@
+/** What a person sees and changes of what is about to happen: the queue, leaving out, the review of the first Plan. */
+import { beforeEach, describe, expect, test } from 'vitest';
+import { relPath } from '../../src/model/brands.ts';
+import { EngineMachine, named } from './machine.ts';
+
+let machine: EngineMachine;
+
+beforeEach(async () => {
+  machine = await EngineMachine.make();
+  for (let n = 0; n < 10; n++) machine.tree.write(`f${n}`, `${n}`);
+});
+
+describe('the queue', () => {
+  test('is shown in its order, raised paths first, and empty once all is done', async () => {
+    machine.rules = { ...machine.rules, transfers: 1 };
+    const { engine } = machine.engine({ once: false });
+    engine.command({ command: 'pause' });
+    void engine.run();
+    await machine.until(() => engine.snapshot().queue.next.length === 10);
+    engine.command({ command: 'first', path: 'f7' });
+    await machine.wait(600);
+    const { waiting, next } = engine.snapshot().queue;
+    expect(waiting).toBe(10);
+    expect(next.map(({ path }) => path)).toEqual([
+      'f7',
+      'f0',
+      'f1',
+      'f2',
+      'f3',
+      'f4',
+      'f5',
+      'f6',
+      'f8',
+      'f9',
+    ]);
+    expect(next[0]).toEqual({ kind: 'put', path: 'f7', bytes: 1, reason: 'new' });
+    engine.command({ command: 'resume' });
+    await machine.until(() => engine.snapshot().state === 'idle');
+    await machine.wait(600);
+    expect(engine.snapshot().queue).toEqual({ waiting: 0, next: [] });
+    engine.command({ command: 'stop' });
+    await machine.drive(engine.ended);
+  });
+
+  test('what is left out is not sent, is a problem, and is sent when it changes', async () => {
+    const { engine, events } = machine.engine({ once: false });
+    engine.command({ command: 'pause' });
+    void engine.run();
+    await machine.until(() => engine.snapshot().queue.next.length === 10);
+    engine.command({ command: 'skip', path: 'f3' });
+    engine.command({ command: 'resume' });
+    await machine.until(() => engine.snapshot().state === 'idle');
+    expect(machine.remote()).not.toContain('f3');
+    expect(engine.snapshot().problems.get('f3')).toMatchObject({ code: 'left-out' });
+    // A scan finds it again, and it stays out.
+    engine.command({ command: 'rescan' });
+    await machine.until(() => named(events, 'idle').length === 2);
+    expect(machine.remote()).not.toContain('f3');
+    machine.tree.write('f3', 'changed');
+    engine.command({ command: 'rescan' });
+    await machine.until(() => machine.remote().includes('f3'));
+    await machine.until(() => !engine.snapshot().problems.has('f3'));
+    engine.command({ command: 'stop' });
+    await machine.drive(engine.ended);
+  });
+
+  test.each([
+    [[relPath('f3')]],
+    [undefined],
+  ])('what is left out is sent when it is tried again', async (paths) => {
+    const { engine } = machine.engine({ once: false });
+    engine.command({ command: 'pause' });
+    void engine.run();
+    await machine.until(() => engine.snapshot().queue.next.length === 10);
+    engine.command({ command: 'skip', path: 'f3' });
+    engine.command({ command: 'resume' });
+    await machine.until(() => engine.snapshot().state === 'idle');
+    engine.command({ command: 'retry', ...(paths === undefined ? {} : { paths }) });
+    await machine.until(() => machine.remote().includes('f3'));
+    engine.command({ command: 'stop' });
+    await machine.drive(engine.ended);
+  });
+});
+
+describe('the review of the first plan', () => {
+  test('nothing is done before it is agreed to; later plans go by themselves', async () => {
+    const { engine } = machine.engine({ once: false, review: true });
+    void engine.run();
+    await machine.until(() => engine.snapshot().state === 'needs-you');
+    await machine.wait(60_000);
+    expect(machine.remote()).toEqual([]);
+    const { consent } = engine.snapshot();
+    expect(consent).toMatchObject({ kind: 'plan-review', totals: { put: 10, bytes: 10 } });
+    expect(consent?.kind === 'plan-review' && consent.first).toHaveLength(10);
+    engine.command({ command: 'consent', yes: true });
+    await machine.until(() => engine.snapshot().state === 'idle');
+    expect(machine.remote()).toHaveLength(10);
+    machine.tree.write('later', 'x');
+    engine.command({ command: 'rescan' });
+    await machine.until(() => machine.remote().includes('later'));
+    engine.command({ command: 'stop' });
+    await machine.drive(engine.ended);
+  });
+
+  test('refused: paused, nothing is called in step; going on asks again', async () => {
+    const { engine, events } = machine.engine({ once: false, review: true });
+    void engine.run();
+    await machine.until(() => engine.snapshot().state === 'needs-you');
+    engine.command({ command: 'consent', yes: false });
+    await machine.wait(60_000);
+    expect(engine.snapshot().state).toBe('paused');
+    expect(named(events, 'idle')).toEqual([]);
+    expect(machine.remote()).toEqual([]);
+    engine.command({ command: 'resume' });
+    await machine.until(() => engine.snapshot().state === 'needs-you');
+    engine.command({ command: 'consent', yes: true });
+    await machine.until(() => engine.snapshot().state === 'idle');
+    expect(machine.remote()).toHaveLength(10);
+    engine.command({ command: 'stop' });
+    await machine.drive(engine.ended);
+  });
+
+  test('a rescan while it is looked at asks with the new plan', async () => {
+    const { engine } = machine.engine({ once: false, review: true });
+    void engine.run();
+    await machine.until(() => engine.snapshot().state === 'needs-you');
+    machine.tree.write('more', 'x');
+    engine.command({ command: 'rescan' });
+    await machine.until(() => {
+      const { consent } = engine.snapshot();
+      return consent?.kind === 'plan-review' && consent.totals.put === 11;
+    });
+    expect(machine.remote()).toEqual([]);
+    engine.command({ command: 'stop' });
+    const { exit } = await machine.drive(engine.ended);
+    expect(exit).toBe(130);
+  });
+});
