@@ -94,7 +94,7 @@ export function addPair(
   return { ...before, [text.slice(0, at)]: text.slice(at + 1) };
 }
 
-function parseCount(text: string): number {
+export function parseCount(text: string): number {
   const count = Number(text);
   if (!Number.isInteger(count) || count < 1 || count > 256) {
     throw new InvalidArgumentError('must be a whole number from 1 to 256');

@@ -1,12 +1,15 @@
 import { systemClock } from '../clock.ts';
 import { safeName } from '../model/display.ts';
+import type { ModeKind } from '../model/mode.ts';
+import type { SettingsDesk } from '../model/settings-desk.ts';
 import type { OpenVault } from '../vaults/open.ts';
 
 export interface ScreenFacts {
   readonly title: string;
   readonly target: string;
-  readonly mode: string;
+  readonly mode: ModeKind;
   readonly key: string;
+  readonly settings?: SettingsDesk;
   readonly note?: string;
 }
 

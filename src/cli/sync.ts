@@ -89,12 +89,16 @@ function homely(path: string): string {
 }
 
 async function onScreen(open: OpenVault, vault: Vault): Promise<number> {
-  const { showVault } = await import('./screen.ts');
+  const [{ showVault }, { settingsDesk }] = await Promise.all([
+    import('./screen.ts'),
+    import('./settings.ts'),
+  ]);
   const { bucket, prefix } = vault.remote;
   return showVault(open, {
     title: homely(vault.root),
     target: `s3://${bucket}/${prefix}`,
     mode: vault.mode.kind,
     key: nameOfKey(vault.mode),
+    settings: settingsDesk(vault.id, places(process.env)),
   });
 }

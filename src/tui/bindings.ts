@@ -11,6 +11,8 @@ export interface KeyLine<View extends string = string> {
   readonly footer?: string;
   /** Where it works; everywhere if left out. */
   readonly views?: readonly View[];
+  /** `views` in a word or two, where they are many. */
+  readonly place?: string;
 }
 
 export interface Binding<Order extends string, View extends string, Context> extends KeyLine<View> {
@@ -34,6 +36,8 @@ export interface PressedKey {
   readonly downArrow: boolean;
   readonly pageUp: boolean;
   readonly pageDown: boolean;
+  readonly home: boolean;
+  readonly end: boolean;
   readonly return: boolean;
   readonly escape: boolean;
   readonly tab: boolean;
@@ -49,6 +53,8 @@ export function keyName(input: string, key: PressedKey): string {
   if (key.downArrow) return 'down';
   if (key.pageUp) return 'pageup';
   if (key.pageDown) return 'pagedown';
+  if (key.home) return 'home';
+  if (key.end) return 'end';
   if (key.return) return 'return';
   if (key.escape) return 'escape';
   if (key.tab) return 'tab';
@@ -78,8 +84,8 @@ export const unknownKey = (key: string): string =>
   /^[!-~]$/.test(key) ? `${key} does nothing here; ? shows the keys` : '';
 
 /** What a binding does and where, for help and README. */
-export const saysWhere = ({ says, views }: KeyLine): string =>
-  views === undefined ? says : `${says} (in ${views.join(', ')})`;
+export const saysWhere = ({ says, views, place = views?.join(', ') }: KeyLine): string =>
+  place === undefined ? says : `${says} (in ${place})`;
 
 /** A table of the README. */
 export function keysTable(table: readonly KeyLine[]): string {

@@ -270,15 +270,20 @@ export interface RecentProps {
   readonly line: RecentLine;
   /** From `remarkCells`. */
   readonly remark: number;
+  /** Selected in a list. */
+  readonly chosen?: boolean;
 }
 
-function recentRow({ line, remark }: RecentProps): ReactNode {
+function recentRow({ line, remark, chosen = false }: RecentProps): ReactNode {
   const { sign, tone } = outcomeOf(line);
   const sized = line.outcome !== 'failed' && line.outcome !== 'removed';
   return (
     <Line>
       <Fixed>
-        <Text {...colour(tone)}> {sign} </Text>
+        <Text bold={chosen} {...colour(tone)}>
+          {chosen ? '▶' : ' '}
+          {sign}{' '}
+        </Text>
       </Fixed>
       <Name text={shownName(line.path)} />
       {sized && (

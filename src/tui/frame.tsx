@@ -3,6 +3,7 @@ import { Box, Text } from 'ink';
 import type { ReactNode } from 'react';
 import { type KeyLine, keySign, saysWhere } from './bindings.ts';
 import { Cell, Gap, Heading, Line, Name } from './parts.tsx';
+import { windowOf } from './rows.ts';
 
 /** A key and its word in the footer. */
 export interface Hint {
@@ -49,10 +50,11 @@ export function Help({
   readonly selected: number;
   readonly height: number;
 }): ReactNode {
-  const rows = bindings.slice(selected, selected + Math.max(0, height - 1));
+  const { from, to } = windowOf(selected, bindings.length, Math.max(0, height - 1));
+  const rows = bindings.slice(from, to);
   return (
     <Box flexDirection="column" height={height} overflow="hidden">
-      <Heading title="KEYS" remark="esc goes back" />
+      <Heading title="KEYS" remark={`${to < bindings.length ? 'more below; ' : ''}esc goes back`} />
       {rows.map((line) => (
         <Line key={line.order}>
           <Gap cells={3} />

@@ -2,7 +2,17 @@
 import type { Snapshot } from '../model/snapshot.ts';
 import { type Binding as BindingOf, bindingIn } from './bindings.ts';
 
-export type View = 'dashboard' | 'problems' | 'log' | 'help';
+export type View = 'dashboard' | 'activity' | 'problems' | 'queue' | 'plan' | 'settings' | 'help';
+
+export const VIEWS: readonly View[] = [
+  'dashboard',
+  'activity',
+  'problems',
+  'queue',
+  'plan',
+  'settings',
+  'help',
+];
 
 export type Order =
   | 'pause'
@@ -10,13 +20,22 @@ export type Order =
   | 'retry-one'
   | 'rescan'
   | 'problems'
-  | 'log'
+  | 'activity'
+  | 'queue'
+  | 'plan'
+  | 'settings'
+  | 'raise'
+  | 'skip'
+  | 'change'
+  | 'filter'
   | 'yes'
   | 'no'
   | 'up'
   | 'down'
   | 'page-up'
   | 'page-down'
+  | 'top'
+  | 'bottom'
   | 'next-vault'
   | 'back'
   | 'help'
@@ -26,21 +45,30 @@ export type Order =
 export interface KeyContext {
   readonly snapshot: Snapshot;
   readonly vaults: number;
+  /** Lines of the list of this view. */
+  readonly lines: number;
 }
 
 export type Binding = BindingOf<Order, View, KeyContext>;
 
-const LISTS: readonly View[] = ['problems', 'log', 'help'];
+const LISTS: readonly View[] = ['activity', 'problems', 'queue', 'plan', 'settings', 'help'];
+/** Lists that can be long. */
+const FILTERED: readonly View[] = ['activity', 'problems', 'queue', 'plan'];
 
 const noProblems = ({ snapshot }: KeyContext): string | undefined =>
   snapshot.problems.size === 0 ? 'there are no problems' : undefined;
 const noQuestion = ({ snapshot }: KeyContext): string | undefined =>
   snapshot.consent === null ? 'there is no question to answer' : undefined;
+const noLine = ({ lines }: KeyContext): string | undefined =>
+  lines === 0 ? 'there is nothing here to choose' : undefined;
 
 export const BINDINGS: readonly Binding[] = [
   { order: 'pause', keys: ['p'], says: 'pause, and go on', footer: 'pause' },
   { order: 'problems', keys: ['P'], says: 'show the problems, each with what to do', footer: 'problems' },
-  { order: 'log', keys: ['l'], says: 'show what happened', footer: 'log' },
+  { order: 'activity', keys: ['a', 'l'], says: 'show what happened, newest first', footer: 'activity' },
+  { order: 'queue', keys: ['t'], says: 'show what waits, and change its order', footer: 'queue' },
+  { order: 'plan', keys: ['v'], says: 'show the plan: counts, requests, cost, removals', footer: 'plan' },
+  { order: 'settings', keys: ['e'], says: 'show and change the settings of the vault', footer: 'settings' },
   { order: 'retry', keys: ['r'], says: 'try all that failed again now', idle: noProblems },
   {
     order: 'retry-one',
@@ -48,22 +76,63 @@ export const BINDINGS: readonly Binding[] = [
     says: 'try the selected file again now',
     footer: 'try again',
     views: ['problems'],
-    idle: noProblems,
+    idle: noLine,
+  },
+  {
+    order: 'raise',
+    keys: ['return', 'f'],
+    says: 'send the selected file first',
+    footer: 'first',
+    views: ['queue'],
+    idle: noLine,
+  },
+  {
+    order: 'skip',
+    keys: ['x'],
+    says: 'leave the selected file out until it changes',
+    footer: 'leave out',
+    views: ['queue'],
+    idle: noLine,
+  },
+  {
+    order: 'change',
+    keys: ['return'],
+    says: 'change the selected setting',
+    footer: 'change',
+    views: ['settings'],
+    idle: noLine,
   },
   { order: 'rescan', keys: ['s'], says: 'scan the folder now' },
   { order: 'yes', keys: ['y'], says: 'agree to what is asked', idle: noQuestion },
   { order: 'no', keys: ['n'], says: 'refuse what is asked', idle: noQuestion },
-  { order: 'up', keys: ['up', 'k'], says: 'one line up', views: LISTS },
-  { order: 'down', keys: ['down', 'j'], says: 'one line down', views: LISTS },
-  { order: 'page-up', keys: ['pageup'], says: 'one page up', views: LISTS },
-  { order: 'page-down', keys: ['pagedown', 'space'], says: 'one page down', views: LISTS },
+  {
+    order: 'filter',
+    keys: ['/'],
+    says: 'show only lines with a text',
+    footer: 'filter',
+    views: FILTERED,
+    place: 'long lists',
+  },
+  { order: 'up', keys: ['up', 'k'], says: 'one line up', views: LISTS, place: 'lists' },
+  { order: 'down', keys: ['down', 'j'], says: 'one line down', views: LISTS, place: 'lists' },
+  { order: 'page-up', keys: ['pageup'], says: 'one page up', views: LISTS, place: 'lists' },
+  { order: 'page-down', keys: ['pagedown', 'space'], says: 'one page down', views: LISTS, place: 'lists' },
+  { order: 'top', keys: ['home', 'g'], says: 'to the first line', views: LISTS, place: 'lists' },
+  { order: 'bottom', keys: ['end', 'G'], says: 'to the last line', views: LISTS, place: 'lists' },
   {
     order: 'next-vault',
     keys: ['tab'],
     says: 'select the next vault',
     idle: ({ vaults }) => (vaults < 2 ? 'there is only one vault' : undefined),
   },
-  { order: 'back', keys: ['escape'], says: 'back to the dashboard', footer: 'back', views: LISTS },
+  {
+    order: 'back',
+    keys: ['escape'],
+    says: 'end the filter, else back to the dashboard',
+    footer: 'back',
+    views: LISTS,
+    place: 'lists',
+  },
   { order: 'help', keys: ['?'], says: 'show all keys', footer: 'help' },
   {
     order: 'quit',

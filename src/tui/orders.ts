@@ -1,45 +1,63 @@
 import type { Command } from '../model/command.ts';
 import { plural } from '../model/display.ts';
+import type { Setting } from '../model/settings-desk.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import { unknownKey } from './bindings.ts';
-import { type Binding, type View, BINDINGS, bindingOf } from './keys.ts';
+import { type Binding, type KeyContext, type View, BINDINGS, bindingOf } from './keys.ts';
+import { countOf, problemsOf, queueOf } from './lists.ts';
+import { type Typing, typeKey } from './typing.ts';
 
 /** What only the screen knows. */
 export interface Ui {
   readonly view: View;
-  /** The selected or topmost line of a list. */
+  /** The selected line of a list. */
   readonly line: number;
   readonly vault: number;
+  /** Lists show only lines with this text; empty shows all. */
+  readonly filter: string;
+  /** A line that is being typed. */
+  readonly typing?: Typing | undefined;
   /** One sentence for the user; gone with the next key. */
   readonly message: string;
   /** Times that `quit` was asked for. */
   readonly quits: number;
 }
 
-export const START: Ui = { view: 'dashboard', line: 0, vault: 0, message: '', quits: 0 };
+export const START: Ui = { view: 'dashboard', line: 0, vault: 0, filter: '', message: '', quits: 0 };
 
 export interface Around {
   readonly snapshot: Snapshot;
   readonly vaults: number;
   /** Lines of a page. */
   readonly page: number;
+  /** Of the selected vault; empty where they are not known. */
+  readonly settings: readonly Setting[];
 }
 
-/** What a key leads to: another Ui, and Commands for the selected vault's engine (`quit` goes to all). */
+/** What a key leads to: another Ui, and Commands for the selected vault's engine (`stop` goes to all). */
 export interface Led {
   readonly ui: Ui;
   readonly commands: readonly Command[];
+  /** A setting of the selected vault gets another value. */
+  readonly set?: { readonly name: string; readonly value: string };
 }
 
 /** The effect of one pressed key. Pure. */
 export function press(key: string, ui: Ui, around: Around): Led {
   const before = { ...ui, message: '' };
+  if (ui.typing !== undefined) return typed(key, ui.typing, before, around);
   const binding = bindingOf(key, ui.view);
-  if (binding === undefined) return { ui: { ...before, message: unknownKey(key) }, commands: [] };
-  const why = binding.idle?.({ snapshot: around.snapshot, vaults: around.vaults });
-  if (why !== undefined) return { ui: { ...before, message: why }, commands: [] };
+  if (binding === undefined) return led({ ...before, message: unknownKey(key) });
+  const why = binding.idle?.(contextOf(before, around));
+  if (why !== undefined) return led({ ...before, message: why });
   return obey(binding, before, around);
 }
+
+export const contextOf = (ui: Ui, around: Around): KeyContext => ({
+  snapshot: around.snapshot,
+  vaults: around.vaults,
+  lines: linesOf(ui, around),
+});
 
 function obey({ order }: Binding, ui: Ui, around: Around): Led {
   const { snapshot } = around;
@@ -48,31 +66,35 @@ function obey({ order }: Binding, ui: Ui, around: Around): Led {
       return led(ui, { command: snapshot.state === 'paused' ? 'resume' : 'pause' });
     case 'retry':
       return led({ ...ui, message: 'trying again' }, { command: 'retry' });
-    case 'retry-one': {
-      const path = [...snapshot.problems.keys()][Math.min(ui.line, snapshot.problems.size - 1)];
-      return path === undefined
-        ? led(ui)
-        : led({ ...ui, message: 'trying again' }, { command: 'retry', paths: [path] });
-    }
+    case 'retry-one':
+    case 'raise':
+    case 'skip':
+      return withPath(order, ui, snapshot);
+    case 'change':
+      return changed(ui, around.settings);
     case 'rescan':
       return led({ ...ui, message: 'scanning' }, { command: 'rescan' });
     case 'yes':
     case 'no':
       return led(ui, { command: 'consent', yes: order === 'yes' });
     case 'problems':
-    case 'log':
+    case 'activity':
+    case 'queue':
+    case 'plan':
+    case 'settings':
     case 'help':
-      return led({ ...ui, line: 0, view: ui.view === order ? 'dashboard' : order });
+      return led({ ...ui, line: 0, filter: '', view: ui.view === order ? 'dashboard' : order });
+    case 'filter':
+      return led({ ...ui, typing: { for: 'filter', text: ui.filter, before: ui.filter } });
     case 'back':
-      return led({ ...ui, line: 0, view: 'dashboard' });
+      return led(ui.filter === '' ? { ...ui, line: 0, view: 'dashboard' } : { ...ui, line: 0, filter: '' });
     case 'up':
-      return led(moved(ui, -1, snapshot));
     case 'down':
-      return led(moved(ui, 1, snapshot));
     case 'page-up':
-      return led(moved(ui, -around.page, snapshot));
     case 'page-down':
-      return led(moved(ui, around.page, snapshot));
+    case 'top':
+    case 'bottom':
+      return led(moved(ui, stepOf(order, around.page), around));
     case 'next-vault':
       return led({ ...ui, vault: (ui.vault + 1) % around.vaults, line: 0 });
     case 'quit':
@@ -84,15 +106,82 @@ function obey({ order }: Binding, ui: Ui, around: Around): Led {
 
 const led = (ui: Ui, ...commands: readonly Command[]): Led => ({ ui, commands });
 
-function moved(ui: Ui, by: number, snapshot: Snapshot): Ui {
-  const last = Math.max(0, linesOf(ui.view, snapshot) - 1);
-  return { ...ui, line: Math.max(0, Math.min(last, ui.line + by)) };
+/** What is done to the selected file. */
+function withPath(order: 'retry-one' | 'raise' | 'skip', ui: Ui, snapshot: Snapshot): Led {
+  const lines = order === 'retry-one' ? problemsOf(snapshot, ui.filter) : queueOf(snapshot, ui.filter);
+  const path = lines[Math.min(ui.line, lines.length - 1)]?.path;
+  if (path === undefined) return led(ui);
+  if (order === 'retry-one')
+    return led({ ...ui, message: 'trying again' }, { command: 'retry', paths: [path] });
+  if (order === 'raise') return led({ ...ui, message: 'goes first' }, { command: 'first', path });
+  return led({ ...ui, message: 'left out until it changes; P lists it' }, { command: 'skip', path });
 }
 
-function linesOf(view: View, { problems, recent }: Snapshot): number {
-  if (view === 'problems') return problems.size;
-  if (view === 'log') return recent.length;
-  return view === 'help' ? BINDINGS.length : 0;
+/** A choice goes to its next value; a text is typed. */
+function changed(ui: Ui, settings: readonly Setting[]): Led {
+  const setting = settings[Math.min(ui.line, settings.length - 1)];
+  if (setting === undefined) return led(ui);
+  const { change, name, value } = setting;
+  switch (change.kind) {
+    case 'no':
+      return led({ ...ui, message: change.instead });
+    case 'text':
+      return led({ ...ui, typing: { for: 'setting', text: value, before: value } });
+    case 'choice': {
+      const next = change.choices[(change.choices.indexOf(value) + 1) % change.choices.length];
+      return { ...led(ui), set: { name, value: next ?? change.choices[0] } };
+    }
+    default:
+      return change satisfies never;
+  }
+}
+
+function typed(key: string, typing: Typing, ui: Ui, around: Around): Led {
+  const result = typeKey(key, typing);
+  const filters = typing.for === 'filter';
+  switch (result.state) {
+    case 'on':
+      return led({
+        ...ui,
+        typing: result.typing,
+        ...(filters ? { filter: result.typing.text, line: 0 } : {}),
+      });
+    case 'dropped':
+      return led({ ...ui, typing: undefined, ...(filters ? { filter: typing.before, line: 0 } : {}) });
+    case 'done': {
+      const name = around.settings[Math.min(ui.line, around.settings.length - 1)]?.name;
+      const after = { ...ui, typing: undefined };
+      if (filters || name === undefined || result.text === typing.before) return led(after);
+      return { ...led(after), set: { name, value: result.text } };
+    }
+    default:
+      return result satisfies never;
+  }
+}
+
+type Step = 'up' | 'down' | 'page-up' | 'page-down' | 'top' | 'bottom';
+
+function stepOf(order: Step, page: number): number {
+  const steps = {
+    up: -1,
+    down: 1,
+    'page-up': -page,
+    'page-down': page,
+    top: Number.NEGATIVE_INFINITY,
+    bottom: Number.POSITIVE_INFINITY,
+  };
+  return steps[order];
+}
+
+function moved(ui: Ui, by: number, around: Around): Ui {
+  const last = Math.max(0, linesOf(ui, around) - 1);
+  return { ...ui, line: Math.max(0, Math.min(last, Math.min(last, ui.line) + by)) };
+}
+
+function linesOf({ view, filter }: Ui, { snapshot, settings }: Around): number {
+  if (view === 'help') return BINDINGS.length;
+  if (view === 'settings') return settings.length;
+  return countOf(view, snapshot, filter) ?? 0;
 }
 
 /** What ending waits for; empty before `quit` was asked for. `underWay`: transfers of all vaults. */

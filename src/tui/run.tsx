@@ -1,5 +1,7 @@
 import type { EngineHandle } from '../model/command.ts';
+import type { ModeKind } from '../model/mode.ts';
 import type { Clock } from '../model/ports.ts';
+import type { SettingsDesk } from '../model/settings-desk.ts';
 import { ScreenStore } from './store.ts';
 
 /** One vault on the screen; the handle is an engine in this process or at the other end of a socket. */
@@ -8,10 +10,11 @@ export interface ScreenVault {
   readonly title: string;
   /** `s3://BUCKET/PREFIX`. */
   readonly target: string;
-  readonly mode: string;
+  readonly mode: ModeKind;
   /** Name of the key, empty where there is none. */
   readonly key: string;
   readonly handle: EngineHandle;
+  readonly settings?: SettingsDesk;
 }
 
 export interface ScreenOptions {

@@ -1,35 +1,19 @@
 /** The screen as people read it: whole frames at 80×24, driven by the bindings table. */
-import { render } from 'ink';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import type { EventBody, TransferFacts } from '../../src/model/event.ts';
+import type { EventBody } from '../../src/model/event.ts';
 import { EMPTY_TOTALS } from '../../src/model/plan.ts';
-import { App } from '../../src/tui/app.tsx';
-import { BINDINGS } from '../../src/tui/keys.ts';
+import type { Setting } from '../../src/model/settings-desk.ts';
+import { BINDINGS, VIEWS } from '../../src/tui/keys.ts';
 import { colour } from '../../src/tui/parts.tsx';
 import { runScreen } from '../../src/tui/run.tsx';
-import { ScreenStore } from '../../src/tui/store.ts';
 import { ManualClock } from '../support/manual-clock.ts';
+import { Stage, done, facts, failed } from './stage.tsx';
 import { FakeHandle, FakeStdin, FakeStdout } from './terminal.ts';
 
 const START = Date.UTC(2026, 10, 24, 12, 4, 29);
-const KEYS: { readonly [name: string]: string } = {
-  escape: '\u001b',
-  return: '\r',
-  up: '\u001b[A',
-  down: '\u001b[B',
-  pageup: '\u001b[5~',
-  pagedown: '\u001b[6~',
-  tab: '\t',
-  space: ' ',
-  'ctrl+c': '\u0003',
-};
-
 let clock: ManualClock;
 let handle: FakeHandle;
-let stdout: FakeStdout;
-let stdin: FakeStdin;
-let store: ScreenStore;
-let screen: ReturnType<typeof render>;
+let stage: Stage;
 
 function open(
   columns = 80,
@@ -37,85 +21,12 @@ function open(
   note?: string,
   more: { vaults?: number; spoken?: boolean } = {},
 ): void {
-  stdout = new FakeStdout(columns, rows);
-  stdin = new FakeStdin();
-  store = new ScreenStore(handle, clock);
-  const vaults = Array.from({ length: more.vaults ?? 1 }, (_, at) => ({
-    title: at === 0 ? '~/Documents' : `~/Folder-${at}`,
-    target: 's3://acme-vault/docs/',
-    mode: 'client',
-    key: 'key laptop',
-    handle,
-  }));
-  const stores = vaults.map(() => store);
-  screen = render(<App vaults={vaults} stores={stores} {...(note === undefined ? {} : { note })} />, {
-    stdout: stdout as unknown as NodeJS.WriteStream,
-    stdin: stdin as unknown as NodeJS.ReadStream,
-    debug: true,
-    isScreenReaderEnabled: more.spoken ?? false,
-    interactive: true,
-    exitOnCtrlC: false,
-    patchConsole: false,
-  });
+  stage = new Stage(clock, { columns, rows, ...(note === undefined ? {} : { note }), ...more }, handle);
 }
 
-/** In debug mode Ink writes every frame whole; what else it writes are control sequences. */
-const frames = (): readonly string[] => stdout.written.filter((text) => text.includes(' s3vault'));
-
-/** The last frame, once all that was emitted is shown. */
-async function frame(): Promise<string> {
-  clock.advance(50);
-  await screen.waitUntilRenderFlush();
-  // eslint-disable-next-line no-control-regex
-  return (frames().at(-1) ?? '').replaceAll(/\u001b\[[0-9;]*m/g, '');
-}
-
-/** Presses a key of the bindings table by its name and waits until it has led to something. */
-async function press(key: string): Promise<string> {
-  const progress = () => frames().length + handle.commands.length;
-  const before = progress();
-  stdin.press(KEYS[key] ?? key);
-  await vi.waitUntil(() => progress() > before, { timeout: 2_000, interval: 1 });
-  return frame();
-}
-
-const facts = (id: number, path: string, bytes: number): TransferFacts => ({
-  id,
-  path,
-  key: `docs/${path}`,
-  direction: 'up',
-  bytes,
-  mode: 'client',
-});
-const proof = {
-  mode: 'client',
-  format: 'V3',
-  key: 'a3f941c077be0011',
-  checksum: { algorithm: 'crc32', value: 'AAAAAA==' },
-} as const;
-const done = (id: number, path: string, bytes: number): EventBody => ({
-  event: 'transfer.done',
-  ...facts(id, path, bytes),
-  versionId: '3LgXyz',
-  proof,
-  attempts: 1,
-  ms: 5,
-  result: 'written',
-});
-const failed = (id: number, path: string): EventBody => ({
-  event: 'transfer.failed',
-  ...facts(id, path, 5),
-  versionId: null,
-  proof: null,
-  attempts: 1,
-  ms: 5,
-  error: {
-    code: 'unreadable',
-    message: `${path} cannot be read: permission denied`,
-    hint: 'check its owner',
-  },
-  again: false,
-});
+const frame = (): Promise<string> => stage.frame();
+const press = (key: string): Promise<string> => stage.press(key);
+const frames = (): readonly string[] => stage.frames;
 
 beforeEach(() => {
   vi.stubEnv('TZ', 'UTC');
@@ -124,8 +35,7 @@ beforeEach(() => {
 });
 
 afterEach(() => {
-  screen.unmount();
-  store.close();
+  stage.close();
   vi.unstubAllEnvs();
 });
 
@@ -178,7 +88,7 @@ describe('the dashboard at 80×24', () => {
 
 
       ────────────────────────────────────────────────────────────────────────────────
-       p pause  P problems 1  l log                                    ? help  q quit"
+       p pause  P problems 1  a activity  t queue  v plan  e settings  ? help  q quit"
     `);
   });
 
@@ -211,7 +121,7 @@ describe('the dashboard at 80×24', () => {
 
        demo: the files change by themselves; q quits
       ────────────────────────────────────────────────────────────────────────────────
-       p pause  P problems  l log                                      ? help  q quit"
+       p pause  P problems  a activity  t queue  v plan  e settings    ? help  q quit"
     `);
   });
 
@@ -242,7 +152,7 @@ describe('the dashboard at 80×24', () => {
 
 
       ────────────────────────────────────────────────────────────────────────────────
-       p pause  P problems  l log                                      ? help  q quit"
+       p pause  P problems  a activity  t queue  v plan  e settings    ? help  q quit"
     `);
     clock.advance(5_000);
     expect(await frame()).toContain('… offline, trying again in 3 s');
@@ -313,7 +223,7 @@ describe('the dashboard at 80×24', () => {
 
        ! Remove 1,240 of 2,000 files in the bucket?                        y yes n no
       ────────────────────────────────────────────────────────────────────────────────
-       p pause  P problems  l log                                      ? help  q quit"
+       p pause  P problems  a activity  t queue  v plan  e settings    ? help  q quit"
     `);
     await press('y');
     expect(handle.commands).toEqual([{ command: 'consent', yes: true }]);
@@ -439,7 +349,7 @@ describe('what names can do', () => {
     open();
     sending();
     await frame();
-    stdout.resize(50, 12);
+    stage.stdout.resize(50, 12);
     await vi.waitUntil(() => (frames().at(-1) ?? '').split('\n').length <= 12, {
       timeout: 2_000,
       interval: 1,
@@ -486,7 +396,7 @@ describe('keys', () => {
 
 
       ────────────────────────────────────────────────────────────────────────────────
-       p pause  P problems 2  l log  enter try again  esc back         ? help  q quit"
+       enter try again  / filter  esc back  p pause  P problems 2      ? help  q quit"
     `);
     await press('down');
     await press('return');
@@ -505,7 +415,7 @@ describe('keys', () => {
   });
 
   test('help shows every binding of the table', async () => {
-    open(100, 30);
+    open(100, 40);
     await frame();
     const shown = await press('?');
     for (const { says } of BINDINGS) expect(shown).toContain(says);
@@ -514,16 +424,21 @@ describe('keys', () => {
   test('every binding leads somewhere in every view where it is said to work', async () => {
     const { press: lead, START: ui } = await import('../../src/tui/orders.ts');
     handle.emit(failed(1, 'a'), { event: 'consent', reason: { kind: 'many-removals', removals: 9, of: 10 } });
-    const around = { snapshot: handle.snapshot(), vaults: 2, page: 5 };
+    handle.emit({ event: 'queue', waiting: 1, next: [{ kind: 'put', path: 'q', bytes: 1, reason: 'new' }] });
+    const settings: readonly Setting[] = [
+      { name: 'a', says: 'a', value: 'x', change: { kind: 'choice', choices: ['x', 'y'] } },
+    ];
+    const around = { snapshot: handle.snapshot(), vaults: 2, page: 5, settings };
     for (const { order, keys, views } of BINDINGS) {
-      for (const view of views ?? (['dashboard', 'problems', 'log', 'help'] as const)) {
+      for (const view of views ?? VIEWS) {
         for (const key of keys) {
-          const led = lead(key, { ...ui, view, line: view === 'problems' ? 0 : 1 }, around);
-          const moved =
-            JSON.stringify(led.ui) !== JSON.stringify({ ...ui, view, line: view === 'problems' ? 0 : 1 });
+          const before = { ...ui, view, line: view === 'help' ? 1 : 0 };
+          const led = lead(key, before, around);
+          const moved = JSON.stringify(led.ui) !== JSON.stringify(before);
           // The lists of this test have one line.
-          const still = /up|down/.test(order) && view !== 'help';
-          expect(led.commands.length > 0 || moved || still, `${order} in ${view}`).toBe(true);
+          const still = /up|down|top|bottom/.test(order) && view !== 'help';
+          const leads = led.commands.length > 0 || led.set !== undefined || moved || still;
+          expect(leads, `${order} in ${view}`).toBe(true);
           expect(led.ui.message).not.toContain('does nothing');
         }
       }
@@ -532,7 +447,7 @@ describe('keys', () => {
   });
 
   test('no key means two things in one view', () => {
-    for (const view of ['dashboard', 'problems', 'log', 'help'] as const) {
+    for (const view of VIEWS) {
       const keys = BINDINGS.filter(({ views }) => views?.includes(view) ?? true).flatMap(
         (binding) => binding.keys,
       );
@@ -547,28 +462,28 @@ describe('keys', () => {
     expect(await press('?')).toMatchInlineSnapshot(`
       " s3vault                                                                1 vault
       ────────────────────────────────────────────────────────────────────────────────
-       KEYS                                                             esc goes back
+       KEYS                                                 more below; esc goes back
          p                 pause, and go on
          P                 show the problems, each with what to do
-         l                 show what happened
+         a, l              show what happened, newest first
+         t                 show what waits, and change its order
+         v                 show the plan: counts, requests, cost, removals
+         e                 show and change the settings of the vault
          r                 try all that failed again now
          enter             try the selected file again now (in problems)
+         enter, f          send the selected file first (in queue)
+         x                 leave the selected file out until it changes (in queue)
+         enter             change the selected setting (in settings)
          s                 scan the folder now
          y                 agree to what is asked
          n                 refuse what is asked
-         ↑, k              one line up (in problems, log, help)
-         ↓, j              one line down (in problems, log, help)
-         pageup            one page up (in problems, log, help)
-         pagedown, space   one page down (in problems, log, help)
-         tab               select the next vault
-         esc               back to the dashboard (in problems, log, help)
-         ?                 show all keys
-         q, ctrl+c         quit once what is under way has ended; again: at once
-
-
+         /                 show only lines with a text (in long lists)
+         ↑, k              one line up (in lists)
+         ↓, j              one line down (in lists)
+         pageup            one page up (in lists)
 
       ────────────────────────────────────────────────────────────────────────────────
-       p pause  P problems  l log  esc back                            ? help  q quit"
+       esc back  p pause  P problems  a activity  t queue  v plan      ? help  q quit"
     `);
   });
 
@@ -588,7 +503,7 @@ describe('keys', () => {
   test('a doubled key that comes at once counts twice', async () => {
     open();
     await frame();
-    stdin.press('qq');
+    stage.stdin.press('qq');
     await vi.waitUntil(() => handle.commands.length === 2, { timeout: 2_000, interval: 1 });
     expect(handle.commands).toEqual([{ command: 'stop' }, { command: 'stop' }]);
   });
@@ -597,8 +512,8 @@ describe('keys', () => {
     open();
     handle.emit({ event: 'consent', reason: { kind: 'many-removals', removals: 9, of: 10 } });
     await frame();
-    stdin.press('\u001b[200~y\u001b[201~');
-    stdin.press('yes');
+    stage.stdin.press('\u001b[200~y\u001b[201~');
+    stage.stdin.press('yes');
     await press('p');
     expect(handle.commands).toEqual([{ command: 'pause' }]);
   });
@@ -612,22 +527,22 @@ test('a flood of events is drawn few times', async () => {
     for (let n = 0; n < 1_000; n++) handle.hear(done(burst * 1_000 + n, `f${n}`, 1));
   }
   clock.advance(50);
-  await screen.waitUntilRenderFlush();
+  await stage.screen.waitUntilRenderFlush();
   expect(frames().length - before).toBeLessThanOrEqual(2);
-  expect(store.get().snapshot.done.files).toBe(100_000);
+  expect(stage.store.get().snapshot.done.files).toBe(100_000);
 });
 
 test('a flood of events is published every 50 ms at most', () => {
   open();
   let published = 0;
-  store.subscribe(() => published++);
+  stage.store.subscribe(() => published++);
   for (let burst = 0; burst < 200; burst++) {
     for (let n = 0; n < 500; n++) handle.emit(done(burst * 500 + n, `f${n}`, 1));
     clock.advance(5);
   }
   clock.advance(50);
   expect(published).toBeLessThanOrEqual((200 * 5) / 50 + 2);
-  expect(store.get().snapshot.done.files).toBe(100_000);
+  expect(stage.store.get().snapshot.done.files).toBe(100_000);
 }, 30_000);
 
 describe('the terminal', () => {

@@ -1,0 +1,289 @@
+import { Box, Text } from 'ink';
+import type { ReactNode } from 'react';
+import { costOf, aboutDollars } from '../model/cost.ts';
+import { formatBytes, plural } from '../model/display.ts';
+import type { ModeKind } from '../model/mode.ts';
+import type { PlannedLine } from '../model/plan.ts';
+import type { Setting } from '../model/settings-desk.ts';
+import type { Problem, RecentLine, Snapshot } from '../model/snapshot.ts';
+import { RecentRow, remarkCells } from './dashboard.tsx';
+import { activityOf, planOf, problemsOf, queueOf } from './lists.ts';
+import { shownName } from './names.ts';
+import { Cell, Fixed, Gap, Heading, Line, Name, colour } from './parts.tsx';
+import { windowOf } from './rows.ts';
+import { type Typing, shownTyping } from './typing.ts';
+import { aboutPath, actionWord, clockTime, proofLine, reasonWord } from './words.ts';
+
+export interface ListProps {
+  readonly selected: number;
+  readonly filter: string;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** Lines with one selected, and below them what there is to say of that one. */
+function List<T>({
+  title,
+  remark,
+  lines,
+  selected,
+  height,
+  details,
+  row,
+  more,
+}: {
+  readonly title: string;
+  readonly remark: string;
+  readonly lines: readonly T[];
+  readonly selected: number;
+  readonly height: number;
+  /** Lines for `more`. */
+  readonly details: number;
+  readonly row: (line: T, chosen: boolean, at: number) => ReactNode;
+  readonly more?: (line: T) => ReactNode;
+}): ReactNode {
+  const at = Math.max(0, Math.min(selected, lines.length - 1));
+  const current = lines[at];
+  const below = current === undefined || more === undefined ? 0 : Math.min(details, Math.max(0, height - 3));
+  const { from, to } = windowOf(at, lines.length, height - 1 - below);
+  return (
+    <Box flexDirection="column" height={height} overflow="hidden">
+      <Heading title={title} remark={remark} />
+      {lines.slice(from, to).map((line, n) => row(line, from + n === at, from + n))}
+      {current !== undefined && more !== undefined && (
+        <Box flexDirection="column" height={below} overflow="hidden" paddingX={1} flexShrink={0}>
+          <Text> </Text>
+          {more(current)}
+        </Box>
+      )}
+    </Box>
+  );
+}
+
+/** `3 of 12`, or how many lines the filter leaves. */
+function placeOf(selected: number, count: number, filter: string, none: string): string {
+  if (count === 0) return filter === '' ? none : 'no line fits the filter';
+  return `${Math.min(selected, count - 1) + 1} of ${count}`;
+}
+
+const titled = (title: string, filter: string): string =>
+  filter === '' ? title : `${title}  /${shownName(filter)}`;
+
+/** The mark of the selected line. */
+function Mark({ chosen, sign = ' ' }: { readonly chosen: boolean; readonly sign?: string }): ReactNode {
+  return (
+    <Fixed>
+      <Text bold={chosen}>{chosen ? ' ▶ ' : ` ${sign} `}</Text>
+    </Fixed>
+  );
+}
+
+/** Each problem in one line; the selected one with its whole message and what to do. */
+export function Problems({ snapshot, ...place }: ListProps & { readonly snapshot: Snapshot }): ReactNode {
+  const lines = problemsOf(snapshot, place.filter);
+  return (
+    <List<Problem>
+      {...place}
+      title={titled('PROBLEMS', place.filter)}
+      remark={placeOf(place.selected, lines.length, place.filter, 'none')}
+      lines={lines}
+      details={5}
+      row={(problem, chosen) => (
+        <Line key={problem.path}>
+          <Fixed>
+            <Text {...colour('yellow')}>{chosen ? ' ▶ ' : ' ! '}</Text>
+          </Fixed>
+          <Name text={`${shownName(problem.path)}: ${shownName(aboutPath(problem.message, problem.path))}`} />
+          <Fixed>
+            <Text>
+              {problem.again ? '  trying again' : ''} {clockTime(problem.time)}{' '}
+            </Text>
+          </Fixed>
+        </Line>
+      )}
+      more={(problem) => (
+        <>
+          <Text wrap="wrap">{shownName(problem.message)}</Text>
+          {problem.hint !== undefined && <Text wrap="wrap">→ {shownName(problem.hint)}</Text>}
+        </>
+      )}
+    />
+  );
+}
+
+/** What happened, newest first; the selected line with its proof. */
+export function Activity({ snapshot, ...place }: ListProps & { readonly snapshot: Snapshot }): ReactNode {
+  const lines = activityOf(snapshot, place.filter);
+  return (
+    <List<RecentLine>
+      {...place}
+      title={titled('ACTIVITY', place.filter)}
+      remark={placeOf(place.selected, lines.length, place.filter, 'nothing yet')}
+      lines={lines}
+      details={4}
+      row={(line, chosen, at) => (
+        <RecentRow key={at} line={line} chosen={chosen} remark={remarkCells(lines, place.width)} />
+      )}
+      more={(line) => (
+        <>
+          <Text wrap="wrap">{shownName(line.path)}</Text>
+          <Text wrap="wrap">{shownName(line.message ?? proofLine(line))}</Text>
+        </>
+      )}
+    />
+  );
+}
+
+function plannedRow(line: PlannedLine, chosen: boolean, at: number): ReactNode {
+  const { sign, word } = actionWord(line.kind);
+  return (
+    <Line key={at}>
+      <Mark chosen={chosen} sign={sign} />
+      <Name text={shownName(line.path)} />
+      <Cell width={9} end>
+        {line.bytes === 0 ? '' : formatBytes(line.bytes)}
+      </Cell>
+      <Gap cells={2} />
+      <Cell width={28}>{`${word}: ${reasonWord(line.reason)}`}</Cell>
+    </Line>
+  );
+}
+
+/** What waits for a slot, in the order in which it gets one. */
+export function Queue({ snapshot, ...place }: ListProps & { readonly snapshot: Snapshot }): ReactNode {
+  const lines = queueOf(snapshot, place.filter);
+  const { plan, done, active, queue } = snapshot;
+  const planned = plan.put + plan.get + plan.removeRemote + plan.removeLocal;
+  const waiting = Math.max(queue.waiting, planned - done.files - active.size);
+  const all = waiting > lines.length ? `, ${plural(waiting, 'file')} wait in all` : '';
+  return (
+    <List<PlannedLine>
+      {...place}
+      title={titled('QUEUE', place.filter)}
+      remark={
+        placeOf(place.selected, lines.length, place.filter, 'nothing waits') + (lines.length > 0 ? all : '')
+      }
+      lines={lines}
+      details={0}
+      row={plannedRow}
+    />
+  );
+}
+
+/** Counts, bytes, requests and cost of the Plan; the lines of one that waits for an answer. */
+export function PlanView({
+  snapshot,
+  mode,
+  ...place
+}: ListProps & { readonly snapshot: Snapshot; readonly mode: ModeKind }): ReactNode {
+  const { consent } = snapshot;
+  const totals = consent?.kind === 'plan-review' ? consent.totals : snapshot.plan;
+  const { requests, kms, dollars } = costOf(totals, mode);
+  const counts: readonly (readonly [number, string])[] = [
+    [totals.put, 'to send'],
+    [totals.get, 'to fetch'],
+    [totals.removeRemote, 'to remove in the bucket'],
+    [totals.removeLocal, 'to remove here'],
+    [totals.conflict, 'in conflict'],
+    [totals.skip, 'left out'],
+  ];
+  const shown = counts.filter(([count]) => count > 0);
+  const lines = planOf(snapshot, place.filter);
+  const kmsWords = kms === 0 ? '' : ` and ${kms.toLocaleString()} of KMS`;
+  const head = Math.max(1, shown.length) + 5;
+  return (
+    <Box flexDirection="column" height={place.height} overflow="hidden">
+      <Heading title="PLAN" remark={consent === null ? 'nothing waits for an answer' : 'waits for y or n'} />
+      {shown.length === 0 && (
+        <Line>
+          <Gap cells={3} />
+          <Name text="nothing to do" />
+        </Line>
+      )}
+      {shown.map(([count, words]) => (
+        <Line key={words}>
+          <Cell width={18} end>
+            {count.toLocaleString()}
+          </Cell>
+          <Gap cells={1} />
+          <Name text={`${count === 1 ? 'file' : 'files'} ${words}`} />
+        </Line>
+      ))}
+      {[
+        [formatBytes(totals.bytes), 'to move'],
+        [requests.toLocaleString(), `requests${kmsWords}`],
+        [aboutDollars(dollars), 'on Amazon S3 (us-east-1, Standard)'],
+      ].map(([amount, words = '']) => (
+        <Line key={words}>
+          <Cell width={18} end>
+            {amount}
+          </Cell>
+          <Gap cells={1} />
+          <Name text={words} />
+        </Line>
+      ))}
+      <Line>
+        <Text> </Text>
+      </Line>
+      {lines.length > 0 && (
+        <List<PlannedLine>
+          {...place}
+          height={Math.max(1, place.height - head)}
+          title={titled(consent?.kind === 'many-removals' ? 'REMOVALS' : 'LINES', place.filter)}
+          remark={placeOf(place.selected, lines.length, place.filter, '') + moreOf(consent)}
+          lines={lines}
+          details={0}
+          row={plannedRow}
+        />
+      )}
+    </Box>
+  );
+}
+
+/** Said where not all lines of a Plan are listed. */
+function moreOf(consent: Snapshot['consent']): string {
+  if (consent?.kind !== 'many-removals') return '';
+  const listed = consent.first?.length ?? 0;
+  return listed < consent.removals ? `, the first of ${consent.removals.toLocaleString()}` : '';
+}
+
+/** The settings of the selected vault; one that is typed shows what is typed. */
+export function Settings({
+  settings,
+  typing,
+  ...place
+}: Omit<ListProps, 'filter'> & {
+  readonly settings: readonly Setting[];
+  readonly typing: Typing | undefined;
+}): ReactNode {
+  return (
+    <List<Setting>
+      {...place}
+      title="SETTINGS"
+      remark={settings.length === 0 ? 'not known here' : 'esc goes back'}
+      lines={settings}
+      details={3}
+      row={(setting, chosen) => (
+        <Line key={setting.name}>
+          <Mark chosen={chosen} />
+          <Cell width={34}>{setting.says}</Cell>
+          <Name text={chosen && typing?.for === 'setting' ? shownTyping(typing) : shownName(setting.value)} />
+        </Line>
+      )}
+      more={({ change }) => <Text wrap="wrap">{changeWords(change)}</Text>}
+    />
+  );
+}
+
+function changeWords(change: Setting['change']): string {
+  switch (change.kind) {
+    case 'choice':
+      return `enter: the next of ${change.choices.join(', ')}`;
+    case 'text':
+      return `enter: type another, like ${change.example}`;
+    case 'no':
+      return change.instead;
+    default:
+      return change satisfies never;
+  }
+}
