@@ -63,13 +63,11 @@ async function capture(home: string): Promise<string> {
       AWS_SECRET_ACCESS_KEY: server.credentials.secretAccessKey,
       AWS_REGION: server.region,
     };
-    const words = [
-      ...['env', '-i', ...Object.entries(variables).map(([name, value]) => `${name}=${value}`)],
-      ...[process.execPath, join(TOP, 'dist', 'main.js'), 'sync', join(home, 'Documents')],
-      ...['--to', `s3://${BUCKET}/docs`, '--endpoint', server.url, '--ca-bundle', join(home, 'ca.pem')],
-      ...['--key', 'laptop', '--key-store', 'command', '--key-command', `cat ${join(home, 'key')}`],
-      ...['--limit-upload', '8M'],
-    ];
+    const given = Object.entries(variables).map(([name, value]) => `${name}=${value}`);
+    const to = ['--to', `s3://${BUCKET}/docs`, '--endpoint', server.url, '--ca-bundle', join(home, 'ca.pem')];
+    const key = ['--key', 'laptop', '--key-store', 'command', '--key-command', `cat ${join(home, 'key')}`];
+    const program = [process.execPath, join(TOP, 'dist', 'main.js'), 'sync', join(home, 'Documents')];
+    const words = ['env', '-i', ...given, ...program, ...to, ...key, '--limit-upload', '8M'];
     const line = words.map((word) => `'${word}'`).join(' ');
     tmux('-f', '/dev/null', 'new-session', '-d', '-x', '80', '-y', '24', line);
     return await shows(/\d MB\/s .*[▂▃▄▅▆▇█](?:.*\n)*.*↑ photos.*[█]{3,}░+ +[1-9]\d %/);

@@ -2,6 +2,7 @@ import type { EngineHandle } from '../model/command.ts';
 import type { ModeKind } from '../model/mode.ts';
 import type { Clock } from '../model/ports.ts';
 import type { SettingsDesk } from '../model/settings-desk.ts';
+import { Pacer } from './pacer.ts';
 import { ScreenStore } from './store.ts';
 
 /** One vault on the screen; the handle is an engine in this process or at the other end of a socket. */
@@ -27,8 +28,8 @@ export interface ScreenOptions {
   readonly stdin?: NodeJS.ReadStream;
 }
 
-/** Frames a second at most: calm, and cheap over SSH. */
-const MAX_FPS = 10;
+/** What happens is drawn ten times a second at most (`Pacer`); the rest is for keys, which are drawn at once. */
+const MAX_FPS = 30;
 
 /**
  * Shows vaults until all of their engines have ended. The terminal is as before afterwards, however it ends: Ink puts it
@@ -41,7 +42,8 @@ export async function runScreen(options: ScreenOptions): Promise<void> {
     import('./app.tsx'),
     import('react'),
   ]);
-  const stores = vaults.map(({ handle }) => new ScreenStore(handle, clock));
+  const pacer = new Pacer(clock);
+  const stores = vaults.map(({ handle }) => new ScreenStore(handle, clock, pacer));
   const app = createElement(App, { vaults, stores, ...(note === undefined ? {} : { note }) });
   const screen = render(app, {
     alternateScreen: true,

@@ -3,6 +3,7 @@ import type { Event } from '../model/event.ts';
 import type { Clock } from '../model/ports.ts';
 import { type Snapshot, foldAll } from '../model/snapshot.ts';
 import { Meter } from './meter.ts';
+import { Pacer } from './pacer.ts';
 
 /** What the screen shows of one vault. A new object each time it is published. */
 export interface Shown {
@@ -17,16 +18,14 @@ export interface Shown {
   readonly throttled: boolean;
 }
 
-/** Events wait so long before they are shown together. */
-const PUBLISH_MS = 50;
 /** The speed falls and the wait runs out while nothing happens: they are looked at so often. */
 const BEAT_MS = 1_000;
 /** No Event says that a throttle is over: after so long without another it is. */
 const THROTTLED_MS = 30_000;
 
 /**
- * One vault's Events folded for React (`useSyncExternalStore`). However many come, the screen hears of them every
- * 50 ms at most.
+ * One vault's Events folded for React (`useSyncExternalStore`). However many come, the screen hears of them as often as
+ * the Pacer lets it; stores that share one are shown together.
  */
 export class ScreenStore {
   readonly #clock: Clock;
@@ -36,12 +35,14 @@ export class ScreenStore {
   #retryAt: number | undefined;
   #throttledUntil = 0;
   #shown: Shown;
-  #cancelPublish: (() => void) | undefined;
+  readonly #pacer: Pacer;
+  readonly #publish = (): void => this.#publishNow();
   #cancelBeat: (() => void) | undefined;
   readonly #unsubscribe: () => void;
 
-  constructor(handle: Pick<EngineHandle, 'subscribe' | 'snapshot'>, clock: Clock) {
+  constructor(handle: Pick<EngineHandle, 'subscribe' | 'snapshot'>, clock: Clock, pacer = new Pacer(clock)) {
     this.#clock = clock;
+    this.#pacer = pacer;
     const first = handle.snapshot();
     if (first.retryIn !== null) this.#retryAt = clock.ticks() + first.retryIn;
     this.#shown = this.#show(first);
@@ -58,7 +59,7 @@ export class ScreenStore {
 
   close(): void {
     this.#unsubscribe();
-    this.#cancelPublish?.();
+    this.#pacer.drop(this.#publish);
     this.#cancelBeat?.();
   }
 
@@ -68,11 +69,10 @@ export class ScreenStore {
       this.#retryAt = event.retryIn === undefined ? undefined : this.#clock.ticks() + event.retryIn;
     }
     if (event.event === 'throttle') this.#throttledUntil = this.#clock.ticks() + THROTTLED_MS;
-    this.#cancelPublish ??= this.#clock.after(PUBLISH_MS, () => this.#publish());
+    this.#pacer.soon(this.#publish);
   }
 
-  #publish(): void {
-    this.#cancelPublish = undefined;
+  #publishNow(): void {
     const events = this.#waiting;
     this.#waiting = [];
     this.#shown = this.#show(foldAll(this.#shown.snapshot, events));

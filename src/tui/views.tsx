@@ -193,7 +193,7 @@ export function PlanView({
   const head = Math.max(1, shown.length) + 5;
   return (
     <Box flexDirection="column" height={place.height} overflow="hidden">
-      <Heading title="PLAN" remark={consent === null ? 'nothing waits for an answer' : 'waits for y or n'} />
+      <Heading title="PLAN" remark={planState(snapshot)} />
       {shown.length === 0 && (
         <Line>
           <Gap cells={3} />
@@ -211,7 +211,7 @@ export function PlanView({
       ))}
       {[
         [formatBytes(totals.bytes), 'to move'],
-        [requests.toLocaleString(), `requests${kmsWords}`],
+        [requests.toLocaleString(), `${requests === 1 ? 'request' : 'requests'}${kmsWords}`],
         [aboutDollars(dollars), 'on Amazon S3 (us-east-1, Standard)'],
       ].map(([amount, words = '']) => (
         <Line key={words}>
@@ -238,6 +238,11 @@ export function PlanView({
       )}
     </Box>
   );
+}
+
+function planState({ consent, state }: Snapshot): string {
+  if (consent !== null) return 'waits for y or n';
+  return state === 'idle' || state === 'stopped' ? 'the last one: done' : 'under way';
 }
 
 /** Said where not all lines of a Plan are listed. */

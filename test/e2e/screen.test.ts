@@ -1,115 +1,175 @@
-/** The screen of the built program in a real terminal, on the embedded server. */
-import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+/** The screen of the built program in a real terminal, on the embedded server and on Ceph RGW. */
+import { GetObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { Agent } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import widthOf from 'string-width';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type EmbeddedServer, startEmbedded } from '../../src/embedded/server.ts';
+import { BINDINGS, type Order } from '../../src/tui/keys.ts';
+import { describeRgw, rgw } from '../rgw.ts';
 import { openIndependently } from '../support/independent-open.ts';
 import { Terminal, describeTerminal } from '../terminal.ts';
-import { MAIN, Machine } from './harness.ts';
+import { expectGolden } from './golden.ts';
+import { type Endpoint, MAIN, Machine } from './harness.ts';
 
-describeTerminal('sync DIR on a terminal', () => {
-  let server: EmbeddedServer;
-  let folder: string;
-  let machine: Machine;
-  let terminal: Terminal;
+/** How tmux calls the keys of the bindings table. */
+const TMUX: { readonly [key: string]: string } = {
+  return: 'Enter',
+  escape: 'Escape',
+  down: 'Down',
+  '/': '/',
+};
+const keyOf = (order: Order): string => {
+  const key = BINDINGS.find((binding) => binding.order === order)?.keys[0] ?? '';
+  return TMUX[key] ?? key;
+};
 
-  beforeAll(async () => {
-    folder = mkdtempSync(join(tmpdir(), 's3vault-screen-'));
-    server = await startEmbedded({});
-    server.createBucket('screen-bucket');
-    writeFileSync(join(folder, 'ca.pem'), server.caPem);
+interface Store {
+  readonly endpoint: Endpoint;
+  readonly bucket: string;
+}
+
+/** As long as the names of the real store's buckets: the screen is laid out the same. */
+const BUCKET = 'screen-0123456';
+
+let machine: Machine;
+let terminal: Terminal;
+
+/** Opens a terminal with the program on it. */
+function start(store: Store, columns: number, rows: number, prefix: string): void {
+  machine = new Machine(store.endpoint);
+  machine.write('notes/meeting.md', 'minutes');
+  machine.write('odd\n\u001b[31mname.txt', 'x');
+  const assignments = Object.entries(machine.env()).map(([name, value]) => `${name}='${value ?? ''}'`);
+  const to = ['--to', `s3://${store.bucket}/${prefix}`];
+  // One at a time, so that what is shown comes in one order.
+  const args = ['sync', machine.root, ...to, ...machine.keyArgs, ...machine.remoteArgs, '--transfers', '1'];
+  const words = [process.execPath, MAIN, ...args].map((word) => `'${word}'`);
+  const script = join(machine.home, 'start.sh');
+  writeFileSync(
+    script,
+    `env -i TERM="$TERM" LANG=C.UTF-8 ${assignments.join(' ')} ${words.join(' ')}\necho "exit $?"\n`,
+  );
+  terminal = new Terminal(columns, rows);
+  terminal.run(`clear; echo before; sh ${script}`);
+}
+
+/** Plaintext of what is stored, by code of its own; empty where there is nothing. */
+async function stored({ endpoint, bucket }: Store, key: string): Promise<string> {
+  const { accessKeyId, secretAccessKey, region } = endpoint;
+  const client = new S3Client({
+    endpoint: endpoint.endpoint,
+    region,
+    forcePathStyle: true,
+    credentials: { accessKeyId, secretAccessKey },
+    requestHandler: { httpsAgent: new Agent({ ca: readFileSync(endpoint.caFile) }) },
   });
+  try {
+    const { Metadata = {}, Body } = await client.send(new GetObjectCommand({ Bucket: bucket, Key: key }));
+    const bytes = Buffer.from((await Body?.transformToByteArray()) ?? []);
+    return openIndependently(machine.key, Metadata, bytes).toString();
+  } catch (thrown) {
+    if ((thrown as Error).name === 'NoSuchKey') return '';
+    throw thrown;
+  } finally {
+    client.destroy();
+  }
+}
+
+async function becomes(store: Store, key: string, text: string): Promise<void> {
+  for (let turn = 0; turn < 100; turn++) {
+    if ((await stored(store, key)) === text) return;
+    // The screen is asked in between: what is waited for is the program.
+    await terminal.shows(/s3vault/);
+  }
+  expect(await stored(store, key)).toBe(text);
+}
+
+const fits = (columns: number) => (screen: string) =>
+  screen.split('\n').every((line) => widthOf(line) <= columns);
+
+function screenSuite(storeOf: () => Store, name: string): void {
   afterEach(() => {
     terminal.close();
     machine.remove();
   });
-  afterAll(async () => {
-    await server.close();
-    rmSync(folder, { recursive: true, force: true });
-  });
 
-  function start(columns: number, rows: number, prefix: string): void {
-    machine = new Machine({
-      endpoint: server.url,
-      caFile: join(folder, 'ca.pem'),
-      ...server.credentials,
-      region: server.region,
-    });
-    machine.write('notes/meeting.md', 'minutes');
-    machine.write('odd\n\u001b[31mname.txt', 'x');
-    const assignments = Object.entries(machine.env()).map(([name, value]) => `${name}='${value ?? ''}'`);
-    const args = [
-      'sync',
-      machine.root,
-      '--to',
-      `s3://screen-bucket/${prefix}`,
-      ...machine.keyArgs,
-      ...machine.remoteArgs,
-    ];
-    const words = [process.execPath, MAIN, ...args].map((word) => `'${word}'`);
-    const script = join(machine.home, 'start.sh');
-    writeFileSync(
-      script,
-      `env -i TERM="$TERM" LANG=C.UTF-8 ${assignments.join(' ')} ${words.join(' ')}\necho "exit $?"\n`,
-    );
-    terminal = new Terminal(columns, rows);
-    terminal.run(`clear; echo before; sh ${script}`);
-  }
+  const golden = (view: string, screen: string): void =>
+    expectGolden(`screen-${view}`, screen, { [storeOf().bucket]: 'bucket' });
 
-  const stored = (key: string): string => {
-    const object = server.object('screen-bucket', key);
-    return object === undefined
-      ? ''
-      : openIndependently(machine.key, object.metadata, Buffer.from(object.body)).toString();
-  };
-
-  test('shows what arrives, pauses, goes on, resizes, and leaves the terminal as it was', async () => {
-    start(80, 24, 'a');
-    const first = await terminal.shows(/✓ in step/);
+  test('shows what arrives, pauses, goes on, opens every view, resizes, and leaves the terminal as it was', async () => {
+    const store = storeOf();
+    start(store, 80, 24, 'a');
+    const first = await terminal.shows(/✓ in step[^]*✓ odd/);
     expect(terminal.alternate).toBe(true);
-    expect(first).toMatch(/▶ .*→ {2}s3:\/\/screen-bucket\/a\//);
-    expect(first).toMatch(/✓ notes\/meeting\.md +7 B {2}sealed, V3, [0-9a-f]{4}/);
-    expect(first).toContain('odd\\n\\e[31mname.txt');
-    expect(
-      first
-        .split('\n')
-        .filter((line) => line !== '')
-        .every((line) => widthOf(line) <= 80),
-    ).toBe(true);
+    expect(fits(80)(first)).toBe(true);
+    golden('dashboard', first);
 
     machine.write('later.txt', 'a new file');
     await terminal.shows(/✓ later\.txt/);
-    expect(stored('a/later.txt')).toBe('a new file');
+    expect(await stored(store, 'a/later.txt')).toBe('a new file');
 
-    terminal.press('p');
+    terminal.press(keyOf('pause'));
     await terminal.shows(/‖ paused/);
     appendFileSync(join(machine.root, 'later.txt'), ', changed');
+    terminal.press(keyOf('queue'));
+    golden('queue', await terminal.shows(/QUEUE +1 of 1[^]*↑? ?later\.txt/));
+    terminal.press(keyOf('back'));
     terminal.resize(200, 50);
-    await terminal.shows((screen) => screen.split('\n').some((line) => widthOf(line) > 150));
-    expect(stored('a/later.txt')).toBe('a new file');
-    terminal.press('p');
+    golden(
+      'wide',
+      await terminal.shows(
+        (screen) => /‖ paused/.test(screen) && screen.split('\n').some((l) => widthOf(l) > 150),
+      ),
+    );
+    expect(await stored(store, 'a/later.txt')).toBe('a new file');
+    terminal.press(keyOf('pause'));
     await terminal.shows(/✓ in step/);
-    await terminal.shows(() => stored('a/later.txt') === 'a new file, changed');
+    await becomes(store, 'a/later.txt', 'a new file, changed');
 
     terminal.resize(80, 24);
-    terminal.press('?');
-    await terminal.shows(/KEYS/);
-    terminal.press('Escape');
+    await terminal.shows(fits(80));
+    for (const [order, shows] of [
+      ['activity', /ACTIVITY +1 of 4/],
+      ['problems', /PROBLEMS +none/],
+      ['plan', /PLAN/],
+      ['settings', /transfers at a time +1/],
+      ['help', /KEYS/],
+    ] as const) {
+      terminal.press(keyOf(order));
+      golden(order, await terminal.shows(shows));
+    }
+    terminal.press(keyOf('back'));
     await terminal.shows(/LAST/);
-    terminal.press('P');
-    await terminal.shows(/PROBLEMS +none/);
-    terminal.press('q');
+    terminal.press(keyOf('quit'));
     const after = await terminal.shows(/exit 0/);
     expect(terminal.alternate).toBe(false);
     expect(terminal.cursorShown).toBe(true);
     expect(after).toMatch(/before/);
     expect(after).not.toMatch(/TRANSFERS/);
+  }, 120_000);
+
+  if (name !== 'embedded') return;
+
+  test('a setting that is changed is remembered', async () => {
+    start(storeOf(), 80, 24, 'c');
+    await terminal.shows(/✓ in step/);
+    terminal.press(keyOf('settings'));
+    await terminal.shows(/removals +only reported/);
+    for (let n = 0; n < 3; n++) terminal.press(keyOf('down'));
+    await terminal.shows(/▶ removals/);
+    terminal.press(keyOf('change'));
+    await terminal.shows(/removals +let through[^]*saved/);
+    terminal.press(keyOf('quit'));
+    await terminal.shows(/exit 0/);
+    const config = readFileSync(join(machine.home, 's3vault', 'config', 'config.json'), 'utf8');
+    expect(JSON.parse(config)).toMatchObject({ vaults: [{ rules: { removals: true, transfers: 1 } }] });
   }, 60_000);
 
   test('puts the terminal back when it is killed softly, and says what went wrong when it ends by itself', async () => {
-    start(80, 24, 'b');
+    start(storeOf(), 80, 24, 'b');
     await terminal.shows(/✓ in step/);
     // The same folder from a second process: refused, in words, with the exit code of the contract.
     const second = await machine.run(['sync', machine.root, '--once']);
@@ -119,4 +179,35 @@ describeTerminal('sync DIR on a terminal', () => {
     expect(terminal.alternate).toBe(false);
     expect(terminal.cursorShown).toBe(true);
   }, 60_000);
+}
+
+describeTerminal('sync DIR on a terminal', () => {
+  describe('on the embedded server', () => {
+    let server: EmbeddedServer;
+    let folder: string;
+    let store: Store;
+
+    beforeAll(async () => {
+      folder = mkdtempSync(join(tmpdir(), 's3vault-screen-'));
+      server = await startEmbedded({});
+      server.createBucket(BUCKET);
+      const caFile = join(folder, 'ca.pem');
+      writeFileSync(caFile, server.caPem);
+      const { url: endpoint, credentials, region } = server;
+      store = { endpoint: { endpoint, caFile, ...credentials, region }, bucket: BUCKET };
+    });
+    afterAll(async () => {
+      await server.close();
+      rmSync(folder, { recursive: true, force: true });
+    });
+    screenSuite(() => store, 'embedded');
+  });
+
+  describeRgw('on a real store', () => {
+    let store: Store;
+    beforeAll(async () => {
+      store = { endpoint: rgw(), bucket: await rgw().createBucket('x') };
+    });
+    screenSuite(() => store, 'rgw');
+  });
 });

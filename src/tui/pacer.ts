@@ -1,0 +1,40 @@
+import type { Clock } from '../model/ports.ts';
+
+/** What is new waits so long, so that what comes together is shown together. */
+const GATHER_MS = 50;
+/** Under load the screen changes ten times a second. Keys don't wait for it. */
+const APART_MS = 100;
+
+/** Lets all that wants to be shown be shown together, and not too often. */
+export class Pacer {
+  readonly #clock: Pick<Clock, 'after' | 'ticks'>;
+  readonly #waiting = new Set<() => void>();
+  #last = Number.NEGATIVE_INFINITY;
+  #cancel: (() => void) | undefined;
+
+  constructor(clock: Pick<Clock, 'after' | 'ticks'>) {
+    this.#clock = clock;
+  }
+
+  /** Calls `show` soon, once, however often it is asked for until then. */
+  soon(show: () => void): void {
+    this.#waiting.add(show);
+    const wait = Math.max(GATHER_MS, this.#last + APART_MS - this.#clock.ticks());
+    this.#cancel ??= this.#clock.after(wait, () => this.#show());
+  }
+
+  drop(show: () => void): void {
+    this.#waiting.delete(show);
+    if (this.#waiting.size > 0) return;
+    this.#cancel?.();
+    this.#cancel = undefined;
+  }
+
+  #show(): void {
+    this.#cancel = undefined;
+    this.#last = this.#clock.ticks();
+    const now = [...this.#waiting];
+    this.#waiting.clear();
+    for (const show of now) show();
+  }
+}

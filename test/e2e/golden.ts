@@ -1,0 +1,41 @@
+/** Screens of the built program kept as text, as a person would see them; what differs from run to run is evened out. */
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'vitest';
+
+const FOLDER = join(import.meta.dirname, 'golden');
+
+/** Times, fingerprints, checksums, version ids, speeds and bucket names, each by as many characters of one kind. */
+export function evenedOut(screen: string, names: Readonly<Record<string, string>> = {}): string {
+  let text = screen;
+  for (const [name, as] of Object.entries(names))
+    text = text.replaceAll(name, as.padEnd(name.length).slice(0, name.length));
+  return text
+    .split('\n')
+    .map((line) =>
+      line
+        .replace(/^( s3vault).*?(\d+ vaults?).*$/, '$1 $2')
+        .replace(/\d\d:\d\d:\d\d/g, 'HH:MM:SS')
+        .replace(/(V3, )[0-9a-f]{4}/g, '$1ffff')
+        .replace(/( {2}v )[^ ]{3}…/, '        ')
+        .replace(/(sealed with key )[0-9a-f]{16}/g, '$1ffffffffffffffff')
+        .replace(/(crc32|md5) [A-Za-z0-9+/=]+/g, 'a checksum')
+        .replace(/s3vault-e2e-\w{6}/g, 's3vault-e2e-XXXXXX')
+        .trimEnd(),
+    )
+    .join('\n')
+    .trimEnd();
+}
+
+/** Compares with the kept screen. `S3VAULT_UPDATE_GOLDEN=1` writes it: read what it wrote. */
+export function expectGolden(name: string, screen: string, names?: Readonly<Record<string, string>>): void {
+  const file = join(FOLDER, `${name}.txt`);
+  const text = `${evenedOut(screen, names)}\n`;
+  if (process.env['S3VAULT_UPDATE_GOLDEN'] === '1') {
+    mkdirSync(FOLDER, { recursive: true });
+    writeFileSync(file, text);
+    return;
+  }
+  expect(existsSync(file), `${file} is not there; S3VAULT_UPDATE_GOLDEN=1 makes it`).toBe(true);
+  expect(text).toBe(readFileSync(file, 'utf8'));
+}
