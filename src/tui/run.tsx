@@ -2,6 +2,7 @@ import type { EngineHandle } from '../model/command.ts';
 import type { ModeKind } from '../model/mode.ts';
 import type { Clock } from '../model/ports.ts';
 import type { SettingsDesk } from '../model/settings-desk.ts';
+import { type ScreenStreams, openScreen } from './full-screen.ts';
 import { Pacer } from './pacer.ts';
 import { ScreenStore } from './store.ts';
 
@@ -18,41 +19,24 @@ export interface ScreenVault {
   readonly settings?: SettingsDesk;
 }
 
-export interface ScreenOptions {
+export interface ScreenOptions extends ScreenStreams {
   readonly vaults: readonly ScreenVault[];
   readonly clock: Clock;
   /** A sentence that stays. */
   readonly note?: string;
-  /** For tests; the process's own otherwise. */
-  readonly stdout?: NodeJS.WriteStream;
-  readonly stdin?: NodeJS.ReadStream;
 }
-
-/** What happens is drawn ten times a second at most (`Pacer`); the rest is for keys, which are drawn at once. */
-const MAX_FPS = 30;
 
 /**
  * Shows vaults until all of their engines have ended. The terminal is as before afterwards, however it ends: Ink puts it
  * back on a crash and on signals, too. Rejects only with what React threw.
  */
 export async function runScreen(options: ScreenOptions): Promise<void> {
-  const { vaults, clock, note, stdout, stdin } = options;
-  const [{ render }, { App }, { createElement }] = await Promise.all([
-    import('ink'),
-    import('./app.tsx'),
-    import('react'),
-  ]);
+  const { vaults, clock, note } = options;
+  const [{ App }, { createElement }] = await Promise.all([import('./app.tsx'), import('react')]);
   const pacer = new Pacer(clock);
   const stores = vaults.map(({ handle }) => new ScreenStore(handle, clock, pacer));
   const app = createElement(App, { vaults, stores, ...(note === undefined ? {} : { note }) });
-  const screen = render(app, {
-    alternateScreen: true,
-    exitOnCtrlC: false,
-    incrementalRendering: true,
-    maxFps: MAX_FPS,
-    ...(stdout === undefined ? {} : { stdout, interactive: true, patchConsole: false }),
-    ...(stdin === undefined ? {} : { stdin }),
-  });
+  const screen = await openScreen(app, options);
   const ended = Promise.all(vaults.map(({ handle }) => handle.ended));
   const leave = (): void => screen.unmount();
   void ended.then(leave, leave);

@@ -1,0 +1,222 @@
+import { Box, Text, useInput, usePaste, useWindowSize } from 'ink';
+import { type ReactNode, useSyncExternalStore } from 'react';
+import type { Clock } from '../../model/ports.ts';
+import { type Hint, Footer, Help } from '../frame.tsx';
+import { shownName } from '../names.ts';
+import { Fixed, Gap, Line, Name, Rule, colour } from '../parts.tsx';
+import { type Binding, type Order, KEY_BINDINGS } from './bindings.ts';
+import { KeyDetail } from './detail.tsx';
+import { Choice, HiddenView, Page, Question, Sentence, TypingView } from './dialogs.tsx';
+import { feed } from './input.ts';
+import { KeyList } from './list.tsx';
+import { Results, Rotation } from './progress.tsx';
+import { selectedRow, summaryOf } from './rows.ts';
+import { WordsView } from './secrets.tsx';
+import type { KeysStore } from './store.ts';
+import { severalLines } from './typing.ts';
+import type { Ui, View } from './ui.ts';
+
+export interface KeysAppProps {
+  readonly store: KeysStore;
+  /** Where keys are kept, in words. */
+  readonly place: string;
+  readonly clock: Pick<Clock, 'now'>;
+}
+
+/** Title, rule, two lines of what is said, rule, two lines of footer. */
+const FRAME = 7;
+/** The words with what is said of them need so much. */
+const SMALLEST = { columns: 60, rows: 18 } as const;
+
+export function KeysApp({ store, place, clock }: KeysAppProps): ReactNode {
+  const { columns, rows: all } = useWindowSize();
+  const rows = process.platform === 'win32' ? all - 1 : all;
+  const ui = useSyncExternalStore(store.subscribe, store.get);
+  const small = columns < SMALLEST.columns || rows < SMALLEST.rows;
+  const height = Math.max(1, rows - FRAME);
+  const page = Math.max(1, height - 2);
+  useInput((input, key) => {
+    // What cannot be seen must not be answered.
+    if (!small) feed(store, input, key, page);
+    else if (input === 'q' || (key.ctrl && input === 'c')) store.end();
+  });
+  usePaste((text) => {
+    if (!small) store.type(text, true);
+  });
+  if (small) return <TooSmall columns={columns} rows={rows} />;
+  const now = clock.now();
+  return (
+    <Box flexDirection="column" width={columns} height={rows} overflow="hidden">
+      <Title place={place} locked={ui.rows === undefined} />
+      <Rule width={columns} />
+      <Body ui={ui} typed={store.typed} width={columns} height={height} now={now} />
+      <Said ui={ui} now={now} />
+      <Rule width={columns} />
+      <Footer hints={hintsOf(ui)} lines={2} />
+    </Box>
+  );
+}
+
+function TooSmall({ columns, rows }: { readonly columns: number; readonly rows: number }): ReactNode {
+  const { columns: least, rows: lines } = SMALLEST;
+  return (
+    <Box width={columns} height={rows} overflow="hidden">
+      <Text wrap="wrap">
+        the window is too small: it has {columns} columns and {rows} rows, and the keys need {least} and{' '}
+        {lines}. Make it larger, or press q to quit
+      </Text>
+    </Box>
+  );
+}
+
+function Title({ place, locked }: { readonly place: string; readonly locked: boolean }): ReactNode {
+  return (
+    <Line>
+      <Fixed>
+        <Text bold> s3vault › keys</Text>
+      </Fixed>
+      <Name text="" />
+      <Fixed>
+        <Text>
+          {place}
+          {locked ? ' (locked)' : ''}{' '}
+        </Text>
+      </Fixed>
+    </Line>
+  );
+}
+
+interface BodyProps {
+  readonly ui: Ui;
+  readonly typed: () => string;
+  readonly width: number;
+  readonly height: number;
+  readonly now: number;
+}
+
+function Body({ ui, typed, width, height, now }: BodyProps): ReactNode {
+  const { view } = ui;
+  const list = <KeyList ui={ui} width={width} height={height} now={now} />;
+  const row = rowOf(view, ui);
+  switch (view.kind) {
+    case 'list':
+      return list;
+    case 'detail':
+      return row === undefined ? list : <KeyDetail row={row} line={view.line} height={height} now={now} />;
+    case 'help':
+      return <Help bindings={KEY_BINDINGS} selected={view.line} height={height} />;
+    case 'locked':
+      return <Locked view={view} height={height} />;
+    case 'choice':
+      return <Choice view={view} height={height} />;
+    case 'typing':
+      return view.for.what === 'filter' ? list : <TypingView view={view} row={row} height={height} />;
+    case 'hidden':
+      return <HiddenView view={view} typed={typed} height={height} />;
+    case 'question':
+      return <Question view={view} row={row} height={height} />;
+    case 'words':
+      return <WordsView view={view} height={height} />;
+    case 'rotation':
+      return <Rotation view={view} width={width} height={height} />;
+    case 'results':
+      return <Results view={view} height={height} />;
+    default:
+      return view satisfies never;
+  }
+}
+
+/** The key that a view is about: the one it names, else the selected one. */
+function rowOf(view: View, ui: Ui): ReturnType<typeof selectedRow> {
+  const name = 'for' in view && 'name' in view.for ? view.for.name : undefined;
+  return name === undefined ? selectedRow(ui) : ui.rows?.find((row) => row.name === name);
+}
+
+function Locked({
+  view,
+  height,
+}: {
+  readonly view: Extract<View, { kind: 'locked' }>;
+  readonly height: number;
+}): ReactNode {
+  const { error } = view;
+  return (
+    <Page title={error === undefined ? 'LOCKED' : 'NOT OPENED'} height={height}>
+      {error === undefined ? (
+        <Sentence text="Nothing is open. Enter opens the keys again." />
+      ) : (
+        <>
+          <Sentence text={shownName(error.message)} />
+          {error.hint !== undefined && <Sentence text={`→ ${shownName(error.hint)}`} />}
+        </>
+      )}
+    </Page>
+  );
+}
+
+/** Two lines: what the last key led to, else what is under way, else the selected key. */
+function Said({ ui, now }: { readonly ui: Ui; readonly now: number }): ReactNode {
+  const { text, hint, sign, tone } = saidOf(ui, now);
+  return (
+    <Box height={2} flexShrink={0} overflow="hidden">
+      <Gap cells={1} />
+      {sign !== '' && (
+        <Fixed>
+          <Text {...colour(tone)}>{sign} </Text>
+        </Fixed>
+      )}
+      <Box flexGrow={1} flexShrink={1} height={2} overflow="hidden">
+        <Text wrap="wrap">{shownName(hint === undefined ? text : `${text} → ${hint}`)}</Text>
+      </Box>
+    </Box>
+  );
+}
+
+interface Saying {
+  readonly text: string;
+  readonly hint?: string | undefined;
+  readonly sign: string;
+  readonly tone: 'green' | 'red' | 'cyan' | undefined;
+}
+
+function saidOf(ui: Ui, now: number): Saying {
+  const { said, busy, leaving, view } = ui;
+  if (leaving) return { text: `ending: ${busy ?? 'done'}; ctrl+c ends at once`, sign: '⟳', tone: 'cyan' };
+  if (said !== undefined) {
+    const sign = { good: '✓', bad: '!', plain: '' }[said.tone];
+    const tone = ({ good: 'green', bad: 'red', plain: undefined } as const)[said.tone];
+    return { text: said.text, hint: said.hint, sign, tone };
+  }
+  if (busy !== undefined && view.kind !== 'rotation') return { text: `${busy}…`, sign: '⟳', tone: 'cyan' };
+  const row = view.kind === 'list' ? selectedRow(ui) : undefined;
+  return { text: row === undefined ? '' : summaryOf(row, now), sign: '', tone: undefined };
+}
+
+const ALWAYS: ReadonlySet<Order> = new Set<Order>(['help', 'quit', 'leave']);
+
+/** The keys of this view that do something here, with a word that fits. */
+function hintsOf(ui: Ui): readonly Hint[] {
+  return KEY_BINDINGS.flatMap((binding) => {
+    const { order, keys, views } = binding;
+    const word = wordOf(binding, ui);
+    if (word === undefined || views?.includes(ui.view.kind) !== true) return [];
+    return [{ order, key: keys[0], word, always: ALWAYS.has(order) }];
+  });
+}
+
+/** Words that depend on the state; undefined where the key is not worth a hint. */
+const WORDS: { readonly [K in Order]?: (ui: Ui, footer: string | undefined) => string | undefined } = {
+  back: ({ view, filter }, footer) => {
+    if (view.kind !== 'list') return footer;
+    return filter === '' ? undefined : 'show all';
+  },
+  see: ({ view }, footer) => (view.kind === 'hidden' && view.seen ? 'hide' : footer),
+  end: ({ view }, footer) => (view.kind === 'hidden' && severalLines(view) ? footer : undefined),
+  delete: (ui, footer) => ((selectedRow(ui)?.uses.length ?? 0) > 0 ? 'delete (in use)' : footer),
+  rotate: (ui, footer) => (selectedRow(ui)?.rotatingTo === undefined ? footer : 'go on rotating'),
+};
+
+const wordOf = ({ order, footer }: Binding, ui: Ui): string | undefined => {
+  const word = WORDS[order];
+  return word === undefined ? footer : word(ui, footer);
+};

@@ -1,0 +1,55 @@
+/** The state of the key screen for React, and the way in for keys, texts and results. */
+import type { KeyDesk } from '../../model/key-desk.ts';
+import type { Clock } from '../../model/ports.ts';
+import { Hands } from './hands.ts';
+import { press } from './press.ts';
+import { happened } from './results.ts';
+import { typed } from './typing.ts';
+import { type Led, type Ui, START } from './ui.ts';
+
+export class KeysStore {
+  /** Resolves when the screen is to go; no secret is in its state any more. */
+  readonly left: Promise<void>;
+  /** The keys were read at least once. */
+  opened = false;
+  readonly #listeners = new Set<() => void>();
+  readonly #hands: Hands;
+  #ui: Ui = START;
+
+  constructor(desk: KeyDesk, clock: Clock) {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.left = promise;
+    this.#hands = new Hands(desk, clock, (what) => this.#take(happened(what, this.#ui)), resolve);
+    this.#hands.do({ do: 'list' });
+  }
+
+  readonly subscribe = (listener: () => void): (() => void) => {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  };
+
+  readonly get = (): Ui => this.#ui;
+
+  /** What was typed hidden. */
+  readonly typed = (): string => this.#hands.typed();
+
+  press(key: string, page: number): void {
+    this.#take(press(key, this.#ui, { page }));
+  }
+
+  type(text: string, pasted: boolean): void {
+    this.#take(typed(text, this.#ui, pasted));
+  }
+
+  /** Asks for an orderly end, as `q` does. */
+  end(): void {
+    this.#take(happened({ what: 'end' }, this.#ui));
+  }
+
+  #take({ ui, effects }: Led): void {
+    this.#ui = ui;
+    this.opened ||= ui.rows !== undefined;
+    for (const effect of effects) this.#hands.do(effect);
+    for (const listener of this.#listeners) listener();
+  }
+}
