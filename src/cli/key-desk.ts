@@ -7,7 +7,7 @@ import { EXIT, VaultError, asVaultError, report } from '../model/errors.ts';
 import type { KeyDesk, KeyRow, KeyTest, RotateEnd, RotateProgress, WordsState } from '../model/key-desk.ts';
 import type { KeyInfo, KeyStoreKind } from '../model/keyref.ts';
 import type { Clock } from '../model/ports.ts';
-import type { Secret } from '../model/secret.ts';
+import { Secret } from '../model/secret.ts';
 import type { Vault } from '../model/vault.ts';
 import { type Custody, keyNotes, openKeys } from '../vaults/keys.ts';
 import { tryVault, vaultStatus } from '../vaults/look.ts';
@@ -35,9 +35,14 @@ const PLACES: { readonly [K in KeyStoreKind]: string } = {
   command: 'the key command',
 };
 
+/** What a key file asks when it is opened. */
+const OPENING = 'passphrase of the key file: ';
+
 export class Desk implements KeyDesk {
   readonly #options: DeskOptions;
   #custody: Promise<Custody> | undefined;
+  /** The last answer to `OPENING`: whoever opens vaults is not asked again for each. */
+  #passphrase: Secret | undefined;
   ask: KeyDesk['ask'];
 
   constructor(options: DeskOptions) {
@@ -167,6 +172,8 @@ export class Desk implements KeyDesk {
 
   lock(): void {
     this.#custody = undefined;
+    this.#passphrase?.wipe();
+    this.#passphrase = undefined;
   }
 
   // ------------------------------------------------------------------------------------------------------------- inside
@@ -190,18 +197,28 @@ export class Desk implements KeyDesk {
     });
   }
 
-  #how(config: Config): OpenOptions['keys'] {
+  #how(config: Config, prompt = (question: string) => this.#asked(question)): OpenOptions['keys'] {
     const { flags } = this.#options;
     return {
-      prompt: this.ask === undefined ? undefined : (question) => this.#asked(question),
+      prompt: this.ask === undefined ? undefined : prompt,
       passphraseCommand: flags.passphraseCommand ?? config.passphraseCommand,
       command: flags.keyCommand ?? config.keyCommand,
     };
   }
 
-  #asked(question: string): Promise<Secret> {
+  async #asked(question: string): Promise<Secret> {
     if (this.ask === undefined) throw interrupted();
-    return this.ask(question);
+    const answer = await this.ask(question);
+    if (question === OPENING) {
+      this.#passphrase?.wipe();
+      this.#passphrase = answer.use((bytes) => new Secret(bytes));
+    }
+    return answer;
+  }
+
+  async #askedOnce(question: string): Promise<Secret> {
+    const known = question === OPENING ? this.#passphrase : undefined;
+    return known === undefined ? this.#asked(question) : known.use((bytes) => new Secret(bytes));
   }
 
   #opening(config: Config): OpenOptions {
@@ -211,7 +228,7 @@ export class Desk implements KeyDesk {
       places: where,
       clock,
       keyStore: kind,
-      keys: this.#how(config),
+      keys: this.#how(config, (question) => this.#askedOnce(question)),
       once: true,
       consent: false,
       acceptSource: false,

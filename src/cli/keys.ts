@@ -59,14 +59,19 @@ interface Run {
   readonly terminal: Terminal | undefined;
 }
 
+const ALONE = `
+Without a command it opens the key screen, on a terminal; --key-store, --passphrase-command and
+--key-command can be given there, too.`;
+
 /** The command with its subcommands. Each ends with a VaultError or in success. */
 export function keysCommand(
   world: KeysWorld = REAL,
   setExit: (exit: number) => void = () => undefined,
 ): Command {
   const keys = new Command('s3vault keys')
-    .description('list, create, import, export, recover, test, rotate and delete keys')
+    .description('the key screen; list, create, import, export, recover, test, rotate, delete')
     .exitOverride()
+    .addHelpText('after', ALONE)
     .showHelpAfterError('(s3vault keys --help shows all commands)');
   const on =
     (fn: (run: Run, name: string) => Promise<void>) =>
@@ -149,7 +154,7 @@ async function openHere(
 }
 
 /** The first place that was chosen explicitly, and worked, is the place from then on, with what opens it. */
-async function remember(where: Places, config: Config, flags: Flags): Promise<void> {
+export async function remember(where: Places, config: Config, flags: Flags): Promise<void> {
   const { keyStore, keyCommand, passphraseCommand } = flags;
   if (keyStore === undefined || config.keyStore !== undefined) return;
   await changeConfig(where, (now) => ({

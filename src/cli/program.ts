@@ -104,6 +104,11 @@ function addKeys(program: Command, setExit: SetExit): void {
     .allowExcessArguments()
     .argument('[args...]')
     .action(async (args: readonly string[]) => {
+      const { keysScreenCommand, meansScreen } = await import('./keys-screen.ts');
+      if (meansScreen(args)) {
+        await keysScreenCommand().parseAsync([...args], { from: 'user' });
+        return;
+      }
       const { keysCommand } = await import('./keys.ts');
       await keysCommand(undefined, setExit)
         .exitOverride()
