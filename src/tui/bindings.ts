@@ -11,7 +11,7 @@ export interface KeyLine<View extends string = string> {
   readonly footer?: string;
   /** Where it works; everywhere if left out. */
   readonly views?: readonly View[];
-  /** `views` in a word or two, where they are many. */
+  /** `views` in a word or two, where they are many; empty where they need no words. */
   readonly place?: string;
 }
 
@@ -85,7 +85,7 @@ export const unknownKey = (key: string): string =>
 
 /** What a binding does and where, for help and README. */
 export const saysWhere = ({ says, views, place = views?.join(', ') }: KeyLine): string =>
-  place === undefined ? says : `${says} (in ${place})`;
+  place === undefined || place === '' ? says : `${says} (in ${place})`;
 
 /** A table of the README. */
 export function keysTable(table: readonly KeyLine[]): string {

@@ -117,6 +117,7 @@ export function back(ui: Ui): Led {
     case 'choice':
     case 'question':
     case 'results':
+    case 'report':
       return ui.busy === undefined ? led({ ...ui, view: baseView(ui) }) : led(ui);
     case 'locked':
     case 'rotation':

@@ -39,6 +39,7 @@ export type Order =
   | 'erase'
   | 'clear'
   | 'check'
+  | 'close'
   | 'stop'
   | 'back'
   | 'help'
@@ -47,21 +48,29 @@ export type Order =
 
 export type Binding = BindingOf<Order, Place, KeyContext>;
 
-const KEYS: readonly Place[] = ['list', 'detail'];
-const LINES: readonly Place[] = ['list', 'detail', 'help', 'choice', 'results'];
-const PAGES: readonly Place[] = ['list', 'detail', 'help', 'results'];
-const TYPING: readonly Place[] = ['typing', 'hidden'];
-const SHOWN: readonly Place[] = [
-  'list',
-  'detail',
-  'help',
-  'locked',
-  'choice',
-  'question',
-  'words',
-  'rotation',
-  'results',
-];
+interface Where {
+  readonly views: readonly Place[];
+  readonly place: string;
+}
+
+const LIST: Where = { views: ['list'], place: 'the list' };
+const KEYS: Where = { views: ['list', 'detail'], place: '' };
+/** Also where a new key was reported. */
+const REPORTED: Where = { views: ['list', 'detail', 'report'], place: '' };
+const LINES: Where = { views: ['list', 'detail', 'help', 'choice', 'results'], place: '' };
+const PAGES: Where = { views: ['list', 'detail', 'help', 'results'], place: '' };
+const TYPING: Where = { views: ['typing', 'hidden'], place: 'text' };
+const HIDDEN: Where = { views: ['hidden'], place: 'hidden text' };
+const ASKED: Where = { views: ['question'], place: '' };
+const LEFT: Where = {
+  views: ['list', 'detail', 'help', 'choice', 'typing', 'hidden', 'question', 'words', 'results', 'report'],
+  place: '',
+};
+/** Where letters are keys. */
+const SHOWN: Where = {
+  views: ['list', 'detail', 'help', 'locked', 'choice', 'question', 'words', 'rotation', 'results', 'report'],
+  place: '',
+};
 
 export const KEY_BINDINGS: readonly Binding[] = [
   {
@@ -69,16 +78,16 @@ export const KEY_BINDINGS: readonly Binding[] = [
     keys: ['return'],
     says: 'show all about the selected key',
     footer: 'open',
-    views: ['list'],
+    ...LIST,
     idle: noKey,
   },
-  { order: 'create', keys: ['c'], says: 'create a key', footer: 'create', views: KEYS, idle: oneMoment },
+  { order: 'create', keys: ['c'], says: 'create a key', footer: 'create', ...KEYS, idle: oneMoment },
   {
     order: 'import',
     keys: ['i'],
     says: 'bring a key in, also from its recovery words',
     footer: 'import',
-    views: KEYS,
+    ...KEYS,
     idle: oneMoment,
   },
   {
@@ -86,7 +95,7 @@ export const KEY_BINDINGS: readonly Binding[] = [
     keys: ['e'],
     says: 'write the key to a new file',
     footer: 'export',
-    views: KEYS,
+    ...KEYS,
     idle: noExport,
   },
   {
@@ -94,7 +103,7 @@ export const KEY_BINDINGS: readonly Binding[] = [
     keys: ['w'],
     says: 'show its recovery words',
     footer: 'words',
-    views: KEYS,
+    ...REPORTED,
     idle: noWords,
   },
   {
@@ -102,7 +111,7 @@ export const KEY_BINDINGS: readonly Binding[] = [
     keys: ['t'],
     says: 'open one object of each vault that uses it',
     footer: 'test',
-    views: KEYS,
+    ...KEYS,
     idle: noTest,
   },
   {
@@ -110,16 +119,16 @@ export const KEY_BINDINGS: readonly Binding[] = [
     keys: ['r'],
     says: 'move all objects to a new key, or go on with that',
     footer: 'rotate',
-    views: KEYS,
+    ...KEYS,
     idle: noRotation,
   },
-  { order: 'delete', keys: ['d'], says: 'delete the key', footer: 'delete', views: KEYS, idle: noDelete },
+  { order: 'delete', keys: ['d'], says: 'delete the key', footer: 'delete', ...KEYS, idle: noDelete },
   {
     order: 'lock',
     keys: ['l'],
     says: 'forget what was opened; a passphrase is asked for again',
     footer: 'lock',
-    views: KEYS,
+    ...KEYS,
     idle: oneMoment,
   },
   {
@@ -127,42 +136,59 @@ export const KEY_BINDINGS: readonly Binding[] = [
     keys: ['/'],
     says: 'show only what fits',
     footer: 'filter',
-    views: ['list'],
+    ...LIST,
     idle: noFilter,
   },
-  { order: 'reload', keys: ['R'], says: 'read the keys again', views: KEYS, idle: oneMoment },
+  { order: 'reload', keys: ['R'], says: 'read the keys again', ...KEYS, idle: oneMoment },
   {
     order: 'unlock',
     keys: ['return'],
     says: 'open again',
     footer: 'open',
     views: ['locked'],
+    place: 'a locked screen',
     idle: oneMoment,
   },
-  { order: 'up', keys: ['up', 'k'], says: 'one line up', views: LINES },
-  { order: 'down', keys: ['down', 'j'], says: 'one line down', views: LINES },
-  { order: 'page-up', keys: ['pageup'], says: 'one page up', views: PAGES },
-  { order: 'page-down', keys: ['pagedown', 'space'], says: 'one page down', views: PAGES },
-  { order: 'choose', keys: ['return'], says: 'take the selected one', footer: 'choose', views: ['choice'] },
-  { order: 'yes', keys: ['y'], says: 'agree to what is asked', footer: 'yes', views: ['question'] },
-  { order: 'no', keys: ['n'], says: 'refuse what is asked', footer: 'no', views: ['question'] },
-  { order: 'done', keys: ['return'], says: 'go on with what was typed', footer: 'go on', views: TYPING },
+  { order: 'up', keys: ['up', 'k'], says: 'one line up', ...LINES },
+  { order: 'down', keys: ['down', 'j'], says: 'one line down', ...LINES },
+  { order: 'page-up', keys: ['pageup'], says: 'one page up', ...PAGES },
+  { order: 'page-down', keys: ['pagedown', 'space'], says: 'one page down', ...PAGES },
+  {
+    order: 'choose',
+    keys: ['return'],
+    says: 'take the selected one',
+    footer: 'choose',
+    views: ['choice'],
+    place: 'choices',
+  },
+  { order: 'yes', keys: ['y'], says: 'agree to what is asked', footer: 'yes', ...ASKED },
+  { order: 'no', keys: ['n'], says: 'refuse what is asked', footer: 'no', ...ASKED },
+  { order: 'done', keys: ['return'], says: 'go on with what was typed', footer: 'go on', ...TYPING },
   {
     order: 'end',
     keys: ['ctrl+d'],
     says: 'end a text of several lines',
     footer: 'end of text',
-    views: ['hidden'],
+    ...HIDDEN,
   },
-  { order: 'see', keys: ['tab'], says: 'show what is typed, and hide it', footer: 'show', views: ['hidden'] },
-  { order: 'erase', keys: ['backspace'], says: 'erase the last character', views: TYPING },
-  { order: 'clear', keys: ['ctrl+u'], says: 'erase all that was typed', footer: 'erase all', views: TYPING },
+  { order: 'see', keys: ['tab'], says: 'show what is typed, and hide it', footer: 'show', ...HIDDEN },
+  { order: 'erase', keys: ['backspace'], says: 'erase the last character', ...TYPING },
+  { order: 'clear', keys: ['ctrl+u'], says: 'erase all that was typed', footer: 'erase all', ...TYPING },
   {
     order: 'check',
     keys: ['return'],
     says: 'hide the words and be asked for three of them',
     footer: 'I have them: ask me',
     views: ['words'],
+    place: 'the words',
+  },
+  {
+    order: 'close',
+    keys: ['return'],
+    says: 'go on',
+    footer: 'go on',
+    views: ['report'],
+    place: 'reports',
   },
   {
     order: 'stop',
@@ -170,17 +196,18 @@ export const KEY_BINDINGS: readonly Binding[] = [
     says: 'interrupt; it goes on where it was',
     footer: 'interrupt',
     views: ['rotation'],
+    place: 'a rotation',
   },
   {
     order: 'back',
     keys: ['escape'],
     says: 'back; nothing is done',
     footer: 'back',
-    views: ['list', 'detail', 'help', 'choice', 'typing', 'hidden', 'question', 'words', 'results'],
+    ...LEFT,
   },
-  { order: 'help', keys: ['?'], says: 'show all keys', footer: 'help', views: SHOWN },
-  { order: 'quit', keys: ['q', 'ctrl+c'], says: 'quit', footer: 'quit', views: SHOWN },
-  { order: 'leave', keys: ['ctrl+c'], says: 'quit', footer: 'quit', views: TYPING },
+  { order: 'help', keys: ['?'], says: 'show all keys', footer: 'help', ...SHOWN },
+  { order: 'quit', keys: ['q', 'ctrl+c'], says: 'quit', footer: 'quit', ...SHOWN },
+  { order: 'leave', keys: ['ctrl+c'], says: 'quit', footer: 'quit', ...TYPING },
 ];
 
 /** The binding that a key has in a view. */

@@ -72,7 +72,7 @@ function factsOf(row: KeyRow, now: number): readonly (readonly [label: string, t
     ['created', dateOf(created)],
     ['last used', lastUsed === undefined ? 'never here' : since(lastUsed, now)],
     ['last test', testWord(row, now)],
-    ['recovery', `${sign} ${word}`],
+    ['24 words', `${sign} ${word}`],
     ...(rotatingTo === undefined
       ? []
       : ([['rotation', `on its way to key ${rotatingTo}; r goes on`]] as const)),

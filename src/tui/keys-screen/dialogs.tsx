@@ -108,6 +108,22 @@ export function Question({
   );
 }
 
+export function Report({
+  view: { title, sentences },
+  height,
+}: {
+  readonly view: Of<'report'>;
+  readonly height: number;
+}): ReactNode {
+  return (
+    <Page title={shownName(title)} height={height}>
+      {sentences.map((text) => (
+        <Sentence key={text} text={shownName(text)} />
+      ))}
+    </Page>
+  );
+}
+
 interface Asking {
   readonly title: string;
   readonly sentences: readonly string[];

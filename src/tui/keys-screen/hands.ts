@@ -20,6 +20,8 @@ export class Hands {
   readonly #clock: Clock;
   readonly #tell: (what: Happening) => void;
   readonly #leave: () => void;
+  /** Resolves when the screen shows what is under way. */
+  drawn: () => Promise<void> = async () => undefined;
   /** Characters, each its bytes, so that the last one can go. */
   #typed: Buffer[] = [];
   #question:
@@ -71,15 +73,17 @@ export class Hands {
       case 'test':
       case 'rotate':
       case 'delete':
-        return void this.#work(effect);
+        return void this.#work(effect, effect.do === 'import' ? this.#take() : undefined);
       default:
         return effect satisfies never;
     }
   }
 
-  async #work(effect: Work): Promise<void> {
+  /** `text`: what was typed hidden, for an import. */
+  async #work(effect: Work, text?: Secret): Promise<void> {
     try {
-      this.#tell(await this.#done(effect));
+      await this.drawn();
+      this.#tell(await this.#done(effect, text));
       if (effect.do === 'create' && effect.kind === 'aes-256') this.#tell(await this.#words(effect.name));
     } catch (thrown) {
       const error = asVaultError(thrown);
@@ -93,7 +97,7 @@ export class Hands {
     }
   }
 
-  async #done(effect: Work): Promise<Happening> {
+  async #done(effect: Work, text = new Secret(Buffer.alloc(0))): Promise<Happening> {
     const desk = this.#desk;
     switch (effect.do) {
       case 'list':
@@ -103,7 +107,7 @@ export class Hands {
         return { what: 'created', info, rows: await desk.list() };
       }
       case 'import':
-        return this.#import(effect);
+        return this.#import(effect, text);
       case 'export': {
         const path = await desk.exportTo(effect.name, effect.format, effect.path);
         return { what: 'exported', name: effect.name, path, rows: await desk.list() };
@@ -129,8 +133,8 @@ export class Hands {
     return { what: 'words', name, words, positions: positions(count, this.#clock) };
   }
 
-  async #import({ name, format }: Extract<Work, { do: 'import' }>): Promise<Happening> {
-    const info = await this.#desk.bringIn(name, format, this.#take());
+  async #import({ name, format }: Extract<Work, { do: 'import' }>, text: Secret): Promise<Happening> {
+    const info = await this.#desk.bringIn(name, format, text);
     // Whoever has typed all of them has them.
     if (format === 'words') await this.#desk.noteWords(name, 'checked');
     return { what: 'imported', info, rows: await this.#desk.list() };
@@ -189,7 +193,8 @@ export class Hands {
   #answer(): void {
     const question = this.#question;
     this.#question = undefined;
-    question?.resolve(this.#take());
+    const answer = this.#take();
+    void this.drawn().then(() => question?.resolve(answer));
   }
 
   #refuse(): void {

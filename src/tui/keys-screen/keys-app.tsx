@@ -6,7 +6,7 @@ import { shownName } from '../names.ts';
 import { Fixed, Gap, Line, Name, Rule, colour } from '../parts.tsx';
 import { type Binding, type Order, KEY_BINDINGS } from './bindings.ts';
 import { KeyDetail } from './detail.tsx';
-import { Choice, HiddenView, Page, Question, Sentence, TypingView } from './dialogs.tsx';
+import { Choice, HiddenView, Page, Question, Report, Sentence, TypingView } from './dialogs.tsx';
 import { feed } from './input.ts';
 import { KeyList } from './list.tsx';
 import { Results, Rotation } from './progress.tsx';
@@ -121,6 +121,8 @@ function Body({ ui, typed, width, height, now }: BodyProps): ReactNode {
       return <Rotation view={view} width={width} height={height} />;
     case 'results':
       return <Results view={view} height={height} />;
+    case 'report':
+      return <Report view={view} height={height} />;
     default:
       return view satisfies never;
   }

@@ -57,7 +57,7 @@ const COLUMNS: readonly Column[] = [
 /** The whole fingerprint. */
 const WIDE = 110;
 const WHOLE = 21;
-const RECOVERY = 17;
+const RECOVERY = 13;
 
 /** One line for each key. */
 export function KeyList({ ui, width, height, now }: ListProps): ReactNode {
@@ -183,7 +183,7 @@ function SpokenRow({
     `created ${dateOf(created)}`,
     used,
     by,
-    `recovery: ${wordsSign(row).word}`,
+    `recovery words: ${wordsSign(row).word}`,
   ];
   return (
     <Box aria-state={{ selected }} flexShrink={0}>

@@ -65,6 +65,7 @@ const OBEY: { readonly [K in Order]: Obey } = {
   erase: erased,
   clear: cleared,
   check: asked,
+  close: back,
   stop: stopped,
   back,
   help: (ui) => show(ui, ui.view.kind === 'help' ? ui.view.under : { kind: 'help', line: 0, under: ui.view }),
@@ -94,6 +95,7 @@ function moved(ui: Ui, by: number): Ui {
     case 'question':
     case 'words':
     case 'rotation':
+    case 'report':
       return ui;
     default:
       return view satisfies never;

@@ -82,7 +82,8 @@ export function Results({
 }): ReactNode {
   const { name, results, line } = view;
   const failed = results.filter(({ error }) => error !== undefined).length;
-  const remark = failed === 0 ? 'passed' : `${failed} failed`;
+  const none = results.every(({ path, error }) => path === undefined && error === undefined);
+  const remark = failed > 0 ? `${failed} failed` : none ? 'nothing to open yet' : 'passed';
   const current = results[line];
   return (
     <Box flexDirection="column" height={height} overflow="hidden">

@@ -3,7 +3,7 @@ import { plural } from '../../model/display.ts';
 import type { KeyRow, RotateEnd } from '../../model/key-desk.ts';
 import { baseView, quit } from './answers.ts';
 import { needsOf } from './rows.ts';
-import { type Happening, type Led, type Said, type Ui, led } from './ui.ts';
+import { type Happening, type Led, type Said, type Ui, type View, led } from './ui.ts';
 
 export function happened(what: Happening, ui: Ui): Led {
   const next = result(what, ui);
@@ -100,25 +100,23 @@ function shown(ui: Ui, { name, words, positions }: Extract<Happening, { what: 'w
   );
 }
 
+/** What was moved, and what is to be done now. The new key is the selected one from now on. */
 function rotated(ui: Ui, name: string, { next, done, failed, error }: RotateEnd): Ui {
-  const counts = `${plural(done, 'object')} moved from key ${name} to key ${next}${failed > 0 ? `, ${failed} not` : ''}`;
+  const counts = `${error === undefined ? '✓' : '!'} ${plural(done, 'object')} moved from key ${name} to key ${next}${failed > 0 ? `, ${failed} not` : ''}.`;
   if (error !== undefined) {
-    const hint = error.hint === undefined ? {} : { hint: error.hint };
-    return inBase({ ...ui, said: { tone: 'bad', text: `${counts}: ${error.message}`, ...hint } });
+    const sentences = [counts, `${error.message}.`, ...(error.hint === undefined ? [] : [`→ ${error.hint}`])];
+    return { ...ui, view: { kind: 'report', title: `ROTATION OF ${name} NOT ENDED`, sentences } };
   }
   const old = ui.rows?.find((row) => row.name === name);
-  const still = old === undefined ? [] : needsOf(old);
+  const needs = old === undefined ? [] : needsOf(old);
   const left =
-    still.length === 0
-      ? `nothing needs key ${name} any more; d deletes it`
-      : `key ${name} is still needed: ${still.join(', ')}`;
-  const words = ui.rows?.find((row) => row.name === next)?.words === 'never';
-  const hint = words ? `the words of key ${next} were never shown: w shows them now` : left;
-  return inBase({
-    ...ui,
-    selected: next,
-    said: { tone: 'good', text: words ? `${counts}; ${left}` : counts, hint },
-  });
+    needs.length === 0
+      ? `Nothing that is known here needs key ${name} any more: d in the list deletes it.`
+      : `Key ${name} is still needed to read ${needs.join(', ')}.`;
+  const unseen = ui.rows?.find((row) => row.name === next)?.words === 'never';
+  const words = unseen ? [`! The 24 words of key ${next} were never shown: w shows them now.`] : [];
+  const view: View = { kind: 'report', title: `ROTATED ${name}`, sentences: [counts, left, ...words] };
+  return { ...ui, selected: next, view };
 }
 
 function stillNeeded(name: string, rows: readonly KeyRow[]): Said {

@@ -59,11 +59,11 @@ export function wordsSign({ words, kind }: Pick<KeyRow, 'words' | 'kind'>): Sign
     case 'never':
       return { sign: '!', word: 'never shown', tone: 'yellow' };
     case 'shown':
-      return { sign: '·', word: 'words shown', tone: undefined };
+      return { sign: '·', word: 'shown', tone: undefined };
     case 'checked':
-      return { sign: '✓', word: 'words checked', tone: 'green' };
+      return { sign: '✓', word: 'checked', tone: 'green' };
     case 'none':
-      return { sign: '–', word: kind === 'rsa' ? 'export instead' : 'not needed', tone: undefined };
+      return { sign: '–', word: kind === 'rsa' ? 'by export' : 'not needed', tone: undefined };
     default:
       return words satisfies never;
   }

@@ -19,6 +19,7 @@ export async function runKeysScreen(options: KeysScreenOptions): Promise<{ reado
   const [{ KeysApp }, { createElement }] = await Promise.all([import('./keys-app.tsx'), import('react')]);
   const store = new KeysStore(desk, clock);
   const screen = await openScreen(createElement(KeysApp, { store, place: desk.place, clock }), options);
+  store.start(() => screen.waitUntilRenderFlush());
   const end = (): void => store.end();
   signal?.addEventListener('abort', end, { once: true });
   // The last frame, without any secret, is drawn before the terminal is put back.

@@ -26,7 +26,8 @@ export function WordsView({
         </Line>
       ))}
       <Blank />
-      <Sentence text="Write them down on paper, in this order. Whoever has them has the key; without them and the key the files are lost. Enter hides them and asks for three." />
+      <Sentence text="Write them down on paper, in this order: they bring the key back." />
+      <Sentence text="Whoever has them has the key. Enter hides them and asks for three." />
     </Page>
   );
 }

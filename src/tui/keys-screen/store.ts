@@ -20,6 +20,11 @@ export class KeysStore {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.left = promise;
     this.#hands = new Hands(desk, clock, (what) => this.#take(happened(what, this.#ui)), resolve);
+  }
+
+  /** Reads the keys. `drawn` resolves when what is to be seen by now is on the screen: opening a key file blocks. */
+  start(drawn: () => Promise<void>): void {
+    this.#hands.drawn = drawn;
     this.#hands.do({ do: 'list' });
   }
 

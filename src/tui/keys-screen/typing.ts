@@ -24,7 +24,7 @@ export function typed(text: string, ui: Ui, pasted: boolean): Led {
     return pasted
       ? led({ ...before, said: { tone: 'plain', text: 'pasted text is ignored here' } })
       : led(ui);
-  if (ui.busy !== undefined && view.for.what !== 'ask-back') return led(ui);
+  if (underWay(ui, view)) return led(ui);
   if (/[\r\n]/.test(text.trim())) return said(before, 'the pasted text has line breaks; nothing was taken');
   const next = `${view.text}${text.replace(/[\u0000-\u001f\u007f]/g, '')}`.slice(0, LONGEST);
   return led(withText(before, view, next));
@@ -36,6 +36,7 @@ function withText(ui: Ui, view: Typing, text: string): Ui {
 }
 
 function typedHidden(text: string, ui: Ui, view: Hidden, pasted: boolean): Led {
+  if (underWay(ui, view)) return led(ui);
   const lines = severalLines(view);
   const clean = text
     .replace(/\r\n?/g, '\n')
@@ -52,17 +53,23 @@ function typedHidden(text: string, ui: Ui, view: Hidden, pasted: boolean): Led {
 export const severalLines = ({ for: what }: Hidden): boolean =>
   what.what === 'import-text' && (what.format === 'pem' || what.format === 'age');
 
+/** What was typed is in use already; the desk's questions come in the middle of something. */
+const underWay = ({ busy }: Ui, view: Typing | Hidden): boolean =>
+  busy !== undefined && view.for.what !== 'answer' && view.for.what !== 'ask-back';
+
 export function erased(ui: Ui): Led {
   const { view } = ui;
+  if ((view.kind !== 'typing' && view.kind !== 'hidden') || underWay(ui, view)) return led(ui);
   if (view.kind === 'typing') return led(withText(ui, view, Array.from(view.text).slice(0, -1).join('')));
-  if (view.kind !== 'hidden' || view.count === 0) return led(ui);
+  if (view.count === 0) return led(ui);
   return led({ ...ui, view: { ...view, count: view.count - 1 } }, { do: 'erase' });
 }
 
 export function cleared(ui: Ui): Led {
   const { view } = ui;
+  if ((view.kind !== 'typing' && view.kind !== 'hidden') || underWay(ui, view)) return led(ui);
   if (view.kind === 'typing') return led(withText(ui, view, ''));
-  return view.kind === 'hidden' ? led({ ...ui, view: { ...view, count: 0 } }, { do: 'clear' }) : led(ui);
+  return led({ ...ui, view: { ...view, count: 0 } }, { do: 'clear' });
 }
 
 export const seen = (ui: Ui): Led =>
@@ -73,7 +80,7 @@ export function entered(ui: Ui, end: boolean): Led {
   const { view } = ui;
   if (view.kind === 'hidden') return enteredHidden(ui, view, end);
   if (view.kind !== 'typing') return led(ui);
-  if (ui.busy !== undefined && view.for.what !== 'ask-back') return led(ui);
+  if (underWay(ui, view)) return led(ui);
   const text = view.text.trim();
   if (text === '' && view.for.what !== 'filter')
     return said(
@@ -166,7 +173,7 @@ export const whatWord = (format: KeyFormat): string => WHAT[format];
 function enteredHidden(ui: Ui, view: Hidden, end: boolean): Led {
   const what = view.for;
   if (what.what === 'answer') return led({ ...ui, view: what.under }, { do: 'answer' });
-  if (ui.busy !== undefined) return led(ui);
+  if (underWay(ui, view)) return led(ui);
   if (severalLines(view) && !end && !view.pasted)
     return led({ ...ui, view: { ...view, count: view.count + 1 } }, newLine);
   if (view.count === 0)

@@ -76,7 +76,9 @@ export type View =
       readonly name: string;
       readonly results: readonly KeyTest[];
       readonly line: number;
-    };
+    }
+  /** How something ended, in sentences, until it is closed. */
+  | { readonly kind: 'report'; readonly title: string; readonly sentences: readonly string[] };
 
 export type Place = View['kind'];
 
