@@ -8,6 +8,7 @@ import { ScreenStore } from '../../src/tui/store.ts';
 import type { ManualClock } from '../support/manual-clock.ts';
 import { FakeHandle, FakeStdin, FakeStdout } from './terminal.ts';
 
+/** What a terminal sends for a key, by the name that the tables of keys have for it; letters send themselves. */
 export const KEYS: { readonly [name: string]: string } = {
   escape: '\u001b',
   return: '\r',
@@ -21,6 +22,8 @@ export const KEYS: { readonly [name: string]: string } = {
   space: ' ',
   backspace: '\u007f',
   'ctrl+c': '\u0003',
+  'ctrl+d': '\u0004',
+  'ctrl+u': '\u0015',
 };
 
 export interface StageOptions {

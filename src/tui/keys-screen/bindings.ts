@@ -177,7 +177,7 @@ export const KEY_BINDINGS: readonly Binding[] = [
   {
     order: 'check',
     keys: ['return'],
-    says: 'hide the words and be asked for three of them',
+    says: 'hide the words and ask for three',
     footer: 'I have them: ask me',
     views: ['words'],
     place: 'the words',

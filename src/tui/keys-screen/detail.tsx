@@ -71,7 +71,7 @@ function factsOf(row: KeyRow, now: number): readonly (readonly [label: string, t
     ['kept in', STORES[store]],
     ['created', dateOf(created)],
     ['last used', lastUsed === undefined ? 'never here' : since(lastUsed, now)],
-    ['last test', testWord(row, now)],
+    ['last test', testWord(row, now).replace(/^test /, '')],
     ['24 words', `${sign} ${word}`],
     ...(rotatingTo === undefined
       ? []

@@ -10,6 +10,7 @@ import {
   STORES,
   dateOf,
   grouped,
+  objectsOf,
   objectsWord,
   selectedRow,
   shownRows,
@@ -174,10 +175,12 @@ function SpokenRow({
   const { name, kind, fingerprint, created, lastUsed, uses, store } = row;
   const used = lastUsed === undefined ? 'never used here' : `last used ${since(lastUsed, now)}`;
   const by =
-    uses.length === 0 ? 'used by no vault' : `used by ${vaultsWord(row)}, ${objectsWord(row)} objects`;
+    uses.length === 0
+      ? 'used by no vault'
+      : `used by ${vaultsWord(row)}, ${plural(objectsOf(row), 'object')}`;
   const parts = [
     shownName(name),
-    KINDS[kind],
+    KINDS[kind].replace('pub.', 'public half'),
     `fingerprint ${grouped(fingerprint)}`,
     `in the ${STORES[store]}`,
     `created ${dateOf(created)}`,

@@ -1,7 +1,7 @@
 /** What is typed: names, paths, words; and secrets, of which only the length is known here. */
 import type { KeyFormat } from '../../model/key-desk.ts';
 import { baseView } from './answers.ts';
-import { neededBy, needsOf } from './rows.ts';
+import { neededBy } from './rows.ts';
 import { type Effect, type Led, type TypedFor, type Ui, type View, led } from './ui.ts';
 
 type Typing = Extract<View, { kind: 'typing' }>;
@@ -128,12 +128,11 @@ function deleted(ui: Ui, name: string, text: string): Led {
     const needs = row === undefined ? [] : neededBy(row);
     return led({ ...ui, busy: `deleting key ${name}` }, { do: 'delete', name, needs });
   }
-  const needs = row === undefined ? [] : needsOf(row);
-  const why = needs.length === 0 ? 'that is not its name' : `it is needed to read ${needs.join(', ')}`;
+  const needed = row !== undefined && neededBy(row).length > 0;
   return said(
     ui,
-    `key ${name} was not deleted: ${why}`,
-    'only its name, typed in full, deletes it; esc goes back',
+    `key ${name} was not deleted: ${needed ? 'it is needed' : 'that is not its name'}`,
+    'only its name, typed in full, deletes it',
   );
 }
 
