@@ -31,6 +31,11 @@ export class Terminal {
     this.#tmux('send-keys', 'Enter');
   }
 
+  /** Types a text without enter. */
+  type(text: string): void {
+    this.#tmux('send-keys', '-l', text);
+  }
+
   /** Presses keys by tmux's names: `p`, `Escape`, `C-c`, `Down`. */
   press(...keys: readonly string[]): void {
     this.#tmux('send-keys', ...keys);
@@ -43,6 +48,16 @@ export class Terminal {
   /** What stands on the screen. */
   screen(): string {
     return this.#tmux('capture-pane', '-p');
+  }
+
+  /** What stands on the screen and what was scrolled off it, of the alternate screen and of the normal one. */
+  history(): string {
+    return [['-a', '-q'], []].map((more) => this.#tmux('capture-pane', '-p', '-S', '-', ...more)).join('\n');
+  }
+
+  /** From now on programs get no alternate screen, as in some terminals: what they draw goes to the normal one. */
+  noAlternateScreen(): void {
+    this.#tmux('set-option', '-g', 'alternate-screen', 'off');
   }
 
   /** Resolves with the screen once it fits; rejects with the last one after 20 s. */
