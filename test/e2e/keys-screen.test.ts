@@ -91,10 +91,12 @@ describeTerminal('keys on a terminal', () => {
     terminal.type(name);
     await terminal.shows(new RegExp(`name: ${name}▏`));
     order('done');
-    return wordsOn(await terminal.shows(new RegExp(`RECOVERY WORDS of ${name}\n`)));
+    return wordsOf(name);
   }
 
-  function wordsOn(screen: string): readonly string[] {
+  /** The words themselves, not the question before them. */
+  async function wordsOf(name: string): Promise<readonly string[]> {
+    const screen = await terminal.shows(new RegExp(`RECOVERY WORDS of ${name}\\n[^]*\\b24 [a-z]+\\n`));
     const words: string[] = [];
     for (const [, number, word] of screen.matchAll(/\b(\d{1,2}) ([a-z]{3,8})\b/g))
       words[Number(number) - 1] = word ?? '';
@@ -144,7 +146,12 @@ describeTerminal('keys on a terminal', () => {
     ]);
     expect(synced.code, synced.stderr).toBe(0);
 
-    again();
+    // From here on the passphrase is typed, once: what the test and the rotation open asks nothing more.
+    again({ S3VAULT_PASSPHRASE_FILE: undefined });
+    await terminal.shows(/passphrase of the key file: ▏/);
+    terminal.type('correct horse');
+    await terminal.shows(/13 characters, not shown▏/);
+    order('done');
     const listed = await terminal.shows(/▶ laptop .*1 vault +5 /);
     expect(listed.split('\n').every((line) => widthOf(line) <= 80)).toBe(true);
     order('delete');
@@ -167,7 +174,7 @@ describeTerminal('keys on a terminal', () => {
     order('words');
     await terminal.shows(/Show the 24 words/);
     order('yes');
-    const next = wordsOn(await terminal.shows(/RECOVERY WORDS of laptop-2\n/));
+    const next = await wordsOf('laptop-2');
     await answerWords('laptop-2', next);
 
     order('up');
@@ -187,11 +194,9 @@ describeTerminal('keys on a terminal', () => {
     expectGone([...next], terminal.history());
 
     // The objects are whole under the new key alone.
-    const again2 = await machine.run(['keys', 'test', 'laptop-2']);
-    expect(again2.stdout).toMatch(/✓ .*file-\d opens/);
-    const inStep = await machine.run(['sync', machine.root, '--once', '--json', '--check-remote']);
-    expect(inStep.lines.find(({ event }) => event === 'plan')).toMatchObject({ put: 0 });
-  }, 180_000);
+    const tested = await machine.run(['keys', 'test', 'laptop-2']);
+    expect(tested.stdout).toMatch(/✓ .*file-\d opens/);
+  }, 240_000);
 
   test('the passphrase is asked for on the screen, hidden; nothing of a secret stays when it is killed softly', async () => {
     start({ S3VAULT_PASSPHRASE_FILE: undefined });
@@ -209,7 +214,7 @@ describeTerminal('keys on a terminal', () => {
       await terminal.shows(new RegExp(`${question}: 9 characters, not shown▏`));
       order('done');
     }
-    const words = wordsOn(await terminal.shows(/RECOVERY WORDS of laptop\n/));
+    const words = await wordsOf('laptop');
     process.kill(Number(readFileSync(pidFile(), 'utf8')), 'SIGTERM');
     await terminal.shows(/exit 0/);
     expect(terminal.alternate).toBe(false);
@@ -236,7 +241,7 @@ describeTerminal('keys on a terminal', () => {
     terminal.type('laptop');
     await terminal.shows(/name: +laptop/);
     order('done');
-    const words = wordsOn(await terminal.shows(/RECOVERY WORDS of laptop/));
+    const words = await wordsOf('laptop');
     order('back');
     const left = await terminal.shows(/\(selected\) laptop, AES-256, fingerprint/);
     expect(left).not.toMatch(/[─│▏▶]/);

@@ -200,9 +200,12 @@ export function TypingView({
   const { title, label, before } = promptOf(view.for, row);
   return (
     <Page title={shownName(title)} height={height}>
-      {before.slice(0, Math.max(1, height - 4)).map((text) => (
-        <Sentence key={text} text={shownName(text)} />
-      ))}
+      {/* In a small window the sentences give way, never what is typed. */}
+      <Box flexDirection="column" flexShrink={1} overflow="hidden">
+        {before.map((text) => (
+          <Sentence key={text} text={shownName(text)} />
+        ))}
+      </Box>
       {before.length > 0 && <Blank />}
       <Typed label={label} text={shownName(view.text)} />
     </Page>

@@ -507,6 +507,17 @@ test('a window that is too small says so, takes no answers, and goes on when it 
   expect(rig.desk.calls).toEqual([]);
 });
 
+test('in a small window what is typed stays in sight', async () => {
+  const uses = Array.from(
+    { length: 9 },
+    (_, at) => ({ root: `~/Folder-${at}`, mode: 'client', objects: 1 }) as const,
+  );
+  rig = new Rig(new FakeDesk([{ ...SPARE, uses }]), { columns: 60, rows: 18 });
+  await rig.frame();
+  await rig.press('d');
+  expect(await rig.type('spa')).toContain('its name: spa▏');
+});
+
 describe('to a screen reader', () => {
   beforeEach(() => {
     rig = new Rig(undefined, { spoken: true });
