@@ -101,7 +101,7 @@ export const PARTS: Readonly<Record<PartName, Part>> = {
     libraries: [],
   },
   tui: {
-    purpose: 'the screen; knows an EngineHandle and nothing behind it',
+    purpose: 'the screens; they know an EngineHandle or a KeyDesk and nothing behind it',
     imports: ['model'],
     libraries: ['ink', 'react'],
   },

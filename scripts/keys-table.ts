@@ -1,5 +1,6 @@
-// `node scripts/keys-table.ts`: the README's table of the screen's keys, from the bindings themselves.
+// `node scripts/keys-table.ts`: the README's tables of the screens' keys, from the bindings themselves.
 import { keysTable } from '../src/tui/bindings.ts';
+import { KEY_BINDINGS } from '../src/tui/keys-screen/bindings.ts';
 import { BINDINGS } from '../src/tui/keys.ts';
 
-process.stdout.write(`${keysTable(BINDINGS)}\n`);
+process.stdout.write(`${keysTable(BINDINGS)}\n\n${keysTable(KEY_BINDINGS)}\n`);
