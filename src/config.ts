@@ -92,7 +92,7 @@ const pairs = v.custom<Readonly<Record<string, string>>>(
     Object.values(value).every((one) => typeof one === 'string'),
   'must be an object whose values are text',
 );
-const keyStore = v.picklist(['keychain', 'file', 'command']);
+const keyStore = v.picklist(['keychain', 'file', 'command', 'credentials']);
 
 const httpsUrl = v.pipe(
   text,

@@ -16,6 +16,8 @@ const FOLDER_MODE = 0o700;
 const SECRET = 0o077;
 /** With one that holds none: read it. */
 const OPEN_TO_READ = 0o022;
+/** With one that systemd hands to a service: its group may read it (an access list shows as the group's bits). */
+const CREDENTIAL = 0o027;
 
 /** Who may have written or read a file: Windows has no such bits. */
 const hasModes = process.platform !== 'win32';
@@ -43,6 +45,11 @@ export async function readOwnFile(path: string): Promise<Buffer | undefined> {
   return readChecked(path, 0, OPEN_TO_READ);
 }
 
+/** The same for a credential of systemd. */
+export async function readCredential(path: string): Promise<Buffer | undefined> {
+  return readChecked(path, constants.O_NOFOLLOW ?? 0, CREDENTIAL);
+}
+
 async function readChecked(path: string, flags: number, forbidden: number): Promise<Buffer | undefined> {
   let handle;
   try {
@@ -66,10 +73,10 @@ function checkStat(path: string, stat: Stats, forbidden: number): void {
     throw new VaultError('usage', 'file-odd', `${path} is not a regular file`, { hint: 'move it away' });
   }
   if (!hasModes || (stat.mode & forbidden) === 0) return;
-  const seen = forbidden === SECRET;
+  const seen = forbidden !== OPEN_TO_READ;
   throw new VaultError('usage', 'file-exposed', `others can ${seen ? 'read or write' : 'write'} ${path}`, {
     hint: seen
-      ? `close it with: chmod 600 '${path}'; if others use this machine, treat what is in it as known to them`
+      ? `close it with: chmod go-rwx '${path}'; if others use this machine, treat what is in it as known to them`
       : `close it with: chmod go-w '${path}', and check what is in it`,
   });
 }

@@ -4,16 +4,19 @@ import { homedir } from 'node:os';
 import { resolve } from 'node:path';
 import { type Config, type Places, changeConfig, readConfig } from '../config.ts';
 import { EXIT, VaultError, asVaultError, report } from '../model/errors.ts';
+import type { Event } from '../model/event.ts';
 import type { KeyDesk, KeyRow, KeyTest, RotateEnd, RotateProgress, WordsState } from '../model/key-desk.ts';
 import type { KeyInfo, KeyStoreKind } from '../model/keyref.ts';
+import type { Mode } from '../model/mode.ts';
 import type { Clock } from '../model/ports.ts';
 import { Secret } from '../model/secret.ts';
 import type { Vault } from '../model/vault.ts';
-import { type Custody, keyNotes, openKeys } from '../vaults/keys.ts';
+import { type Custody, type KeyNote, keyNotes, openKeys } from '../vaults/keys.ts';
 import { tryVault, vaultStatus } from '../vaults/look.ts';
 import type { OpenOptions } from '../vaults/options.ts';
 import { openRekey } from '../vaults/rekey.ts';
 import { keyOfMode, keysOfVault, nextName, storeOf, usersOf, withKey } from './key-uses.ts';
+import { kmsInfo, kmsKeyNamed, kmsKeyOfMode, kmsKeys, refuseKms } from './kms-keys.ts';
 import type { KeyFlags } from './options.ts';
 import { steps } from './rekey-steps.ts';
 
@@ -25,6 +28,8 @@ export interface DeskOptions {
   readonly clock: Clock;
   /** Asks for a passphrase; the screen sets its own. */
   readonly ask?: ((question: string) => Promise<Secret>) | undefined;
+  /** Told what a rotation does. */
+  readonly log?: ((event: Event) => void) | undefined;
   /** For tests only; see `KeyFileOptions`. */
   readonly workFactorForTests?: number;
 }
@@ -33,6 +38,7 @@ const PLACES: { readonly [K in KeyStoreKind]: string } = {
   keychain: "the operating system's keychain",
   file: 'the key file',
   command: 'the key command',
+  credentials: 'the credentials of the systemd service',
 };
 
 /** What a key file asks when it is opened. */
@@ -58,11 +64,19 @@ export class Desk implements KeyDesk {
     const { where } = this.#options;
     const [keys, config, notes] = await Promise.all([this.#keys(), readConfig(where), keyNotes(where).all()]);
     const infos = await keys.list();
-    return Promise.all(infos.map((info) => this.#row(info, config, notes.get(info.fingerprint) ?? {})));
+    const { kind } = this.#options;
+    const stored = infos.map((info) =>
+      this.#row(info, usersOf(config, kind, info.name), notes.get(info.fingerprint)),
+    );
+    const held = kmsKeys(config).map((key) => this.#row(kmsInfo(key), key.users, notes.get(key.keyId)));
+    return Promise.all([...stored, ...held]);
   }
 
-  async #row(info: KeyInfo, config: Config, note: NoteOf): Promise<KeyRow> {
-    const users = usersOf(config, this.#options.kind, info.name);
+  async #row(
+    info: Pick<KeyRow, keyof KeyInfo>,
+    users: readonly Vault[],
+    note: KeyNote = {},
+  ): Promise<KeyRow> {
     const uses = users.map(async (vault) => ({
       root: homely(vault.root),
       mode: vault.mode.kind,
@@ -82,6 +96,7 @@ export class Desk implements KeyDesk {
   }
 
   async create(name: string, kind: 'aes-256' | 'rsa'): Promise<KeyInfo> {
+    await this.#notKms(name, 'create');
     return (await this.#keys()).create(name, kind);
   }
 
@@ -90,6 +105,7 @@ export class Desk implements KeyDesk {
   }
 
   async words(name: string): Promise<Secret> {
+    await this.#notKms(name, 'words');
     return (await this.#keys()).giveOut(name, 'words');
   }
 
@@ -101,6 +117,7 @@ export class Desk implements KeyDesk {
   }
 
   async exportTo(name: string, format: Parameters<KeyDesk['exportTo']>[1], path: string): Promise<string> {
+    await this.#notKms(name, 'export');
     const secret = await (await this.#keys()).giveOut(name, format);
     const full = resolve(path.replace(/^~(?=\/|$)/, homedir()));
     try {
@@ -121,11 +138,14 @@ export class Desk implements KeyDesk {
   /** Opens one object of each vault that uses the key. */
   async test(name: string): Promise<readonly KeyTest[]> {
     const { where, kind, clock } = this.#options;
-    const { fingerprint } = await this.#info(name);
     const config = await readConfig(where);
+    const held = kmsKeyNamed(config, name);
+    const fingerprint = held?.keyId ?? (await this.#info(name)).fingerprint;
+    const isUnder = (mode: Mode): boolean =>
+      held === undefined ? keyOfMode(mode) === name : kmsKeyOfMode(mode) === held.keyId;
     const results: KeyTest[] = [];
-    for (const vault of usersOf(config, kind, name)) {
-      const under = keyOfMode(vault.mode) === name ? vault.mode : (vault.rekeyTo ?? vault.mode);
+    for (const vault of held?.users ?? usersOf(config, kind, name)) {
+      const under = isUnder(vault.mode) ? vault.mode : (vault.rekeyTo ?? vault.mode);
       try {
         const path = await tryVault({ ...vault, mode: under }, this.#opening(config));
         results.push({ root: homely(vault.root), ...(path === undefined ? {} : { path }) });
@@ -146,6 +166,7 @@ export class Desk implements KeyDesk {
     signal: AbortSignal,
   ): Promise<RotateEnd> {
     const { where, kind } = this.#options;
+    await this.#notKms(name, 'rotate');
     const next = await this.#nextKey(name);
     const config = await changeConfig(where, (now) => ({
       ...now,
@@ -167,6 +188,7 @@ export class Desk implements KeyDesk {
   }
 
   async remove(name: string): Promise<void> {
+    await this.#notKms(name, 'delete');
     await (await this.#keys()).remove(name);
   }
 
@@ -177,6 +199,10 @@ export class Desk implements KeyDesk {
   }
 
   // ------------------------------------------------------------------------------------------------------------- inside
+
+  async #notKms(name: string, what: Parameters<typeof refuseKms>[2]): Promise<void> {
+    refuseKms(await readConfig(this.#options.where), name, what);
+  }
 
   #keys(): Promise<Custody> {
     this.#custody ??= this.#open();
@@ -297,6 +323,7 @@ export class Desk implements KeyDesk {
     });
     const root = homely(vault.root);
     rekey.subscribe((event) => {
+      this.#options.log?.(event);
       if (!event.event.startsWith('transfer.') && event.event !== 'plan') return;
       const { objects, rewrapped, copied, resent, failed, through } = rekey.totals;
       onProgress({ root, done: rewrapped + copied + resent, failed, all: objects, bytes: through });
@@ -314,12 +341,10 @@ export class Desk implements KeyDesk {
   }
 }
 
-type NoteOf = NonNullable<ReturnType<Awaited<ReturnType<ReturnType<typeof keyNotes>['all']>>['get']>>;
-
 const nextOf = (vault: Vault, name: string): string | undefined =>
   keyOfMode(vault.mode) === name && vault.rekeyTo !== undefined ? keyOfMode(vault.rekeyTo) : undefined;
 
-function wordsOf({ kind }: KeyInfo, noted: 'shown' | 'checked' | undefined): WordsState {
+function wordsOf({ kind }: Pick<KeyRow, 'kind'>, noted: 'shown' | 'checked' | undefined): WordsState {
   return kind === 'aes-256' ? (noted ?? 'never') : 'none';
 }
 

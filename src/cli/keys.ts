@@ -12,6 +12,8 @@ import type { Custody } from '../vaults/keys.ts';
 import { askBack } from './ask-back.ts';
 import type { KeyWork } from './key-work.ts';
 import { keysOfVault, storeOf, usersOf } from './key-uses.ts';
+import { kmsInfo, kmsKeys, refuseKms } from './kms-keys.ts';
+import { LOG_LEVEL, checkLevel, openLog } from './log.ts';
 import { type KeyFlags, addKeyOptions } from './options.ts';
 import type { Output } from './print.ts';
 import { type Terminal, openTerminal } from './prompt.ts';
@@ -46,6 +48,7 @@ interface Flags extends KeyFlags {
   readonly public?: boolean;
   readonly kind?: 'aes-256' | 'rsa';
   readonly format?: Format;
+  readonly logLevel?: string;
 }
 
 /** One run of a key command: what was asked for, and where. */
@@ -79,35 +82,36 @@ export function keysCommand(
       refuseMore(command);
       return perform(world, flags, (run) => fn(run, name));
     };
+  const add = (command: Command): Command => addKeyOptions(command).option(...LOG_LEVEL);
   const named = (command: string) => keys.command(command).argument('<name>').allowExcessArguments();
-  addKeyOptions(keys.command('list').description('names, kinds and fingerprints'))
+  add(keys.command('list').description('names, kinds and fingerprints'))
     .option('--json', 'print one JSON object a line')
     .action(async (flags: Flags) => perform(world, flags, listKeys));
-  addKeyOptions(named('create').description('make a new key'))
+  add(named('create').description('make a new key'))
     .addOption(new Option('--kind <kind>', 'kind of key').choices(['aes-256', 'rsa']).default('aes-256'))
     .action(on(createKey));
-  addKeyOptions(named('import').description('read a key from stdin'))
+  add(named('import').description('read a key from stdin'))
     .addOption(new Option('--format <format>', 'form of the key').choices(FORMATS).makeOptionMandatory())
     .action(on(importKey));
-  addKeyOptions(named('export').description('write a key to stdout'))
+  add(named('export').description('write a key to stdout'))
     .addOption(new Option('--format <format>', 'form of the key').choices(FORMATS).makeOptionMandatory())
     .option('--public', 'of an RSA key only the public half: for a machine that sends and cannot read')
     .option('--yes', 'do not ask')
     .option('--json', 'refused: a key is never part of JSON output')
     .action(on(exportKey));
-  addKeyOptions(named('recover').description('rebuild a key from 24 words on stdin')).action(on(recoverKey));
-  addKeyOptions(named('test').description('open one object of each vault that uses the key'))
+  add(named('recover').description('rebuild a key from 24 words on stdin')).action(on(recoverKey));
+  add(named('test').description('open one object of each vault that uses the key'))
     .option('--json', 'print one JSON object a line')
     .action(
       on(async (run, name) =>
         setExit(await (await import('./key-work.ts')).testKey(await workOf(run), name)),
       ),
     );
-  addKeyOptions(named('rotate').description('make a new key and move all objects of its vaults to it'))
+  add(named('rotate').description('make a new key and move all objects of its vaults to it'))
     .option('--yes', 'do not ask')
     .option('--json', 'print one JSON object a line')
     .action(on(async (run, name) => setExit(await rotateCommand(run, name))));
-  addKeyOptions(named('delete').description('remove a key for good'))
+  add(named('delete').description('remove a key for good'))
     .option('--yes', 'do not ask, unless a vault uses the key')
     .action(on(deleteKey));
   return keys;
@@ -122,6 +126,7 @@ function refuseMore({ args }: Command): void {
 }
 
 async function perform(world: KeysWorld, flags: Flags, fn: (run: Run) => Promise<void>): Promise<void> {
+  checkLevel(flags.logLevel);
   const where = places(world.env);
   const config = await readConfig(where);
   const kind = flags.keyStore ?? config.keyStore ?? 'keychain';
@@ -167,8 +172,9 @@ export async function remember(where: Places, config: Config, flags: Flags): Pro
 
 // ---------------------------------------------------------------------------------------------------------- commands
 
-async function listKeys({ world, flags, custody }: Run): Promise<void> {
-  const keys = await custody.list();
+/** Stored keys, and those in KMS that registered vaults use. */
+async function listKeys({ world, flags, custody, config }: Run): Promise<void> {
+  const keys = [...(await custody.list()), ...kmsKeys(config).map(kmsInfo)];
   if (flags.json === true) {
     const time = new Date(world.clock.now()).toISOString();
     for (const key of keys) world.stdout.write(`${JSON.stringify({ event: 'key', time, ...key })}\n`);
@@ -176,10 +182,14 @@ async function listKeys({ world, flags, custody }: Run): Promise<void> {
   }
   if (keys.length === 0)
     world.stderr.write(`no keys in ${custody.place}; make one with: s3vault keys create NAME\n`);
-  const width = Math.max(0, ...keys.map(({ name }) => name.length));
+  const widest = (texts: readonly string[]): number => Math.max(0, ...texts.map((text) => text.length));
+  const width = widest(keys.map(({ name }) => name));
+  const printWidth = widest(keys.map(({ fingerprint }) => fingerprint));
   for (const { name, kind, fingerprint, created } of keys) {
-    const when = created === '' ? '-' : created.slice(0, 10);
-    world.stdout.write(`${name.padEnd(width)}  ${kind.padEnd(10)}  ${fingerprint}  ${when}\n`);
+    const when = kind === 'kms' ? 'held by AWS' : created === '' ? '-' : created.slice(0, 10);
+    world.stdout.write(
+      `${name.padEnd(width)}  ${kind.padEnd(10)}  ${fingerprint.padEnd(printWidth)}  ${when}\n`,
+    );
   }
 }
 
@@ -188,6 +198,7 @@ function say({ world, custody }: Run, done: string, { name, kind, fingerprint }:
 }
 
 async function createKey(run: Run, name: string): Promise<void> {
+  refuseKms(run.config, name, 'create');
   const info = await run.custody.create(name, run.flags.kind ?? 'aes-256');
   say(run, 'created', info);
   await showRecovery(run, info);
@@ -231,7 +242,8 @@ async function workOf({ world, flags, places: where, kind, terminal }: Run): Pro
   const { Desk } = await import('./key-desk.ts');
   const { env, clock, stdout, stderr, workFactorForTests } = world;
   const tests = workFactorForTests === undefined ? {} : { workFactorForTests };
-  const desk = new Desk({ kind, flags, where, env, clock, ask: terminal?.askSecret, ...tests });
+  const log = await openLog(flags.logLevel);
+  const desk = new Desk({ kind, flags, where, env, clock, log, ask: terminal?.askSecret, ...tests });
   const now = (): string => new Date(clock.now()).toISOString();
   return { desk, stdout, stderr, json: flags.json === true, now };
 }
@@ -277,6 +289,7 @@ async function exportKey(run: Run, name: string): Promise<void> {
       hint: 'leave --json out',
     });
   }
+  refuseKms(run.config, name, 'export');
   if (flags.public === true) return exportPublic(run, name);
   if (flags.yes !== true) {
     const answer = await terminal?.ask(`write key ${name} to stdout in the clear? [y/N] `);
@@ -300,6 +313,7 @@ function notAgreed(what: string, how: string): VaultError {
 
 async function deleteKey(run: Run, name: string): Promise<void> {
   const { config, kind, world, custody } = run;
+  refuseKms(config, name, 'delete');
   const places = usersOf(config, kind, name).map(({ root }) => `the vault of ${root}`);
   for (const place of await olderVersions(run, name)) places.push(`older versions in ${place}`);
   if (run.flags.yes !== true || places.length > 0) await confirmDelete(run, name, places);

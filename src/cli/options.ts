@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { KeyStoreKind } from '../model/keyref.ts';
 import { MODE_KINDS } from '../model/mode.ts';
 
 /** Options common to all commands that touch S3 (`product.md`, Commands). */
@@ -30,7 +31,7 @@ export interface VaultFlags extends RemoteFlags {
 
 /** Where keys come from. */
 export interface KeyFlags {
-  readonly keyStore?: 'keychain' | 'file' | 'command';
+  readonly keyStore?: KeyStoreKind;
   readonly passphraseCommand?: string;
   readonly keyCommand?: string;
 }
@@ -53,6 +54,7 @@ export function addKeyOptions(command: Command): Command {
         'keychain',
         'file',
         'command',
+        'credentials',
       ]),
     )
     .option('--passphrase-command <command>', 'command that prints the passphrase of the key file')

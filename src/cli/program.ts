@@ -2,6 +2,7 @@ import { Command, CommanderError, Option } from 'commander';
 import { systemClock } from '../clock.ts';
 import { EXIT, asVaultError } from '../model/errors.ts';
 import { MODE_KINDS } from '../model/mode.ts';
+import { LOG_LEVEL, checkLevel } from './log.ts';
 import { addKeyOptions, addPair, addVaultOptions } from './options.ts';
 
 /**
@@ -62,7 +63,17 @@ function buildProgram(version: string, setExit: SetExit): Command {
   addVaults(program, setExit);
   addRekey(program, setExit);
   addDemo(program, setExit);
+  addLogLevel(program);
   return program;
+}
+
+/** Every command takes it, whether it has much to log or not; `keys` hands its options on. */
+function addLogLevel(program: Command): void {
+  for (const command of program.commands) {
+    const has = command.options.some(({ long }) => long === '--log-level');
+    if (!has && command.name() !== 'keys') command.option(...LOG_LEVEL);
+  }
+  program.hook('preAction', (_program, command) => checkLevel(command.opts()['logLevel']));
 }
 
 const EXAMPLES = `

@@ -1,10 +1,10 @@
-import { VaultError } from '../model/errors.ts';
+import type { VaultError } from '../model/errors.ts';
 import type { KeyInfo, KeyMaterial } from '../model/keyref.ts';
 import type { KeyStore, Waits } from '../model/ports.ts';
-import { parseKeyText } from './formats.ts';
 import { checkKeyName } from './key-name.ts';
+import { keyFromBytes, readOnlyStore } from './key-text.ts';
 import { runForSecret, shellWords } from './run-command.ts';
-import { fromStored, infoOf } from './stored-key.ts';
+import { infoOf } from './stored-key.ts';
 
 export interface CommandOptions {
   /** Words as in a shell; `{name}` in them stands for the key's name, which is also in `S3VAULT_KEY`. */
@@ -33,8 +33,8 @@ export function commandStore(options: CommandOptions): KeyStore {
       return infos;
     },
     load: async (name, waits) => (await read(name, waits)).material,
-    save: async (name) => Promise.reject(readOnly(`store key ${name}`)),
-    remove: async (name) => Promise.reject(readOnly(`remove key ${name}`)),
+    save: async (name) => Promise.reject(readOnly(`store key ${checkKeyName(name)}`)),
+    remove: async (name) => Promise.reject(readOnly(`remove key ${checkKeyName(name)}`)),
   };
 }
 
@@ -52,17 +52,12 @@ async function readKey(
     ...limit,
     env: { ...env, S3VAULT_KEY: name },
   });
-  try {
-    const text = output.toString('utf8').trim();
-    if (text.startsWith('{')) return fromStored(text, name);
-    return { material: parseKeyText(text.startsWith('-----BEGIN') ? 'pem' : 'base64', text), created: '' };
-  } finally {
-    output.fill(0);
-  }
+  return keyFromBytes(output, name);
 }
 
-function readOnly(what: string): VaultError {
-  return new VaultError('usage', 'store-read-only', `cannot ${what}: keys come from a command`, {
-    hint: 'do it with the program that keeps them, or choose --key-store keychain or file',
-  });
-}
+const readOnly = (what: string): VaultError =>
+  readOnlyStore(
+    what,
+    'a command',
+    'do it with the program that keeps them, or choose --key-store keychain or file',
+  );

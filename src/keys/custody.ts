@@ -49,6 +49,8 @@ function placeOf(kind: KeyStoreKind, options: KeyStoreOptions): string {
       return keyFilePath(options.places);
     case 'command':
       return 'the key command';
+    case 'credentials':
+      return 'the credentials of this service';
     default:
       return kind satisfies never;
   }

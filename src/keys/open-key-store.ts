@@ -3,6 +3,7 @@ import { VaultError } from '../model/errors.ts';
 import type { KeyStoreKind } from '../model/keyref.ts';
 import type { Clock, KeyStore } from '../model/ports.ts';
 import { commandStore } from './command.ts';
+import { credentialsStore } from './credentials.ts';
 import { keyFileStore } from './key-file.ts';
 import { keychainStore } from './keychain.ts';
 import { type Prompt, passphraseSource } from './passphrase.ts';
@@ -34,6 +35,8 @@ export function openKeyStore(kind: KeyStoreKind, options: KeyStoreOptions): KeyS
       return openKeyFile(options);
     case 'command':
       return openCommand(options);
+    case 'credentials':
+      return credentialsStore({ folder: options.env['CREDENTIALS_DIRECTORY'] });
     default:
       return kind satisfies never;
   }

@@ -1,8 +1,7 @@
 import { join } from 'node:path';
-import { readFile } from 'node:fs/promises';
 import { VaultError } from '../model/errors.ts';
 import { Secret } from '../model/secret.ts';
-import { isMissing, readSecretFile } from '../private-file.ts';
+import { readCredential, readSecretFile } from '../private-file.ts';
 import { runForSecret, shellWords } from './run-command.ts';
 
 /** Asks a person without showing what is typed. */
@@ -56,20 +55,11 @@ async function fromFile(path: string): Promise<Secret> {
   return trimmed(bytes, `${path} holds no passphrase`);
 }
 
-/** systemd itself guards that folder, and lets the service's group read it. */
 async function fromSystemd(folder: string | undefined): Promise<Secret | undefined> {
   if (folder === undefined || folder === '') return undefined;
   const path = join(folder, CREDENTIAL);
-  try {
-    return trimmed(await readFile(path), `${path} holds no passphrase`);
-  } catch (thrown) {
-    if (isMissing(thrown)) return undefined;
-    if (thrown instanceof VaultError) throw thrown;
-    throw new VaultError('usage', 'no-passphrase', `${path} cannot be read`, {
-      cause: thrown,
-      hint: 'check LoadCredential= in the unit',
-    });
-  }
+  const bytes = await readCredential(path);
+  return bytes === undefined ? undefined : trimmed(bytes, `${path} holds no passphrase`);
 }
 
 function trimmed(bytes: Buffer, ifEmpty: string): Secret {

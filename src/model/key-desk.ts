@@ -1,5 +1,5 @@
 import type { ErrorReport } from './errors.ts';
-import type { KeyInfo } from './keyref.ts';
+import type { KeyInfo, KeyKind, KeyStoreKind } from './keyref.ts';
 import type { ModeKind } from './mode.ts';
 import type { Secret } from './secret.ts';
 
@@ -18,8 +18,14 @@ export interface KeyUse {
   readonly objects: number;
 }
 
-/** One line of the key screen. */
-export interface KeyRow extends KeyInfo {
+/**
+ * One line of the key screen. A row of kind and store `kms` is a key that AWS KMS holds and registered vaults use: nothing
+ * of it is here. Its name is its alias or id, its fingerprint that one shortened, `created` empty; it can be tested, and
+ * all else rejects with code `kms-key` and says why.
+ */
+export interface KeyRow extends Omit<KeyInfo, 'kind' | 'store'> {
+  readonly kind: KeyKind | 'kms';
+  readonly store: KeyStoreKind | 'kms';
   readonly words: WordsState;
   readonly uses: readonly KeyUse[];
   /** ISO 8601; undefined where it was never used here. */

@@ -1,7 +1,7 @@
 import type { Secret } from './secret.ts';
 
 /** Where keys are kept. Chosen explicitly and remembered; there is never a silent fallback. */
-export type KeyStoreKind = 'keychain' | 'file' | 'command';
+export type KeyStoreKind = 'keychain' | 'file' | 'command' | 'credentials';
 
 /** The name of a key, never the key. A KMS key is named by id, ARN or alias and stays with AWS. */
 export type KeyRef =

@@ -2,7 +2,7 @@
 import type { Places } from '../config.ts';
 import { generateAes } from '../crypto/generate.ts';
 import type { Custody } from '../keys/custody.ts';
-import { type KeyNotes, openKeyNotes } from '../keys/key-notes.ts';
+import { type KeyNote, type KeyNotes, openKeyNotes } from '../keys/key-notes.ts';
 import type { KeyStoreOptions } from '../keys/open-key-store.ts';
 import type { KeyMaterial, KeyStoreKind } from '../model/keyref.ts';
 
@@ -12,7 +12,7 @@ export const keyNotes = (places: Places): KeyNotes => openKeyNotes(places.state)
 /** A key for one run, kept nowhere. */
 export const temporaryKey = (): KeyMaterial => generateAes();
 
-export type { Custody, KeyNotes, KeyStoreOptions };
+export type { Custody, KeyNote, KeyNotes, KeyStoreOptions };
 
 /** What can be done with named keys in one place. Nothing is read or asked yet. */
 export async function openKeys(kind: KeyStoreKind, options: KeyStoreOptions): Promise<Custody> {

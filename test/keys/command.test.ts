@@ -6,7 +6,7 @@ import { generateAes, generateRsa } from '../../src/crypto/generate.ts';
 import { commandStore } from '../../src/keys/command.ts';
 import { shellWords } from '../../src/keys/run-command.ts';
 import { toStored } from '../../src/keys/stored-key.ts';
-import { CREATED, bytesOf } from '../contract/key-store.ts';
+import { CREATED, bytesOf, counter, keyReadingContract, readOnlyContract } from '../contract/key-store.ts';
 
 let folder: string;
 beforeAll(() => {
@@ -15,6 +15,17 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const put = (name: string, text: string): void => writeFileSync(join(folder, name), text);
+
+describe('the port', () => {
+  keyReadingContract({
+    open: (names) => commandStore({ command: `cat '${folder}/{name}'`, names }),
+    put: async (name, material) => put(name, JSON.stringify(toStored(material, CREATED))),
+    remove: async (name) => rmSync(join(folder, name)),
+    unique: counter('c'),
+    missing: 'command-failed',
+  });
+  readOnlyContract(() => commandStore({ command: 'true' }), /a command/);
+});
 
 describe('keys from a command', () => {
   test('come as base64, PEM or the stored form, by name', async () => {
@@ -44,15 +55,6 @@ describe('keys from a command', () => {
     const store = commandStore({ command: `sh -c 'cat "${folder}/$S3VAULT_KEY"'` });
     expect(bytesOf(await store.load('env-key'))).toBe(bytesOf(aes));
     await expect(store.load('$(id)')).rejects.toMatchObject({ code: 'key-name' });
-  });
-
-  test('cannot be saved or removed there', async () => {
-    const store = commandStore({ command: 'true' });
-    await expect(store.save('a', generateAes(), CREATED)).rejects.toMatchObject({
-      code: 'store-read-only',
-      exit: 2,
-    });
-    await expect(store.remove('a')).rejects.toMatchObject({ code: 'store-read-only' });
   });
 
   test.each([

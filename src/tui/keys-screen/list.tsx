@@ -8,6 +8,7 @@ import { windowOf } from '../rows.ts';
 import {
   KINDS,
   STORES,
+  clippedPrint,
   dateOf,
   grouped,
   objectsOf,
@@ -42,7 +43,7 @@ const COLUMNS: readonly Column[] = [
     title: 'FINGERPRINT',
     cells: 12,
     from: 0,
-    text: ({ fingerprint }) => `${grouped(fingerprint).slice(0, 9)}…`,
+    text: clippedPrint,
   },
   { title: 'STORE', cells: 13, from: 120, text: ({ store }) => STORES[store] },
   { title: 'CREATED', cells: 11, from: 0, text: ({ created }) => dateOf(created) },
@@ -182,11 +183,11 @@ function SpokenRow({
     shownName(name),
     KINDS[kind].replace('pub.', 'public half'),
     `fingerprint ${grouped(fingerprint)}`,
-    `in the ${STORES[store]}`,
+    store === 'kms' ? 'held by AWS KMS' : `in the ${STORES[store]}`,
     `created ${dateOf(created)}`,
     used,
     by,
-    `recovery words: ${wordsSign(row).word}`,
+    `recovery words: ${kind === 'kms' ? 'none' : wordsSign(row).word}`,
   ];
   return (
     <Box aria-state={{ selected }} flexShrink={0}>

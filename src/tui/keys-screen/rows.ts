@@ -1,7 +1,6 @@
 /** Keys in words. */
 import { formatCount, plural } from '../../model/display.ts';
 import type { KeyFormat, KeyRow } from '../../model/key-desk.ts';
-import type { KeyInfo, KeyStoreKind } from '../../model/keyref.ts';
 import type { Sign } from '../words.ts';
 import type { Ui } from './ui.ts';
 
@@ -21,26 +20,35 @@ export function selectedRow(ui: Pick<Ui, 'rows' | 'filter' | 'selected'>): KeyRo
   return shown.find(({ name }) => name === ui.selected) ?? shown[0];
 }
 
-export const KINDS: { readonly [K in KeyInfo['kind']]: string } = {
+export const KINDS: { readonly [K in KeyRow['kind']]: string } = {
   'aes-256': 'AES-256',
   rsa: 'RSA',
   'rsa-public': 'RSA pub.',
+  kms: 'KMS',
 };
 
-export const KINDS_LONG: { readonly [K in KeyInfo['kind']]: string } = {
+export const KINDS_LONG: { readonly [K in KeyRow['kind']]: string } = {
   'aes-256': 'AES-256, one secret key that seals and opens',
   rsa: 'RSA key pair; its public half can be given to machines that only send',
   'rsa-public': 'public half of an RSA key: seals, and opens nothing',
+  kms: 'KMS key: AWS uses it for us, and it is never here',
 };
 
-export const STORES: { readonly [K in KeyStoreKind]: string } = {
+export const STORES: { readonly [K in KeyRow['store']]: string } = {
   keychain: 'OS keychain',
   file: 'key file',
   command: 'command',
+  credentials: 'credentials',
+  kms: 'AWS KMS',
 };
 
-/** `a3f9 41c0 77be 0011`. */
-export const grouped = (fingerprint: string): string => fingerprint.replace(/(.{4})(?=.)/g, '$1 ');
+/** `a3f9 41c0 77be 0011`; the id of a KMS key as it is. */
+export const grouped = (fingerprint: string): string =>
+  /^[0-9a-f]{16}$/.test(fingerprint) ? fingerprint.replace(/(.{4})(?=.)/g, '$1 ') : fingerprint;
+
+/** As much of it as fits into a narrow column: `a3f9 41c0…`, `…/1c2d3e4f`. */
+export const clippedPrint = ({ fingerprint, kind }: Pick<KeyRow, 'fingerprint' | 'kind'>): string =>
+  kind === 'kms' ? `…${fingerprint.slice(-9)}` : `${grouped(fingerprint).slice(0, 9)}…`;
 
 export const objectsOf = ({ uses }: Pick<KeyRow, 'uses'>): number =>
   uses.reduce((sum, { objects }) => sum + objects, 0);
@@ -63,6 +71,7 @@ export function wordsSign({ words, kind }: Pick<KeyRow, 'words' | 'kind'>): Sign
     case 'checked':
       return { sign: '✓', word: 'checked', tone: 'green' };
     case 'none':
+      if (kind === 'kms') return { sign: '–', word: 'held by AWS', tone: undefined };
       return { sign: '–', word: kind === 'rsa' ? 'by export' : 'not needed', tone: undefined };
     default:
       return words satisfies never;
@@ -146,7 +155,7 @@ export const IMPORT_OPTIONS: readonly Option<KeyFormat>[] = [
 const NO_WORDS = 'an RSA key has no such form';
 
 /** The forms in which a key of this kind can go out, and why not in the others. */
-export function exportOptions(kind: KeyInfo['kind']): readonly Option<KeyFormat>[] {
+export function exportOptions(kind: KeyRow['kind']): readonly Option<KeyFormat>[] {
   const aes = kind === 'aes-256' ? {} : { why: NO_WORDS };
   const rsa = kind === 'aes-256' ? { why: 'only RSA keys have this form' } : {};
   const half = kind === 'rsa-public' ? { why: 'a public half is no secret: take PEM' } : {};

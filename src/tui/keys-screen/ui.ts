@@ -10,7 +10,7 @@ export type NewKind = 'aes-256' | 'rsa';
 export type ChoiceFor =
   | { readonly what: 'create' }
   | { readonly what: 'import' }
-  | { readonly what: 'export'; readonly name: string; readonly kind: KeyInfo['kind'] };
+  | { readonly what: 'export'; readonly name: string; readonly kind: KeyRow['kind'] };
 
 /** What is typed, and shown while it is typed. */
 export type TypedFor =

@@ -94,7 +94,8 @@ export class FakeDesk implements KeyDesk {
       ...over,
     });
     this.rows = [...this.rows, row];
-    return row;
+    const { fingerprint, created } = row;
+    return { name, kind: over.kind === 'rsa' ? 'rsa' : 'aes-256', fingerprint, created, store: 'file' };
   }
 
   async create(name: string, kind: 'aes-256' | 'rsa'): Promise<KeyInfo> {
