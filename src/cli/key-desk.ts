@@ -193,6 +193,10 @@ export class Desk implements KeyDesk {
   }
 
   lock(): void {
+    void this.#custody?.then(
+      (custody) => custody.lock(),
+      () => undefined,
+    );
     this.#custody = undefined;
     this.#passphrase?.wipe();
     this.#passphrase = undefined;

@@ -36,9 +36,30 @@ export async function openAge(sealed: Uint8Array, passphrase: Secret, source: st
     const binary = text.startsWith('-----BEGIN AGE') ? armor.decode(text) : sealed;
     const decrypter = new Decrypter();
     decrypter.addPassphrase(textOf(passphrase));
-    return Buffer.from(await decrypter.decrypt(binary));
+    return await readWiping(await decrypter.decrypt(streamOf(binary)));
   } catch (thrown) {
     throw notOpened(thrown, source);
+  }
+}
+
+/** As a stream: what the library gives at once it has read by `Response`, which keeps the pieces for ever. */
+function streamOf(bytes: Uint8Array): ReadableStream<Uint8Array> {
+  return new ReadableStream({
+    start: (controller) => {
+      controller.enqueue(Uint8Array.from(bytes));
+      controller.close();
+    },
+  });
+}
+
+/** The whole, with the pieces it came in wiped. */
+async function readWiping(stream: ReadableStream<Uint8Array>): Promise<Buffer> {
+  const pieces: Uint8Array[] = [];
+  try {
+    for await (const piece of stream) pieces.push(piece);
+    return Buffer.concat(pieces);
+  } finally {
+    for (const piece of pieces) piece.fill(0);
   }
 }
 

@@ -4,7 +4,7 @@ import type { KeyStore, Waits } from '../model/ports.ts';
 import { checkKeyName } from './key-name.ts';
 import { keyFromBytes, readOnlyStore } from './key-text.ts';
 import { runForSecret, shellWords } from './run-command.ts';
-import { infoOf } from './stored-key.ts';
+import { infoOf, wipeMaterial } from './stored-key.ts';
 
 export interface CommandOptions {
   /** Words as in a shell; `{name}` in them stands for the key's name, which is also in `S3VAULT_KEY`. */
@@ -28,13 +28,15 @@ export function commandStore(options: CommandOptions): KeyStore {
       for (const name of options.names ?? []) {
         const { material, created } = await read(name, waits);
         infos.push(infoOf(name, material, created, 'command'));
-        if (material.kind !== 'rsa-public') material.secret.wipe();
+        wipeMaterial(material);
       }
       return infos;
     },
     load: async (name, waits) => (await read(name, waits)).material,
     save: async (name) => Promise.reject(readOnly(`store key ${checkKeyName(name)}`)),
     remove: async (name) => Promise.reject(readOnly(`remove key ${checkKeyName(name)}`)),
+    // Nothing is kept between two calls.
+    lock: () => undefined,
   };
 }
 

@@ -11,7 +11,7 @@ import type { KeyStore } from '../model/ports.ts';
 import { readCredential } from '../private-file.ts';
 import { checkKeyName, isKeyName, keyMissing } from './key-name.ts';
 import { keyFromBytes, readOnlyStore } from './key-text.ts';
-import { infoOf } from './stored-key.ts';
+import { infoOf, wipeMaterial } from './stored-key.ts';
 
 const PREFIX = 's3vault-key-';
 const WHERE = 'the credentials of this service';
@@ -40,6 +40,8 @@ export function credentialsStore(options: { readonly folder: string | undefined 
     },
     save: async (name) => Promise.reject(refused(`store key ${checkKeyName(name)}`)),
     remove: async (name) => Promise.reject(refused(`remove key ${checkKeyName(name)}`)),
+    // Nothing is kept between two calls.
+    lock: () => undefined,
   };
 }
 
@@ -58,7 +60,7 @@ async function list(folder: string): Promise<readonly KeyInfo[]> {
   for (const name of names.filter(isKeyName).sort()) {
     const { material, created } = await read(folder, name);
     infos.push(infoOf(name, material, created, 'credentials'));
-    if (material.kind !== 'rsa-public') material.secret.wipe();
+    wipeMaterial(material);
   }
   return infos;
 }

@@ -12,7 +12,7 @@ import { type KeyFormat, parseKeyText, parseWords, toKeyText, toWords } from './
 import { checkKeyName } from './key-name.ts';
 import { type KeyStoreOptions, keyFilePath, openKeyStore } from './open-key-store.ts';
 import { passphraseSource } from './passphrase.ts';
-import { fromStored, toStored } from './stored-key.ts';
+import { fromStored, toStored, wipeMaterial } from './stored-key.ts';
 
 export interface Custody {
   /** Where keys are kept, in words. */
@@ -26,6 +26,8 @@ export interface Custody {
   /** The public half of an RSA key in PEM, without a line end. Kind `usage` for a key that has none. */
   publicHalf(name: string, waits?: Waits): Promise<string>;
   remove(name: string, waits?: Waits): Promise<void>;
+  /** Wipes and forgets what was opened. */
+  lock(): void;
 }
 
 export function openCustody(kind: KeyStoreKind, options: KeyStoreOptions): Custody {
@@ -38,6 +40,7 @@ export function openCustody(kind: KeyStoreKind, options: KeyStoreOptions): Custo
     giveOut: (name, format, waits) => giveOut(store, options, name, format, waits),
     publicHalf: (name, waits) => publicHalf(store, name, waits),
     remove: (name, waits) => store.remove(name, waits),
+    lock: () => store.lock(),
   };
 }
 
@@ -81,21 +84,17 @@ async function keep(
   try {
     return await store.save(name, material, created, waits);
   } finally {
-    wipe(material);
+    wipeMaterial(material);
   }
 }
 
 async function publicHalf(store: KeyStore, name: string, waits?: Waits): Promise<string> {
   const material = await store.load(checkKeyName(name), waits);
-  wipe(material);
+  wipeMaterial(material);
   if (material.kind !== 'aes-256') return material.publicPem.trimEnd();
   throw new VaultError('usage', 'key-kind', `key ${name} is ${material.kind} and has no public half`, {
     hint: 'make a key pair with: s3vault keys create NAME --kind rsa',
   });
-}
-
-function wipe(material: KeyMaterial): void {
-  if (material.kind !== 'rsa-public') material.secret.wipe();
 }
 
 async function bringIn(
@@ -130,8 +129,15 @@ async function parse(
       return { material: await parseWords(plain()) };
     case 'age': {
       const copy = text.use((bytes) => new Uint8Array(bytes));
-      const stored = await openAge(copy, await agePassphrase(options)('open'), 'the age file on stdin');
-      return fromStored(stored.toString('utf8'), name);
+      const passphrase = await agePassphrase(options)('open');
+      const stored = await openAge(copy, passphrase, 'the age file on stdin').finally(() =>
+        passphrase.wipe(),
+      );
+      try {
+        return fromStored(stored.toString('utf8'), name);
+      } finally {
+        stored.fill(0);
+      }
     }
     default:
       return format satisfies never;
@@ -150,7 +156,7 @@ async function giveOut(
   try {
     return await print(store, options, name, format, material, waits);
   } finally {
-    wipe(material);
+    wipeMaterial(material);
   }
 }
 
@@ -173,8 +179,10 @@ async function print(
       const created = info === undefined || info.created === '' ? nowIso(options.clock) : info.created;
       const plain = Buffer.from(JSON.stringify(toStored(material, created)));
       const passphrase = await agePassphrase(options)('new');
-      const sealed = await sealAgeText(plain, passphrase, options.workFactorForTests);
-      plain.fill(0);
+      const sealed = await sealAgeText(plain, passphrase, options.workFactorForTests).finally(() => {
+        passphrase.wipe();
+        plain.fill(0);
+      });
       return new Secret(Buffer.from(sealed.trimEnd()));
     }
     default:

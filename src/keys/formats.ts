@@ -106,21 +106,24 @@ export async function parseWords(text: string): Promise<KeyMaterial> {
 export async function toWords(material: KeyMaterial): Promise<Secret> {
   if (material.kind !== 'aes-256') throw unfit(material, 'words', 'pem');
   const [{ entropyToMnemonic }, { wordlist }] = await Promise.all([import('@scure/bip39'), english()]);
-  return new Secret(
-    Buffer.from(material.secret.use((bytes) => entropyToMnemonic(new Uint8Array(bytes), wordlist))),
-  );
+  const entropy = material.secret.use((bytes) => new Uint8Array(bytes));
+  try {
+    return Secret.take(Buffer.from(entropyToMnemonic(entropy, wordlist)));
+  } finally {
+    entropy.fill(0);
+  }
 }
 
 /** A key as text without a line end. */
 export function toKeyText(format: 'base64' | 'pem', material: KeyMaterial): Secret {
   if (format === 'base64') {
     if (material.kind !== 'aes-256') throw unfit(material, format, 'pem');
-    return new Secret(Buffer.from(material.secret.use((bytes) => bytes.toString('base64'))));
+    return Secret.take(Buffer.from(material.secret.use((bytes) => bytes.toString('base64'))));
   }
   if (material.kind === 'aes-256') throw unfit(material, format, 'base64 or words');
   const pem =
     material.kind === 'rsa' ? material.secret.use((bytes) => bytes.toString('utf8')) : material.publicPem;
-  return new Secret(Buffer.from(pem.trimEnd()));
+  return Secret.take(Buffer.from(pem.trimEnd()));
 }
 
 function unfit({ kind }: KeyMaterial, format: KeyFormat, better: string): VaultError {

@@ -9,7 +9,7 @@ import { throwIfCancelled } from '../crypto/fault.ts';
 import { VaultError } from '../model/errors.ts';
 import type { KeyInfo, KeyMaterial } from '../model/keyref.ts';
 import type { KeyStore } from '../model/ports.ts';
-import type { Secret } from '../model/secret.ts';
+import { Secret } from '../model/secret.ts';
 import { privateFolder, readSecretFile, replacePrivate, withLock } from '../private-file.ts';
 import { openAge, sealAge } from './age-file.ts';
 import { checkKeyName, keyExists, keyMissing } from './key-name.ts';
@@ -50,16 +50,30 @@ export function keyFileStore(options: KeyFileOptions): KeyStore {
       throwIfCancelled(options);
       return file.remove(checkKeyName(name));
     },
+    lock: () => file.lock(),
   };
 }
 
-type Keys = ReadonlyMap<string, StoredKey>;
+/** A key of the file in memory: as it is stored, but for its text, which can be wiped here. */
+interface HeldKey extends Omit<StoredKey, 'key'> {
+  readonly key: Secret;
+}
+
+type Keys = ReadonlyMap<string, HeldKey>;
 const NONE: Keys = new Map();
+
+const held = ({ key, ...rest }: StoredKey): HeldKey => ({ ...rest, key: Secret.take(Buffer.from(key)) });
+
+function asStored({ key, ...rest }: HeldKey): StoredKey {
+  if (key.length === 0) throw new VaultError('cancelled', 'cancelled', 'the keys were locked meanwhile');
+  return { ...rest, key: key.use((bytes) => bytes.toString('utf8')) };
+}
 
 class KeyFile {
   readonly #options: KeyFileOptions;
   /** What was decrypted, and the sealed bytes it came from: the file is decrypted again only when it has changed. */
   #opened: { readonly sealed: Buffer; readonly keys: Keys } | undefined;
+  readonly #held = new Set<HeldKey>();
   #passphrase: Promise<Secret> | undefined;
 
   constructor(options: KeyFileOptions) {
@@ -75,13 +89,24 @@ class KeyFile {
   async load(name: string): Promise<KeyMaterial> {
     const stored = ((await this.#read()) ?? NONE).get(name);
     if (stored === undefined) throw this.#missing(name);
-    return materialOf(stored, name);
+    return materialOf(asStored(stored), name);
+  }
+
+  lock(): void {
+    for (const { key } of this.#held) key.wipe();
+    this.#held.clear();
+    this.#opened = undefined;
+    void this.#passphrase?.then(
+      (passphrase) => passphrase.wipe(),
+      () => undefined,
+    );
+    this.#passphrase = undefined;
   }
 
   async save(name: string, material: KeyMaterial, created: string): Promise<KeyInfo> {
     await this.#change((keys) => {
       if (keys.has(name)) throw keyExists(name, this.#options.path);
-      return new Map(keys).set(name, toStored(material, created));
+      return new Map(keys).set(name, held(toStored(material, created)));
     });
     return infoOf(name, material, created, 'file');
   }
@@ -89,7 +114,9 @@ class KeyFile {
   async remove(name: string): Promise<void> {
     await this.#change((keys) => {
       const rest = new Map(keys);
-      if (!rest.delete(name)) throw this.#missing(name);
+      const gone = rest.get(name);
+      if (gone === undefined) throw this.#missing(name);
+      rest.delete(name);
       return rest;
     });
   }
@@ -105,7 +132,16 @@ class KeyFile {
     if (sealed === undefined) return undefined;
     if (this.#opened?.sealed.equals(sealed) === true) return this.#opened.keys;
     const plain = await this.#unseal(sealed);
-    const keys = parseContent(plain, path);
+    try {
+      return this.#hold(sealed, parseContent(plain, path));
+    } finally {
+      plain.fill(0);
+    }
+  }
+
+  /** Older ones stay whole until `lock`: a call that is under way may still be writing them. */
+  #hold(sealed: Buffer, keys: Keys): Keys {
+    for (const key of keys.values()) this.#held.add(key);
     this.#opened = { sealed, keys };
     return keys;
   }
@@ -115,7 +151,7 @@ class KeyFile {
       return await openAge(sealed, await this.#ask('open'), this.#options.path);
     } catch (thrown) {
       // Another try, in a program that lives on, must ask again.
-      this.#passphrase = undefined;
+      this.lock();
       throw thrown;
     }
   }
@@ -131,9 +167,12 @@ class KeyFile {
       const passphrase = await this.#ask(before === undefined ? 'new' : 'open');
       const sealed = await sealAge(plain, passphrase, workFactorForTests);
       const back = await openAge(sealed, passphrase, path);
-      if (!back.equals(plain)) throw fileDamaged(path);
+      const same = back.equals(plain);
+      plain.fill(0);
+      back.fill(0);
+      if (!same) throw fileDamaged(path);
       await replacePrivate(path, sealed);
-      this.#opened = { sealed, keys };
+      this.#hold(sealed, keys);
     });
   }
 
@@ -144,7 +183,7 @@ class KeyFile {
 }
 
 function contentOf(keys: Keys): Buffer {
-  const list = [...keys].map(([name, stored]) => ({ name, ...stored }));
+  const list = [...keys].map(([name, key]) => ({ name, ...asStored(key) }));
   return Buffer.from(JSON.stringify({ version: VERSION, keys: list }, undefined, 2));
 }
 
@@ -163,7 +202,7 @@ function parseContent(plain: Buffer, path: string): Keys {
       hint: 'use that version here too',
     });
   }
-  return new Map(result.output.keys.map(({ name, ...stored }) => [name, stored]));
+  return new Map(result.output.keys.map(({ name, ...stored }) => [name, held(stored)]));
 }
 
 function fileDamaged(path: string): VaultError {

@@ -6,7 +6,7 @@ import type { Clock, KeyStore, Waits } from '../model/ports.ts';
 import { type KeychainRequest, callKeychain } from './keychain-call.ts';
 import { notKept } from './keychain-errors.ts';
 import { checkKeyName, keyExists, keyMissing } from './key-name.ts';
-import { fromStored, infoOf, toStored } from './stored-key.ts';
+import { fromStored, infoOf, toStored, wipeMaterial } from './stored-key.ts';
 
 const SERVICE = 's3vault';
 const TIMEOUT_MS = 20_000;
@@ -34,6 +34,8 @@ export function keychainStore({ clock, timeoutMs = TIMEOUT_MS }: KeychainOptions
     save: async (name, material, created, options) =>
       save(call, checkKeyName(name), material, created, options),
     remove: async (name, options) => remove(call, checkKeyName(name), options),
+    // Nothing is kept between two calls.
+    lock: () => undefined,
   };
 }
 
@@ -44,7 +46,7 @@ async function list(call: Call, options?: Waits): Promise<readonly KeyInfo[]> {
   return entries
     .map(({ account, password }) => {
       const { material, created } = fromStored(password, account);
-      if (material.kind !== 'rsa-public') material.secret.wipe();
+      wipeMaterial(material);
       return infoOf(account, material, created, 'keychain');
     })
     .sort((a, b) => (a.name < b.name ? -1 : 1));

@@ -22,6 +22,10 @@ const schema = v.object({
 export type StoredKey = v.InferOutput<typeof schema>;
 export const storedKeySchema = schema;
 
+export const wipeMaterial = (material: KeyMaterial): void => {
+  if (material.kind !== 'rsa-public') material.secret.wipe();
+};
+
 /** Holds the key in the clear: for the store it is written to, and nothing else. */
 export function toStored(material: KeyMaterial, created: string): StoredKey {
   const { kind, fingerprint } = material;

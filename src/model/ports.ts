@@ -286,6 +286,8 @@ export interface KeyStore {
   /** Rejects with code `key-exists` rather than replace one. */
   save(name: string, material: KeyMaterial, created: string, options?: Waits): Promise<KeyInfo>;
   remove(name: string, options?: Waits): Promise<void>;
+  /** Wipes and forgets what was opened: the next call opens it anew. Keys that were loaded are their callers'. */
+  lock(): void;
 }
 
 /** KMS as client-side encryption needs it. Errors: `kms-denied`, `kms-missing`, `kms-disabled`, kind `throttled`. */

@@ -1,6 +1,14 @@
 import { inspect } from 'node:util';
 
 /**
+ * Small Buffers would share pieces of memory: what a library leaves in one of them would live as long as any other in the
+ * same piece. Now each has its own, which goes with it.
+ */
+Buffer.poolSize = 0;
+
+const NOTHING = /^/;
+
+/**
  * Bytes that must never be shown: keys and passphrases. Printing, logging, serialising or inspecting one gives
  * `[secret]`; the bytes come out only through `use`, so that every place that touches a key can be found by search.
  */
@@ -33,6 +41,8 @@ export class Secret {
   wipe(): void {
     this.#bytes.fill(0);
     this.#bytes = Buffer.alloc(0);
+    // The engine keeps the text that a regular expression matched last (`RegExp.$_`): it may have been this one.
+    NOTHING.test('');
   }
 
   toString(): string {

@@ -102,18 +102,15 @@ export function copySourceHeaders(protection: Protection): Headers {
 const customerMd5 = (key: Secret): string =>
   key.use((bytes) => createHash('md5').update(bytes).digest('base64'));
 
-/** What the SDK calls the fields that `writeHeaders` sends. */
+/** What the SDK calls the fields that `writeHeaders` sends, but for the customer key: see `customerKeyOf`. */
 export interface SdkFields {
   ServerSideEncryption?: 'AES256' | 'aws:kms' | 'aws:kms:dsse';
   SSEKMSKeyId?: string;
   SSEKMSEncryptionContext?: string;
   BucketKeyEnabled?: boolean;
-  SSECustomerAlgorithm?: string;
-  SSECustomerKey?: string;
-  SSECustomerKeyMD5?: string;
 }
 
-/** The same for the SDK's CreateMultipartUpload (all) and CompleteMultipartUpload (the customer key only). */
+/** For the SDK's CreateMultipartUpload. */
 export function sdkFields(headers: Headers): SdkFields {
   const fields: SdkFields = {};
   const sse = headers[SSE];
@@ -121,17 +118,23 @@ export function sdkFields(headers: Headers): SdkFields {
   if (headers[KMS_KEY] !== undefined) fields.SSEKMSKeyId = headers[KMS_KEY];
   if (headers[CONTEXT] !== undefined) fields.SSEKMSEncryptionContext = headers[CONTEXT];
   if (headers[BUCKET_KEY] !== undefined) fields.BucketKeyEnabled = headers[BUCKET_KEY] === 'true';
-  if (headers[CUSTOMER_ALGORITHM] !== undefined) fields.SSECustomerAlgorithm = headers[CUSTOMER_ALGORITHM];
-  if (headers[CUSTOMER_KEY] !== undefined) fields.SSECustomerKey = headers[CUSTOMER_KEY];
-  if (headers[CUSTOMER_MD5] !== undefined) fields.SSECustomerKeyMD5 = headers[CUSTOMER_MD5];
   return fields;
+}
+
+/**
+ * The headers of a customer key, for requests of the SDK. As fields of its input it would decode them to compute the
+ * MD5 anew, and leave the bare key behind in memory that nobody wipes.
+ */
+export function customerKeyOf(headers: Headers): Headers {
+  const own = [CUSTOMER_ALGORITHM, CUSTOMER_KEY, CUSTOMER_MD5];
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => own.includes(name)));
 }
 
 /** An answer of the SDK in the form of headers, as `prove` takes it. */
 export function sdkAnswer(
   output: {
-    readonly [K in keyof Omit<SdkFields, 'SSECustomerKey'>]?: SdkFields[K] | string | undefined;
-  },
+    readonly [K in keyof SdkFields]?: SdkFields[K] | string | undefined;
+  } & { readonly SSECustomerAlgorithm?: string | undefined; readonly SSECustomerKeyMD5?: string | undefined },
 ): Headers {
   const { ServerSideEncryption, SSEKMSKeyId, BucketKeyEnabled, SSECustomerAlgorithm, SSECustomerKeyMD5 } =
     output;

@@ -21,6 +21,7 @@ import { crc32Text, multipartMd5, sharedChecksum, sumHeaders, sumsOf, unquoted }
 import { underConditions } from './conditions.ts';
 import type { Listing } from './list.ts';
 import {
+  customerKeyOf,
   prove,
   proveEncryption,
   provePart,
@@ -31,6 +32,7 @@ import {
 } from './modes.ts';
 import { failureOfThrown } from './network-failure.ts';
 import { withRetries } from './retrying.ts';
+import { carrying } from './sdk.ts';
 import { sdkSend } from './sdk-failure.ts';
 import type { Headers } from './sign.ts';
 import { notRemoved, orRemove, putObject, receiptOf } from './single.ts';
@@ -264,13 +266,15 @@ class RunningUpload {
     if (uploadId !== undefined) return { UploadId: uploadId };
     const { CreateMultipartUploadCommand } = await import('@aws-sdk/client-s3');
     const { protection, remote } = this.#site;
-    const command = new CreateMultipartUploadCommand({
+    const headers = writeHeaders(protection);
+    const bare = new CreateMultipartUploadCommand({
       Bucket: remote.bucket,
       Key: this.#key,
       Metadata: { ...this.#source.metadata },
-      ...sdkFields(writeHeaders(protection)),
+      ...sdkFields(headers),
       ...(remote.isAws ? { ChecksumAlgorithm: 'CRC32', ChecksumType: 'FULL_OBJECT' } : {}),
     });
+    const command = carrying(bare, customerKeyOf(headers));
     const output = await this.#again(() =>
       sdkSend(this.#site, askedOf(this.#site, 'write', this.#key), this.#signal, (client, waits) =>
         client.send(command, waits),
@@ -331,13 +335,12 @@ class RunningUpload {
     const { CompleteMultipartUploadCommand: Complete } = await import('@aws-sdk/client-s3');
     const { remote, protection } = this.#site;
     const { ifMatch, ifNoneMatch } = this.#options;
-    const complete = (conditions: Headers): CompleteMultipartUploadCommand =>
+    const bare = (conditions: Headers): CompleteMultipartUploadCommand =>
       new Complete({
         Bucket: remote.bucket,
         Key: this.#key,
         UploadId: this.#journal.uploadId,
         MultipartUpload: { Parts: [...parts] },
-        ...sdkFields(readHeaders(protection)),
         IfMatch: conditions['if-match'],
         IfNoneMatch: conditions['if-none-match'],
         ...(remote.isAws
@@ -348,6 +351,8 @@ class RunningUpload {
             }
           : {}),
       });
+    const complete = (conditions: Headers): CompleteMultipartUploadCommand =>
+      carrying(bare(conditions), customerKeyOf(readHeaders(protection)));
     const conditional = ifMatch !== undefined || ifNoneMatch !== undefined;
     const send = (conditions: Headers): Promise<CompleteMultipartUploadCommandOutput> =>
       sdkSend(this.#site, askedOf(this.#site, 'write', this.#key), this.#signal, (client, waits) =>

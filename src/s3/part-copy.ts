@@ -2,8 +2,17 @@ import type { ObjectKey } from '../model/brands.ts';
 import { safeName } from '../model/display.ts';
 import { VaultError, asVaultError } from '../model/errors.ts';
 import type { Waits } from '../model/ports.ts';
-import { proveEncryption, provePart, readHeaders, sdkAnswer, sdkFields, writeHeaders } from './modes.ts';
+import {
+  customerKeyOf,
+  proveEncryption,
+  provePart,
+  readHeaders,
+  sdkAnswer,
+  sdkFields,
+  writeHeaders,
+} from './modes.ts';
 import { abortUpload } from './multipart.ts';
+import { carrying } from './sdk.ts';
 import { sdkSend } from './sdk-failure.ts';
 import type { Headers } from './sign.ts';
 import { type Site, askedOf, versionOf } from './site.ts';
@@ -65,14 +74,16 @@ async function create({ to }: Move, key: ObjectKey, source: CopySource, options:
   const { CreateMultipartUploadCommand } = await import('@aws-sdk/client-s3');
   const metadata = Object.entries(source.target).filter(([name]) => name.startsWith(META));
   const storageClass = source.target['x-amz-storage-class'];
-  const command = new CreateMultipartUploadCommand({
+  const headers = writeHeaders(to.protection);
+  const bare = new CreateMultipartUploadCommand({
     Bucket: to.remote.bucket,
     Key: key,
     Metadata: Object.fromEntries(metadata.map(([name, value]) => [name.slice(META.length), value])),
-    ...sdkFields(writeHeaders(to.protection)),
+    ...sdkFields(headers),
     ...(storageClass === undefined ? {} : { StorageClass: storageClass as 'STANDARD' }),
     ...(to.remote.isAws ? { ChecksumAlgorithm: 'CRC32', ChecksumType: 'FULL_OBJECT' } : {}),
   });
+  const command = carrying(bare, customerKeyOf(headers));
   const output = await sdkSend(to, askedOf(to, 'write', key), options.signal, (client, waits) =>
     client.send(command, waits),
   );
@@ -123,14 +134,14 @@ async function complete(
   { signal }: Waits,
 ): Promise<string | undefined> {
   const { CompleteMultipartUploadCommand } = await import('@aws-sdk/client-s3');
-  const command = new CompleteMultipartUploadCommand({
+  const bare = new CompleteMultipartUploadCommand({
     Bucket: to.remote.bucket,
     Key: key,
     UploadId: uploadId,
     MultipartUpload: { Parts: [...parts] },
-    ...sdkFields(readHeaders(to.protection)),
     ...(to.remote.isAws ? { ChecksumType: 'FULL_OBJECT' } : {}),
   });
+  const command = carrying(bare, customerKeyOf(readHeaders(to.protection)));
   const output = await sdkSend(to, askedOf(to, 'write', key), signal, (client, waits) =>
     client.send(command, waits),
   );

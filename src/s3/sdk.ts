@@ -4,7 +4,7 @@ import { Agent } from 'node:https';
 import type { SecureContext } from 'node:tls';
 import { VaultError } from '../model/errors.ts';
 import { staticCredentials } from './credentials.ts';
-import type { Credentials } from './sign.ts';
+import type { Credentials, Headers } from './sign.ts';
 
 /** Where a bucket answers. */
 export interface Place {
@@ -49,6 +49,29 @@ export async function createClient(
   );
   return client;
 }
+
+/** The command, sent with further headers, which are signed like its own. */
+export function carrying<C extends object>(command: C, headers: Headers): C {
+  // Every command's stack is of a type of its own; what is added here fits all.
+  const { middlewareStack } = command as unknown as { readonly middlewareStack: Stack };
+  middlewareStack.add(
+    (next) => async (args) => {
+      Object.assign((args.request as { readonly headers: Record<string, string> }).headers, headers);
+      return next(args);
+    },
+    { step: 'build', name: 'furtherHeaders' },
+  );
+  return command;
+}
+
+interface Stack {
+  add(
+    middleware: (next: Next) => (args: { readonly request: unknown }) => Promise<unknown>,
+    options: { readonly step: 'build'; readonly name: string },
+  ): void;
+}
+
+type Next = (args: { readonly request: unknown }) => Promise<unknown>;
 
 function configOf(plan: ClientPlan, credentials: Credentials | undefined): S3ClientConfig {
   const { endpoint, region, profile, pathStyle, isAws } = plan;

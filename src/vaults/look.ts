@@ -35,12 +35,13 @@ export async function tryVault(vault: Vault, options: OpenOptions): Promise<stri
   if (index === undefined) return undefined;
   try {
     const resolved = await resolveRemote(vault.remote, options.env);
-    const { protection, sealing } = await protect(vault.mode, vault, resolved, options, clock);
+    const { protection, sealing, wipe } = await protect(vault.mode, vault, resolved, options, clock);
     const store = openStore(resolved, protection, { clock, transfers: 1, attempts: 3 });
     try {
       return await tryOpen({ store, sealing }, index, vault.remote.prefix);
     } finally {
       await store.close();
+      wipe();
     }
   } finally {
     index.close();

@@ -78,7 +78,7 @@ function assemble(
   const close = async (): Promise<void> => {
     index.close();
     await store.close();
-    if (protecting.protection.mode === 'sse-c') protecting.protection.key.wipe();
+    protecting.wipe();
   };
   const closing = async (work: () => Promise<Outcome>): Promise<Outcome> => {
     const letGo = holdProcess();

@@ -3,10 +3,11 @@ import { readFile } from 'node:fs/promises';
 import { keyringOf, kmsKeyring } from '../crypto/wrap.ts';
 import { type Sealing, clientSealing, serverSealing } from '../engine/sealing.ts';
 import { openKeyStore } from '../keys/open-key-store.ts';
+import { wipeMaterial } from '../keys/stored-key.ts';
 import { VaultError } from '../model/errors.ts';
 import type { KeyMaterial, KeyRef } from '../model/keyref.ts';
 import type { Mode } from '../model/mode.ts';
-import type { Clock, KeyStore, Kms } from '../model/ports.ts';
+import type { Clock, KeyStore, Keyring, Kms } from '../model/ports.ts';
 import type { Vault } from '../model/vault.ts';
 import type { ResolvedRemote } from '../s3/connect.ts';
 import type { Protection } from '../s3/modes.ts';
@@ -17,7 +18,11 @@ export interface Protecting {
   readonly sealing: Sealing;
   /** Fingerprint of the key in use, or the KMS key; empty where there is none. */
   readonly key: string;
+  /** Overwrites the key: nothing can be sealed, opened or asked of the store under it any more. */
+  readonly wipe: () => void;
 }
+
+const NOTHING_TO_WIPE = (): void => undefined;
 
 export async function protect(
   mode: Mode,
@@ -32,6 +37,7 @@ export async function protect(
     case 'sse-c': {
       const material = await loadKey(mode.key, vault, options, clock);
       if (material.kind !== 'aes-256') {
+        wipeMaterial(material);
         throw new VaultError(
           'usage',
           'key-kind',
@@ -45,6 +51,7 @@ export async function protect(
         protection: { mode: 'sse-c', key: material.secret },
         sealing: serverSealing,
         key: material.fingerprint,
+        wipe: () => material.secret.wipe(),
       };
     }
     case 'sse-kms':
@@ -52,10 +59,15 @@ export async function protect(
       const keyId = await resolveKmsKey(mode.keyId, vault, resolved, options);
       const { kind, context, bucketKey } = mode;
       const protection = { mode: kind, keyId, context, ...(bucketKey === undefined ? {} : { bucketKey }) };
-      return { protection, sealing: serverSealing, key: keyId };
+      return { protection, sealing: serverSealing, key: keyId, wipe: NOTHING_TO_WIPE };
     }
     case 'sse-s3':
-      return { protection: { mode: 'sse-s3' }, sealing: serverSealing, key: '' };
+      return {
+        protection: { mode: 'sse-s3' },
+        sealing: serverSealing,
+        key: '',
+        wipe: NOTHING_TO_WIPE,
+      };
     default:
       return mode satisfies never;
   }
@@ -68,12 +80,16 @@ async function protectHere(
   options: OpenOptions,
   clock: Clock,
 ): Promise<Protecting> {
-  const keyring =
-    ref.kind === 'kms'
-      ? kmsKeyring(await kmsOf(vault, resolved, options), ref.keyId, ref.context)
-      : keyringOf(await loadKey(ref, vault, options, clock));
-  const key = keyring.fingerprint;
-  return { protection: { mode: 'client', key }, sealing: clientSealing(keyring), key };
+  const under = (keyring: Keyring, wipe: () => void): Protecting => {
+    const key = keyring.fingerprint;
+    return { protection: { mode: 'client', key }, sealing: clientSealing(keyring), key, wipe };
+  };
+  if (ref.kind === 'kms') {
+    const kms = await kmsOf(vault, resolved, options);
+    return under(kmsKeyring(kms, ref.keyId, ref.context), NOTHING_TO_WIPE);
+  }
+  const material = await loadKey(ref, vault, options, clock);
+  return under(keyringOf(material), () => wipeMaterial(material));
 }
 
 async function loadKey(
@@ -83,9 +99,15 @@ async function loadKey(
   clock: Clock,
 ): Promise<KeyMaterial> {
   if (options.material !== undefined) return options.material;
-  const material = await (options.keysFrom ?? keysOf(vault, options, clock)).load(ref.name);
-  await options.onKey?.(material.fingerprint);
-  return material;
+  const store = options.keysFrom ?? keysOf(vault, options, clock);
+  try {
+    const material = await store.load(ref.name);
+    await options.onKey?.(material.fingerprint);
+    return material;
+  } finally {
+    // Whoever gave an opened store locks it.
+    if (options.keysFrom === undefined) store.lock();
+  }
 }
 
 export function keysOf(vault: Vault, options: OpenOptions, clock: Clock): KeyStore {

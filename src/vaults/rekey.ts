@@ -39,24 +39,22 @@ export async function openRekey(
     const index = await openIndex({ folder: vaultState(options.places, vault) });
     closing.push(() => index.close());
     const keysFrom = options.keysFrom ?? keysOf(vault, options, clock);
+    if (options.keysFrom === undefined) closing.push(() => keysFrom.lock());
     const opening = { ...options, keysFrom };
     const transfers = vault.rules.transfers ?? DEFAULT_TRANSFERS;
     const onThrottle = (error: VaultError): void => rekey.throttled(error);
     const side = async (mode: Mode): Promise<Side & { readonly protection: Protection }> => {
-      const { protection, sealing, key } = await protect(mode, vault, resolved, opening, clock);
+      const { protection, sealing, key, wipe } = await protect(mode, vault, resolved, opening, clock);
       // Each store closes the connections and credentials it was given.
       const own = await resolveRemote(vault.remote, options.env);
       const store = openStore(own, protection, { clock, transfers, onThrottle });
-      closing.push(() => store.close());
+      closing.push(() => store.close(), wipe);
       return { kind: mode.kind, store, sealing, fingerprint: modeFingerprint(mode, key), key, protection };
     };
     const from = await side(vault.mode);
     const to = await side(next);
     const mover = openMover(resolved, from.protection, to.protection, { clock, transfers, onThrottle });
-    closing.push(
-      () => mover.close(),
-      () => [from, to].forEach(({ protection }) => protection.mode === 'sse-c' && protection.key.wipe()),
-    );
+    closing.push(() => mover.close());
     const rekey: Rekey = new Rekey({ vault, from, to, mover, index, clock }, options);
     const run = async (): Promise<Outcome> => {
       const letGo = holdProcess();

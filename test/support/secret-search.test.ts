@@ -1,5 +1,5 @@
 /** The search must find what is planted, or it proves nothing. */
-import { execFile, spawn } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -9,7 +9,6 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
   findIn,
   findInFolder,
-  findInMemory,
   needlesOfBytes,
   needlesOfRsa,
   needlesOfText,
@@ -94,15 +93,14 @@ describe('in a process', () => {
     expect(findIn(needles, readFileSync(path), path)).not.toEqual([]);
   });
 
-  test.runIf(process.platform === 'linux')('bytes outside of the heap are in its memory', async () => {
-    const script = `${bring} globalThis.kept = Buffer.from(key); key.fill(0); console.log('ready'); process.stdin.resume();`;
-    const child = spawn(process.execPath, ['-e', script], { env, stdio: ['pipe', 'pipe', 'inherit'] });
-    await new Promise((resolve) => child.stdout.once('data', resolve));
-    try {
-      const found = findInMemory(needles, child.pid ?? 0);
-      expect(found).toContainEqual(expect.objectContaining({ form: 'raw' }));
-    } finally {
-      child.stdin.end();
-    }
+  test('bytes beside the heap are among its living buffers', async () => {
+    const path = join(folder, 'planted.buffers');
+    const module = JSON.stringify(join(import.meta.dirname, 'live-buffers.ts'));
+    const script = `${bring} globalThis.kept = Buffer.from(key); key.fill(0);
+      const { writeLiveBuffers } = await import(${module}); await writeLiveBuffers(${JSON.stringify(path)});`;
+    await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script], { env });
+    expect(findIn(needles, readFileSync(path), path)).toContainEqual(
+      expect.objectContaining({ form: 'raw' }),
+    );
   });
 });

@@ -3,7 +3,7 @@
  * also inside of something longer.
  */
 import { createPrivateKey } from 'node:crypto';
-import { closeSync, openSync, readFileSync, readSync, readdirSync } from 'node:fs';
+import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
 export interface Needle {
@@ -16,7 +16,7 @@ export interface Needle {
 export interface Found {
   readonly what: string;
   readonly form: string;
-  /** File, stream or address. */
+  /** File or stream. */
   readonly where: string;
 }
 
@@ -36,21 +36,19 @@ export function needlesOfBytes(what: string, secret: Uint8Array): readonly Needl
 
 function formsOf(what: string, bytes: Buffer): readonly Needle[] {
   const hex = bytes.toString('hex');
-  const texts: (readonly [string, string])[] = [
+  const texts: (readonly [form: string, text: string])[] = [
     ['hex', hex],
     ['HEX', hex.toUpperCase()],
     ['hex with colons', hex.replace(/..(?=.)/g, '$&:')],
     ['numbers', [...bytes].join(',')],
     ['numbers with blanks', [...bytes].join(', ')],
-    ...[0, 1, 2].flatMap((shift) => {
-      const inner = base64Within(bytes, shift);
-      const url = inner.replaceAll('+', '-').replaceAll('/', '_');
-      return [
-        [`base64 at ${shift}`, inner],
-        ...(url === inner ? [] : [[`base64url at ${shift}`, url]]),
-      ] as (readonly [string, string])[];
-    }),
   ];
+  for (const shift of [0, 1, 2]) {
+    const inner = base64Within(bytes, shift);
+    texts.push([`base64 at ${shift}`, inner]);
+    if (/[+/]/.test(inner))
+      texts.push([`base64url at ${shift}`, inner.replaceAll('+', '-').replaceAll('/', '_')]);
+  }
   return [
     { what, form: 'raw', bytes },
     // What V8 keeps of a latin1 string with a wider character in it, and of an array of small numbers.
@@ -100,9 +98,30 @@ export function needlesOfRsa(what: string, pem: string): readonly Needle[] {
 
 export function findIn(needles: readonly Needle[], haystack: Buffer | string, where: string): Found[] {
   const bytes = typeof haystack === 'string' ? Buffer.from(haystack) : haystack;
-  return needles
-    .filter((needle) => bytes.includes(needle.bytes))
-    .map(({ what, form }) => ({ what, form, where }));
+  return [...matches(needles, bytes)].map(({ what, form }) => ({ what, form, where }));
+}
+
+/** All needles in one pass: by their first two bytes, then by four, then whole. A heap has tens of megabytes. */
+function matches(needles: readonly Needle[], bytes: Buffer): ReadonlySet<Needle> {
+  const begins = new Uint8Array(1 << 16);
+  const byStart = new Map<number, Needle[]>();
+  for (const needle of needles) {
+    if (needle.bytes.length < 4)
+      throw new Error(`${needle.form} of ${needle.what} is too short to be looked for`);
+    begins[needle.bytes.readUInt16LE(0)] = 1;
+    const start = needle.bytes.readUInt32LE(0);
+    byStart.set(start, [...(byStart.get(start) ?? []), needle]);
+  }
+  const found = new Set<Needle>();
+  for (let at = 0, two = bytes[0] ?? 0; at + 4 <= bytes.length; at++) {
+    two |= (bytes[at + 1] ?? 0) << 8;
+    if (begins[two] === 1) {
+      for (const needle of byStart.get(bytes.readUInt32LE(at)) ?? [])
+        if (bytes.subarray(at, at + needle.bytes.length).equals(needle.bytes)) found.add(needle);
+    }
+    two >>= 8;
+  }
+  return found;
 }
 
 /** Every file below a folder, names of files too; `except` are names of files that may hold it. */
@@ -117,47 +136,4 @@ export function findInFolder(
     if (!entry.isFile() || except.includes(entry.name)) return found;
     return [...found, ...findIn(needles, readFileSync(path), path)];
   });
-}
-
-const SLICE = 32 * 2 ** 20;
-
-/** The readable and writable memory of a process, on Linux: what is on the heap, off it, and what was freed and not wiped. */
-export function findInMemory(needles: readonly Needle[], pid: number): readonly Found[] {
-  const overlap = Math.max(...needles.map(({ bytes }) => bytes.length));
-  const memory = openSync(`/proc/${pid}/mem`, 'r');
-  const buffer = Buffer.alloc(SLICE + overlap);
-  const found = new Map<string, Found>();
-  try {
-    for (const { from, to } of writableRegions(pid)) {
-      for (let at = from; at < to; at += SLICE) {
-        const length = readAt(memory, buffer, Math.min(buffer.length, to - at), at);
-        const where = `memory from ${at.toString(16)}`;
-        for (const one of findIn(needles, buffer.subarray(0, length), where))
-          found.set(`${one.what} ${one.form}`, one);
-      }
-    }
-  } finally {
-    closeSync(memory);
-  }
-  return [...found.values()];
-}
-
-function writableRegions(pid: number): readonly { readonly from: number; readonly to: number }[] {
-  return readFileSync(`/proc/${pid}/maps`, 'utf8')
-    .split('\n')
-    .filter((line) => /^\S+ rw/.test(line) && !/\[v(var|syscall)|\/dev\//.test(line))
-    .map((line) => /^([0-9a-f]+)-([0-9a-f]+)/.exec(line))
-    .map((match) => ({
-      from: Number.parseInt(match?.[1] ?? '0', 16),
-      to: Number.parseInt(match?.[2] ?? '0', 16),
-    }));
-}
-
-/** A region may be gone or unreadable meanwhile. */
-function readAt(memory: number, buffer: Buffer, length: number, at: number): number {
-  try {
-    return readSync(memory, buffer, 0, length, at);
-  } catch {
-    return 0;
-  }
 }
