@@ -216,7 +216,7 @@ function checkConfig(path: string, value: unknown): Config {
   const result = v.safeParse(schema, value);
   if (result.success) return result.output;
   const [issue] = result.issues;
-  const place = v.getDotPath(issue) ?? 'the top';
+  const place = (v.getDotPath(issue) ?? 'the top').split('.').map(shownName).join('.');
   const isPlain = issue.message.startsWith('must begin with https://');
   throw new VaultError(
     'usage',
@@ -229,6 +229,9 @@ function checkConfig(path: string, value: unknown): Config {
     },
   );
 }
+
+/** No field of ours is so long: it may be a key in the wrong place. */
+const shownName = (name: string): string => (name.length < 40 ? name : `a name of ${name.length} characters`);
 
 /** What is wrong, in words; values are shown only where they are plain words, for a field may hold anything. */
 function explain(issue: v.BaseIssue<unknown>): string {

@@ -11,7 +11,7 @@ import type { Mode } from '../model/mode.ts';
 import type { Clock } from '../model/ports.ts';
 import { Secret } from '../model/secret.ts';
 import type { Vault } from '../model/vault.ts';
-import { type Custody, type KeyNote, keyNotes, openKeys } from '../vaults/keys.ts';
+import { type Custody, type KeyNote, checkKeyName, keyNotes, openKeys } from '../vaults/keys.ts';
 import { tryVault, vaultStatus } from '../vaults/look.ts';
 import type { OpenOptions } from '../vaults/options.ts';
 import { openRekey } from '../vaults/rekey.ts';
@@ -267,6 +267,7 @@ export class Desk implements KeyDesk {
   }
 
   async #info(name: string): Promise<KeyInfo> {
+    checkKeyName(name);
     const info = (await (await this.#keys()).list()).find((one) => one.name === name);
     if (info !== undefined) return info;
     throw new VaultError('usage', 'key-missing', `there is no key ${name} in ${this.place}`, {

@@ -25,7 +25,10 @@ export async function testKey({ desk, stdout, stderr, json, now }: KeyWork, name
     else stdout.write(`✓ ${root}  ${safeName(path)} opens\n`);
   }
   if (results.length === 0 && !json)
-    stdout.write(`no vault uses key ${name}; the key itself is whole and can be read\n`);
+    stdout.write(
+      `no vault here uses key ${name}; the key itself is whole and can be read\n` +
+        `to try it on objects, register their folder: s3vault sync DIR --to s3://BUCKET/PREFIX --key ${name}\n`,
+    );
   const failed = results.filter(({ error }) => error !== undefined);
   if (failed.length === 0) return EXIT.inStep;
   return failed.some(({ error }) => SECURITY.has(error?.code ?? '')) ? EXIT.security : EXIT.refused;

@@ -209,8 +209,9 @@ async function showRecovery(run: Run, { name, kind, fingerprint }: KeyInfo): Pro
   const { stdin, stdout, stderr } = run.world;
   const format = kind === 'aes-256' ? 'words' : 'pem';
   if (kind !== 'aes-256' || stdin.isTTY !== true || stdout.isTTY !== true || stderr.isTTY !== true) {
+    const none = kind === 'rsa' ? 'an RSA key has no recovery words; ' : '';
     stderr.write(
-      `keep a copy elsewhere, or what it seals is lost with it: s3vault keys export ${name} --format ${format}\n`,
+      `${none}keep a copy elsewhere, or what it seals is lost with it: s3vault keys export ${name} --format ${format}\n`,
     );
     return;
   }

@@ -1,7 +1,9 @@
 import { homedir } from 'node:os';
 import { type Config, type Places, places, readConfig } from '../config.ts';
+import { systemClock } from '../clock.ts';
 import { VaultError } from '../model/errors.ts';
 import type { Vault } from '../model/vault.ts';
+import { keyNotes } from '../vaults/keys.ts';
 import { type OpenVault, openVault } from '../vaults/open.ts';
 import type { OpenOptions } from '../vaults/options.ts';
 import { openTerminal } from './prompt.ts';
@@ -59,12 +61,21 @@ export function openOptions(flags: SyncFlags, where: Places, config: Config): Op
     acceptSource: flags.acceptSource ?? false,
     checkRemote: flags.checkRemote ?? false,
     keyStore: flags.keyStore ?? config.keyStore ?? 'keychain',
+    onKey: (fingerprint) => noteUse(where, fingerprint),
     keys: {
       prompt: openTerminal()?.askSecret,
       passphraseCommand: flags.passphraseCommand ?? config.passphraseCommand,
       command: flags.keyCommand ?? config.keyCommand,
     },
   };
+}
+
+/** When a key was used last, for the list of keys. A note that can't be written stops no sync. */
+async function noteUse(where: Places, fingerprint: string): Promise<void> {
+  const lastUsed = new Date(systemClock.now()).toISOString();
+  await keyNotes(where)
+    .change(fingerprint, (note) => ({ ...note, lastUsed }))
+    .catch(() => undefined);
 }
 
 /** The screen on a terminal, plain lines otherwise; JSON when asked for. */

@@ -79,27 +79,59 @@ function rsaKey(pem: string, isPrivate: boolean): KeyObject {
 
 const english = () => import('@scure/bip39/wordlists/english.js');
 
-/** 24 words of BIP-39 (English list), the checksum in them proven. Case and blanks do not count. */
+/**
+ * 24 words of BIP-39 (English list), the checksum in them proven. Case and blanks do not count; where they are numbered, as
+ * they are shown, the numbers give their order.
+ */
 export async function parseWords(text: string): Promise<KeyMaterial> {
-  const words = text
-    .trim()
-    .toLowerCase()
-    .split(/\s+/u)
-    .filter((word) => word !== '');
+  const words = inOrder(
+    text
+      .toLowerCase()
+      .split(/[\s,;]+/u)
+      .filter((word) => word !== ''),
+  );
   const hint = 'give the 24 words in their order, separated by blanks or line ends';
   if (words.length !== WORDS) throw wrong(`there are ${words.length} words, not ${WORDS}`, hint);
   const [{ mnemonicToEntropy }, { wordlist }] = await Promise.all([import('@scure/bip39'), english()]);
   const odd = words.findIndex((word) => !wordlist.includes(word));
-  if (odd >= 0)
-    throw wrong(`word ${odd + 1} is not in the list of recovery words`, 'look for a slip of the pen there');
+  if (odd >= 0) {
+    const meant = lookAlikes(words[odd] ?? '', wordlist).join(' or ');
+    throw wrong(
+      `word ${odd + 1} is not in the list of recovery words`,
+      meant === '' ? 'look for a slip of the pen there' : `look at your paper: it may be ${meant}`,
+    );
+  }
   try {
     return aesMaterial(Secret.take(mnemonicToEntropy(words.join(' '), wordlist)));
   } catch {
     throw wrong(
       'these words do not belong together (their checksum is wrong)',
-      'one is wrong or two are swapped',
+      'one is wrong or two are swapped: compare them with your paper, one by one and in their order',
     );
   }
+}
+
+/** `1 abandon 2 art` as it stands; also `1. abandon`, and in any order. */
+function inOrder(tokens: readonly string[]): readonly string[] {
+  const numbers = tokens.filter((_, at) => at % 2 === 0).map((token) => /^(\d{1,2})[.):]?$/.exec(token)?.[1]);
+  if (tokens.length !== 2 * WORDS || numbers.includes(undefined)) return tokens;
+  const places = numbers.map(Number);
+  if (new Set(places).size !== WORDS || Math.max(...places) !== WORDS || Math.min(...places) !== 1)
+    throw wrong('the numbers before the words are not 1 to 24, each once', 'leave the numbers out');
+  return Array.from({ length: WORDS }, (_, at) => tokens[2 * places.indexOf(at + 1) + 1] ?? '');
+}
+
+/** The first four letters tell all words of the list apart; else words that differ in one letter. */
+function lookAlikes(word: string, list: readonly string[]): readonly string[] {
+  const begins = word.length < 4 ? [] : list.filter((one) => one.slice(0, 4) === word.slice(0, 4));
+  return (begins.length > 0 ? begins : list.filter((one) => differsInOne(one, word))).slice(0, 3);
+}
+
+function differsInOne(a: string, b: string): boolean {
+  let from = 0;
+  while (from < a.length && a[from] === b[from]) from++;
+  const rest = (text: string, skip: number): string => text.slice(from + skip);
+  return rest(a, 1) === rest(b, 1) || rest(a, 1) === rest(b, 0) || rest(a, 0) === rest(b, 1);
 }
 
 /** The 24 recovery words of an AES key. */
@@ -127,5 +159,17 @@ export function toKeyText(format: 'base64' | 'pem', material: KeyMaterial): Secr
 }
 
 function unfit({ kind }: KeyMaterial, format: KeyFormat, better: string): VaultError {
+  if (format === 'words' && kind === 'rsa') {
+    return wrong(
+      'an RSA key has no recovery words: it is far too long for them',
+      'keep a copy of it in a safe place instead: --format age (with a passphrase) or --format pem',
+    );
+  }
+  if (kind === 'rsa-public') {
+    return wrong(
+      `this is the public half of an RSA key: it has no ${format} form and is no secret`,
+      'use --format pem; what it sealed needs a copy of the private half, which is not here',
+    );
+  }
   return wrong(`a key of kind ${kind} has no ${format} form`, `use --format ${better}`);
 }

@@ -56,11 +56,48 @@ export function keychainFailed(text: string): VaultError {
   return fault(symptom.code, symptom.message, symptom.hint, text);
 }
 
-/** `@github/keytar` reports every failed load alike, so a missing libsecret looks like a broken package. */
-export function keychainUnloadable(text: string): VaultError {
+/** What the library's builds depend on. */
+export interface Machine {
+  readonly platform: NodeJS.Platform;
+  readonly arch: NodeJS.Architecture;
+  /** Undefined where the C library is another one, as on Alpine (musl). */
+  readonly glibc: string | undefined;
+}
+
+function thisMachine(): Machine {
+  const { platform, arch } = process;
+  return { platform, arch, glibc: platform === 'linux' ? glibcVersion() : undefined };
+}
+
+function glibcVersion(): string | undefined {
+  // Else the report looks up the names of all its connections.
+  Object.assign(process.report, { excludeNetwork: true });
+  const { header } = process.report.getReport() as {
+    readonly header?: { readonly glibcVersionRuntime?: string };
+  };
+  return header?.glibcVersionRuntime;
+}
+
+/**
+ * `@github/keytar` reports every failed load alike: a missing libsecret, a C library it was not built for, a processor
+ * it was not built for (its file for 32-bit ARM is the 64-bit one).
+ */
+export function keychainUnloadable(text: string, machine: Machine = thisMachine()): VaultError {
+  const { platform, arch, glibc } = machine;
+  const built = (system: string): VaultError =>
+    fault(
+      'keychain-unloadable',
+      `the keychain library cannot be loaded: there is no build of it for ${system}`,
+      'no package mends that; take keys from another program: --key-store command',
+      text,
+    );
+  if (platform === 'linux' && glibc === undefined) return built('Alpine and other systems with musl');
+  if (platform === 'linux' && arch === 'arm') return built('32-bit ARM');
+  if (platform === 'linux' && arch !== 'x64' && arch !== 'arm64' && arch !== 'ia32')
+    return built(`processors of the kind ${arch}`);
   const hint =
-    process.platform === 'linux'
-      ? 'install libsecret (Debian, Ubuntu: libsecret-1-0; Fedora, Arch, Alpine: libsecret); there is no build for musl and for 32-bit ARM'
+    platform === 'linux'
+      ? 'install libsecret (Debian, Ubuntu: libsecret-1-0; Fedora, Arch: libsecret)'
       : 'install s3vault again';
   return fault('keychain-unloadable', 'the keychain library cannot be loaded', hint, text);
 }

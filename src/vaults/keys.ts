@@ -12,6 +12,7 @@ export const keyNotes = (places: Places): KeyNotes => openKeyNotes(places.state)
 /** A key for one run, kept nowhere. */
 export const temporaryKey = (): KeyMaterial => generateAes();
 
+export { checkKeyName } from '../keys/key-name.ts';
 export type { Custody, KeyNote, KeyNotes, KeyStoreOptions };
 
 /** What can be done with named keys in one place. Nothing is read or asked yet. */

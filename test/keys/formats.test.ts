@@ -73,11 +73,34 @@ describe('recovery words', () => {
     ['a wrong checksum', 'abandon '.repeat(24), 'checksum'],
     ['a strange word', `${'abandon '.repeat(22)}hunter2 art`, 'word 23'],
     ['nothing', '', '0 words'],
+    ['two words swapped', 'art abandon '.repeat(1) + 'abandon '.repeat(22), 'checksum'],
+    ['a number twice', Array.from({ length: 24 }, () => '1 abandon').join(' '), 'numbers'],
   ])('refuses %s', async (_what, input, words) => {
     await expect(parseWords(input)).rejects.toMatchObject({
       code: 'key-format',
       message: expect.stringMatching(new RegExp(words)),
     });
+  });
+});
+
+describe('slips of the pen', () => {
+  const from23 = 'abandon '.repeat(22);
+  test.each([
+    ['one wrong letter', `${from23}abandom art`, 'it may be abandon'],
+    ['the end left out', `${from23}aban art`, 'it may be abandon'],
+    ['a letter too many in a short word', `${from23}abandon artt`, 'it may be art'],
+    ['a letter missing at the start', `${from23}bandon art`, 'it may be abandon'],
+    ['nothing like it', `${from23}xyzzy art`, 'slip of the pen'],
+  ])('%s', async (_what, input, hint) => {
+    await expect(parseWords(input)).rejects.toMatchObject({ hint: expect.stringContaining(hint) as unknown });
+  });
+
+  test('words as they are shown, with their numbers and row by row', async () => {
+    const words = text(await toWords(aesMaterial(new Secret(Buffer.from(randomBytes(32)))))).split(' ');
+    const rows = [0, 1, 2, 3, 4, 5].map((row) =>
+      [0, 6, 12, 18].map((at) => `${at + row + 1} ${words[at + row]}`).join('   '),
+    );
+    expect(bytesOf(await parseWords(rows.join('\n')))).toBe(bytesOf(await parseWords(words.join(' '))));
   });
 });
 
@@ -118,6 +141,7 @@ describe('PEM', () => {
     const rsa = await generateRsa(2048);
     expect(() => toKeyText('base64', rsa)).toThrow('no base64 form');
     expect(() => toKeyText('pem', generateAes())).toThrow('no pem form');
-    await expect(toWords(rsa)).rejects.toThrow('no words form');
+    await expect(toWords(rsa)).rejects.toThrow('an RSA key has no recovery words');
+    expect(() => toKeyText('base64', rsaPublicMaterial(rsa.publicPem))).toThrow('the public half');
   });
 });

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { type Server, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,7 +8,12 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
 import { generateAes } from '../../src/crypto/generate.ts';
 import { callKeychain } from '../../src/keys/keychain-call.ts';
-import { keychainCrashed, keychainFailed, keychainUnloadable } from '../../src/keys/keychain-errors.ts';
+import {
+  keychainCrashed,
+  keychainFailed,
+  keychainUnloadable,
+  type Machine,
+} from '../../src/keys/keychain-errors.ts';
 import { keychainStore } from '../../src/keys/keychain.ts';
 import { CREATED, counter, keyStoreContract } from '../contract/key-store.ts';
 import { describeKeychain } from '../keychain.ts';
@@ -35,11 +40,48 @@ describe('what a keychain can have', () => {
     expect(error.hint).toContain('--key-store file');
   });
 
-  test('a library that does not load names the packages', () => {
-    const error = keychainUnloadable('Failed to load keytar native addon');
-    expect(error).toMatchObject({ kind: 'usage', code: 'keychain-unloadable' });
-    if (process.platform === 'linux') expect(error.hint).toMatch(/libsecret-1-0.*Fedora.*Alpine/);
+  test.each<[string, Machine, RegExp]>([
+    ['Alpine', { platform: 'linux', arch: 'x64', glibc: undefined }, /no build of it for Alpine.*musl/],
+    ['a Raspberry Pi 3', { platform: 'linux', arch: 'arm', glibc: '2.36' }, /no build of it for 32-bit ARM/],
+    ['an s390x', { platform: 'linux', arch: 's390x', glibc: '2.36' }, /no build of it for .* s390x/],
+    ['Debian', { platform: 'linux', arch: 'x64', glibc: '2.36' }, /^the keychain library cannot be loaded$/],
+    [
+      'a Mac',
+      { platform: 'darwin', arch: 'arm64', glibc: undefined },
+      /^the keychain library cannot be loaded$/,
+    ],
+  ])('a library that does not load on %s says why', (_what, machine, message) => {
+    const error = keychainUnloadable('Failed to load keytar native addon', machine);
+    expect(error).toMatchObject({ kind: 'usage', exit: 2, code: 'keychain-unloadable' });
+    expect(error.message).toMatch(message);
     expect(error.hint).toContain('--key-store file');
+    if (machine.arch === 'x64' && machine.glibc !== undefined)
+      expect(error.hint).toMatch(/libsecret-1-0.*Fedora/);
+  });
+
+  test('a library built for another processor does not load, and only its child knows', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 's3vault-keytar-'));
+    try {
+      const top = join(import.meta.dirname, '..', '..');
+      const keytar = join(folder, 'node_modules', 'keytar');
+      cpSync(join(top, 'src', 'keys', 'keychain-child.ts'), join(folder, 'keychain-child.ts'));
+      cpSync(join(top, 'node_modules', 'keytar', 'package.json'), join(keytar, 'package.json'));
+      cpSync(join(top, 'node_modules', 'keytar', 'lib'), join(keytar, 'lib'), { recursive: true });
+      const foreign = process.arch === 'arm64' ? 'linux-x64' : 'linux-arm64';
+      for (const place of [`prebuilds/${process.platform}-${process.arch}`, 'build/Release'])
+        cpSync(join(top, 'node_modules', 'keytar', 'prebuilds', foreign), join(keytar, place), {
+          recursive: true,
+        });
+      const child = promisify(execFile)(process.execPath, [join(folder, 'keychain-child.ts')]);
+      child.child.stdin?.end(JSON.stringify({ call: 'find', service: 's3vault' }));
+      const answer: unknown = JSON.parse((await child).stdout);
+      expect(answer).toEqual({
+        failed: 'load',
+        message: expect.stringContaining('Failed to load') as unknown,
+      });
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
   });
 
   test('a crash is a locked collection', () => {
