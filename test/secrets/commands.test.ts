@@ -302,7 +302,7 @@ function inBucket(): readonly Found[] {
 async function allCommands(): Promise<ReadonlySet<string>> {
   const listed = async (...args: readonly string[]): Promise<readonly string[]> => {
     const { stdout } = await promisify(execFile)(process.execPath, [MAIN, ...args, '--help']);
-    const [, section = ''] = stdout.split('\nCommands:\n');
+    const [section = ''] = (stdout.split('\nCommands:\n')[1] ?? '').split('\n\n');
     return [...section.matchAll(/^ {2}(\w[\w-]*)/gm)]
       .map(([, name]) => name ?? '')
       .filter((name) => name !== 'help');
