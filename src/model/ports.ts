@@ -42,6 +42,11 @@ export interface ObjectStore {
   head(key: ObjectKey, options?: ReadOptions): Promise<ObjectStat | undefined>;
   /** Pages of at most 1,000, in UTF-8 byte order of keys. */
   list(prefix: string, options?: Waits & { startAfter?: string }): AsyncIterable<readonly ListedObject[]>;
+  /**
+   * All versions and delete markers under a prefix, in pages of at most 1,000: in the order of keys, of each key the newest
+   * first. Without versioning each object is one version, with the id `null`.
+   */
+  versions(prefix: string, options?: Waits): AsyncIterable<readonly ListedVersion[]>;
   /** Removing what is not there succeeds. In a versioned bucket without `versionId` this adds a delete marker. */
   remove(key: ObjectKey, options?: Waits & { versionId?: string }): Promise<void>;
   /** Unfinished multipart uploads under a prefix, anyone's. */
@@ -86,6 +91,14 @@ export interface ListedObject {
   readonly size: number;
   readonly etag: string;
   readonly modified: number;
+}
+
+export interface ListedVersion extends ListedObject {
+  /** As `versionId` of reads and removals takes it; `null` for what was written without versioning. */
+  readonly versionId: string;
+  readonly latest: boolean;
+  /** A delete marker: size 0, no ETag. */
+  readonly marker: boolean;
 }
 
 export interface PendingUpload {

@@ -84,7 +84,7 @@ export async function* listUploads(
 }
 
 /** Keys come percent-encoded, so that XML can hold them all; a store that ignores the wish does not say `url`. */
-function decoder(encoding: string | undefined): (text: string) => ObjectKey {
+export function decoder(encoding: string | undefined): (text: string) => ObjectKey {
   if (encoding !== 'url') return objectKey;
   return (text) => {
     try {
@@ -100,7 +100,7 @@ function decoder(encoding: string | undefined): (text: string) => ObjectKey {
 }
 
 /** A store that says there is more and does not say where, or says the same again, would be asked for ever. */
-function nextToken(
+export function nextToken(
   truncated: boolean | undefined,
   next: string | undefined,
   before: string | undefined,

@@ -8,6 +8,7 @@ import { VaultError } from '../model/errors.ts';
 import type {
   Clock,
   ListedObject,
+  ListedVersion,
   Metadata,
   MultipartSource,
   ObjectStat,
@@ -33,6 +34,7 @@ export interface MemoryStep {
     | 'get'
     | 'head'
     | 'list'
+    | 'versions'
     | 'remove'
     | 'uploads'
     | 'abort'
@@ -61,6 +63,8 @@ export interface MemoryOptions {
 
 interface Version {
   readonly id: string | undefined;
+  /** Of a delete marker; else its object says. */
+  readonly modified?: number;
   /** Undefined for a delete marker. */
   readonly stored: Stored | undefined;
 }
@@ -101,24 +105,42 @@ export class MemoryBucket {
 
   find(key: string, versionId?: string): Stored | undefined {
     const versions = this.#objects.get(key) ?? [];
-    const found = versionId === undefined ? versions.at(-1) : versions.find(({ id }) => id === versionId);
+    const found = versionId === undefined ? versions.at(-1) : versions.find((one) => idOf(one) === versionId);
     return found?.stored;
+  }
+
+  /** In the order of keys, of each key the newest first. */
+  versions(prefix: string): readonly ListedVersion[] {
+    const keys = [...this.#objects.keys()].filter((key) => key.startsWith(prefix)).sort(compareUtf8);
+    return keys.flatMap((key) =>
+      (this.#objects.get(key) ?? []).toReversed().map((version, at) => ({
+        key: objectKey(key),
+        versionId: idOf(version),
+        size: version.stored?.stat.size ?? 0,
+        etag: version.stored?.stat.etag ?? '',
+        modified: version.stored?.stat.modified ?? version.modified ?? 0,
+        latest: at === 0,
+        marker: version.stored === undefined,
+      })),
+    );
   }
 
   add(key: string, version: Version): void {
     this.#objects.set(key, [...(this.versioned ? (this.#objects.get(key) ?? []) : []), version]);
   }
 
-  remove(key: string, versionId: string | undefined): void {
+  remove(key: string, versionId: string | undefined, modified = 0): void {
     if (versionId !== undefined)
       this.#objects.set(
         key,
-        (this.#objects.get(key) ?? []).filter(({ id }) => id !== versionId),
+        (this.#objects.get(key) ?? []).filter((one) => idOf(one) !== versionId),
       );
-    else if (this.versioned) this.add(key, { id: this.nextId(), stored: undefined });
+    else if (this.versioned) this.add(key, { id: this.nextId(), modified, stored: undefined });
     else this.#objects.delete(key);
   }
 }
+
+const idOf = ({ id }: Version): string => id ?? 'null';
 
 const PAGE = 1_000;
 
@@ -210,11 +232,26 @@ class MemoryStore implements ObjectStore {
     }
   }
 
+  async *versions(
+    prefix: string,
+    options: { signal?: AbortSignal | undefined } = {},
+  ): AsyncIterable<readonly ListedVersion[]> {
+    for (let at = 0; ; at += PAGE) {
+      const page = await this.#step('versions', prefix, options.signal, () =>
+        this.#bucket.versions(prefix).slice(at, at + PAGE),
+      );
+      if (page.length > 0) yield page;
+      if (page.length < PAGE) return;
+    }
+  }
+
   async remove(
     key: ObjectKey,
     options: { signal?: AbortSignal | undefined; versionId?: string } = {},
   ): Promise<void> {
-    return this.#step('remove', key, options.signal, () => this.#bucket.remove(key, options.versionId));
+    return this.#step('remove', key, options.signal, () =>
+      this.#bucket.remove(key, options.versionId, this.#options.clock.now()),
+    );
   }
 
   async *uploads(
@@ -322,7 +359,11 @@ class MemoryStore implements ObjectStore {
     const answer = this.#options.silent === true ? {} : writeHeaders(this.#protection);
     const version = id === undefined ? {} : { versionId: id };
     const stat = { key, size: body.length, etag, ...version, modified: this.#options.clock.now(), metadata };
-    this.#bucket.add(key, { id, stored: { body, stat, needs: readHeaders(this.#protection) } });
+    this.#bucket.add(key, {
+      id,
+      modified: stat.modified,
+      stored: { body, stat, needs: readHeaders(this.#protection) },
+    });
     try {
       const proof = prove(this.#protection, answer, { algorithm: 'md5', value: etag });
       return { key, etag, ...version, size: body.length, proof };

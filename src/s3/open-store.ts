@@ -8,6 +8,7 @@ import { abortUpload, uploadObject } from './multipart.ts';
 import { type RetryPolicy, retrying } from './retrying.ts';
 import { confirmPut, getObject, headObject, putObject, reachBucket, removeObject } from './single.ts';
 import type { Site } from './site.ts';
+import { listVersions } from './versions.ts';
 import { Wire } from './wire.ts';
 
 export interface StoreOptions {
@@ -50,6 +51,7 @@ export function openStore(
     get: (key, read = {}) => getObject(site, key, read),
     head: (key, read = {}) => headObject(site, key, read),
     list: (prefix, waits = {}) => listObjects(listing, prefix, waits),
+    versions: (prefix, waits = {}) => listVersions(listing, prefix, waits),
     remove: (key, remove = {}) => removeObject(site, key, remove),
     uploads: (prefix, waits = {}) => listUploads(listing, prefix, waits),
     abortUpload: (key, uploadId, waits = {}) => abortUpload(site, key, uploadId, waits),

@@ -70,6 +70,7 @@ export function retrying(store: ObjectStore, clock: Clock, policy: RetryPolicy =
     get: (key, options) => again(() => store.get(key, options), options?.signal),
     head: (key, options) => again(() => store.head(key, options), options?.signal),
     list: (prefix, options) => store.list(prefix, options),
+    versions: (prefix, options) => store.versions(prefix, options),
     remove: (key, options) => again(() => store.remove(key, options), options?.signal),
     uploads: (prefix, options) => store.uploads(prefix, options),
     abortUpload: (key, uploadId, options) =>

@@ -9,6 +9,7 @@ import { VaultError } from '../../src/model/errors.ts';
 import type {
   JournaledPart,
   ListedObject,
+  ListedVersion,
   MultipartSource,
   ObjectStore,
   PartAnswer,
@@ -395,6 +396,8 @@ export function objectStoreContract(name: string, start: () => Promise<StoreRig>
       await expect(store.reach({ signal })).rejects.toMatchObject(cancelled);
       const listing = store.list('', { signal })[Symbol.asyncIterator]();
       await expect(listing.next()).rejects.toMatchObject(cancelled);
+      const versions = store.versions('', { signal })[Symbol.asyncIterator]();
+      await expect(versions.next()).rejects.toMatchObject(cancelled);
       const uploads = store.uploads('', { signal })[Symbol.asyncIterator]();
       await expect(uploads.next()).rejects.toMatchObject(cancelled);
     });
@@ -446,7 +449,62 @@ export function objectStoreContract(name: string, start: () => Promise<StoreRig>
       expect(big.versionId).toBeDefined();
       expect((await store.head(key))?.versionId).toBe(big.versionId);
     });
+
+    test('versions and delete markers are listed by key, the newest first, and only they', async () => {
+      const store = await open('client', { versioned: true });
+      const prefix = `${fresh('listed')}/`;
+      const [odd, plain] = [objectKey(`${prefix}b +%20&<ü>\n\u0001`), objectKey(`${prefix}a`)];
+      const first = await store.put(odd, Buffer.from('first'), {});
+      await store.remove(odd);
+      const second = await store.put(odd, Buffer.from('second!'), {});
+      const other = await store.put(plain, Buffer.from('x'), {});
+      await store.remove(plain);
+      const found = await versionsIn(store, prefix);
+      expect(found).toMatchObject([
+        { key: plain, latest: true, marker: true, size: 0, etag: '' },
+        { key: plain, latest: false, marker: false, versionId: other.versionId, size: 1, etag: other.etag },
+        { key: odd, latest: true, marker: false, versionId: second.versionId, size: 7, etag: second.etag },
+        { key: odd, latest: false, marker: true },
+        { key: odd, latest: false, marker: false, versionId: first.versionId, size: 5, etag: first.etag },
+      ]);
+      for (const { key, versionId } of found) await store.remove(key, { versionId });
+      expect(await versionsIn(store, prefix)).toEqual([]);
+      expect(await versionsIn(store, 'no-such-prefix/')).toEqual([]);
+    });
+
+    test('without versioning each object is one version, the id of which reads and removes it', async () => {
+      const store = await open();
+      const key = fresh();
+      const { etag } = await store.put(key, Buffer.from('only'), {});
+      const [one, ...more] = await versionsIn(store, key);
+      expect([one, more]).toMatchObject([{ key, latest: true, marker: false, size: 4, etag }, []]);
+      const { versionId } = one!;
+      expect((await bytesIn((await store.get(key, { versionId })).body)).toString()).toBe('only');
+      await store.remove(key, { versionId });
+      expect(await store.head(key)).toBeUndefined();
+    });
+
+    test('more versions than a page holds, also of one key', async () => {
+      const store = await open('client', { versioned: true });
+      const prefix = `${fresh('many')}/`;
+      const keys = Array.from({ length: 1_010 }, (_, at) => objectKey(`${prefix}${at % 3}`));
+      for (let at = 0; at < keys.length; at += 60)
+        await Promise.all(keys.slice(at, at + 60).map((key) => store.put(key, Buffer.alloc(0), {})));
+      const found = await versionsIn(store, prefix);
+      expect(new Set(found.map(({ versionId }) => versionId)).size).toBe(1_010);
+      expect(found.map(({ key }) => key)).toEqual(keys.toSorted());
+      expect(found.filter(({ latest }) => latest).map(({ key }) => key)).toEqual(keys.slice(0, 3));
+    });
   });
+}
+
+async function versionsIn(store: ObjectStore, prefix: string): Promise<ListedVersion[]> {
+  const found: ListedVersion[] = [];
+  for await (const page of store.versions(prefix)) {
+    expect(page.length).toBeLessThanOrEqual(1_000);
+    found.push(...page);
+  }
+  return found;
 }
 
 /** Uploads until one part is acknowledged, as if the process had ended there. */
