@@ -83,6 +83,26 @@ export function addVaultOptions(command: Command): Command {
     .option('--limit-download <rate>', 'bytes a second, like 500K or 10M', parseRate);
 }
 
+/** What commands that only read need to know of a place. */
+export function addReadOptions(command: Command): Command {
+  return addKeyOptions(addRemoteOptions(command))
+    .option('--from <place>', 'the vault: its folder, or s3://BUCKET/PREFIX on a machine that has none')
+    .addOption(
+      new Option('--mode <mode>', 'how the objects are protected (default: as the vault says)').choices(
+        MODE_KINDS,
+      ),
+    )
+    .option('--key <name>', 'key for modes client and sse-c (default: the one the vault names)')
+    .option('--kms-key <id>', 'KMS key that objects of mode client were sealed with')
+    .option('--kms-context <name=value>', 'KMS encryption context; repeatable', addPair)
+    .addOption(
+      new Option(
+        '--commitment <policy>',
+        'require (default): only the key-committing format is opened; allow: V2 of S3 Encryption Clients, too',
+      ).choices(['require', 'allow']),
+    );
+}
+
 function addText(text: string, before: readonly string[] = []): readonly string[] {
   return [...before, text];
 }

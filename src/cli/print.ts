@@ -115,7 +115,9 @@ function hintOf(error: { readonly hint?: string }): string {
 function planLine(plan: PlanTotals): string {
   const parts = [
     plan.put > 0 ? `${plural(plan.put, 'file')} to send (${formatBytes(plan.bytes)})` : '',
-    plan.get > 0 ? `${plural(plan.get, 'file')} to fetch` : '',
+    plan.get > 0
+      ? `${plural(plan.get, 'file')} to fetch${plan.put > 0 ? '' : ` (${formatBytes(plan.bytes)})`}`
+      : '',
     plan.removeRemote > 0 ? `${plural(plan.removeRemote, 'removal')} in the bucket` : '',
     plan.removeLocal > 0 ? `${plural(plan.removeLocal, 'removal')} here` : '',
     plan.conflict > 0 ? plural(plan.conflict, 'conflict') : '',
@@ -130,7 +132,7 @@ function doneLine(done: Of<'transfer.done'>): string {
     case 'removed':
       return `- ${path}  removed from the bucket`;
     case 'unchanged':
-      return `= ${path}  unchanged, nothing sent`;
+      return `= ${path}  ${done.direction === 'down' ? 'is there already' : 'unchanged, nothing sent'}`;
     case 'restored':
       return `↓ ${path}  ${formatBytes(done.bytes)}`;
     case 'written':
@@ -204,7 +206,7 @@ class ProgressLine {
 
   update(event: Event): void {
     if (event.event === 'plan') {
-      this.#planned = { files: event.put, bytes: event.bytes };
+      this.#planned = { files: event.put + event.get, bytes: event.bytes };
       this.#done = { files: 0, bytes: 0 };
     }
     if (event.event === 'transfer.done') {

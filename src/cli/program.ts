@@ -3,7 +3,7 @@ import { systemClock } from '../clock.ts';
 import { EXIT, asVaultError } from '../model/errors.ts';
 import { MODE_KINDS } from '../model/mode.ts';
 import { LOG_LEVEL, checkLevel } from './log.ts';
-import { addKeyOptions, addPair, addVaultOptions } from './options.ts';
+import { addKeyOptions, addPair, addReadOptions, addVaultOptions, parseCount, parseRate } from './options.ts';
 
 /**
  * Runs one command line and gives the exit code. Commands load what they need when they run: nothing heavy is
@@ -54,6 +54,8 @@ function buildProgram(version: string, setExit: SetExit): Command {
       'Keeps local folders and Amazon S3 (or an S3-compatible store) in step, encrypted, over HTTPS only.',
     )
     .version(version, '-V, --version')
+    // After the name of a command, --version is that command's.
+    .enablePositionalOptions()
     .exitOverride()
     .configureHelp({ sortSubcommands: false, showGlobalOptions: false })
     .showHelpAfterError('(s3vault --help shows all commands)')
@@ -62,6 +64,7 @@ function buildProgram(version: string, setExit: SetExit): Command {
   addKeys(program, setExit);
   addVaults(program, setExit);
   addRekey(program, setExit);
+  addRestore(program, setExit);
   addDemo(program, setExit);
   addLogLevel(program);
   return program;
@@ -175,6 +178,25 @@ function addRekey(program: Command, setExit: SetExit): void {
   addKeyOptions(command).action(async (dir: string, flags: object) => {
     const { rekeyCommand } = await import('./rekey.ts');
     setExit(await rekeyCommand(dir, flags));
+  });
+}
+
+function addRestore(program: Command, setExit: SetExit): void {
+  const command = program
+    .command('restore')
+    .argument('[path...]', 'files and folders of a vault, or s3://BUCKET/KEY (default: the whole vault)')
+    .description('bring files back, verified; needs no more than the bucket and the key')
+    .requiredOption('--out <dir>', 'the folder that gets the files')
+    .option('--at <time>', 'as it was then: 2026-11-24T18:30, or how long ago: 2d, 90m')
+    .option('--version <id>', 'one version of one file (see: s3vault versions)')
+    .option('--force', 'replace files that differ; the old ones are kept under another name')
+    .option('--transfers <n>', 'transfers at a time (default: 16)', parseCount)
+    .option('--limit-download <rate>', 'bytes a second, like 500K or 10M', parseRate)
+    .option('--json', 'print one JSON object a line')
+    .option('--log-level <level>', 'log to stderr: error, warn, info, debug, trace');
+  addReadOptions(command).action(async (paths: readonly string[], flags: { readonly out: string }) => {
+    const { restoreCommand } = await import('./restore.ts');
+    setExit(await restoreCommand(paths, flags));
   });
 }
 

@@ -130,7 +130,7 @@ async function markedId(root: string): Promise<VaultId | undefined> {
   }
 }
 
-function remoteOf(flags: RemoteFlags): Omit<Remote, 'bucket' | 'prefix'> {
+export function remoteOf(flags: RemoteFlags): Omit<Remote, 'bucket' | 'prefix'> {
   const { endpoint, region, profile, pathStyle, caBundle, tlsMin } = flags;
   return {
     ...(endpoint === undefined ? {} : { endpoint }),

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import ignore, { type Ignore } from 'ignore';
 import { OWN_FOLDER, type RelPath } from '../model/brands.ts';
+import { isDraftName } from './draft-name.ts';
 
 /** Rules for one folder and all below it, in gitignore syntax. Synced like any other file. */
 export const IGNORE_FILE = '.s3vaultignore';
@@ -48,6 +49,7 @@ export class IgnoreRules {
   /** True for one path whose folders are known not to be left out. */
   leavesOut(path: string, isFolder: boolean): boolean {
     if (path === OWN_FOLDER || path.startsWith(`${OWN_FOLDER}/`)) return true;
+    if (!isFolder && isDraftName(path.slice(path.lastIndexOf('/') + 1))) return true;
     const name = isFolder ? `${path}/` : path;
     if (this.#exclude?.ignores(name) === true) return true;
     if (!isFolder && this.#include !== undefined && !this.#include.ignores(name)) return true;

@@ -1,0 +1,105 @@
+import { safeName } from '../model/display.ts';
+import { EXIT, type VaultError } from '../model/errors.ts';
+import type { Emitter } from './emitter.ts';
+
+/** Refusals told one by one; beyond this only counted. */
+const TOLD = 1_000;
+/** So many of one kind without a single success: it is not the objects that are wrong. */
+const ALIKE = 10;
+
+/** What concerns every object, whichever it was met with. */
+const CONCERNS_ALL: ReadonlySet<string> = new Set([
+  'credentials-expired',
+  'credentials-unknown',
+  'signature',
+  'clock-skew',
+  'bucket-missing',
+  'encrypt-only',
+]);
+
+/** What did not come back, and what follows of it for the run and its exit code. */
+export class Failures {
+  readonly #refused = new Map<
+    string,
+    { readonly message: string; readonly code: string; readonly hint: string }
+  >();
+  #skipped = 0;
+  #failed = 0;
+  #missing = 0;
+  #security = 0;
+  #succeeded = 0;
+  readonly #alike = new Map<string, number>();
+  #fatal: VaultError | undefined;
+  #interrupted = false;
+
+  get failed(): number {
+    return this.#failed + this.#missing;
+  }
+
+  get skipped(): number {
+    return this.#skipped;
+  }
+
+  get fatal(): VaultError | undefined {
+    return this.#fatal;
+  }
+
+  get exit(): number {
+    if (this.#fatal !== undefined) return this.#fatal.exit;
+    if (this.#security > 0) return EXIT.security;
+    if (this.#interrupted) return EXIT.interrupted;
+    return this.failed + this.#skipped > 0 ? EXIT.someFailed : EXIT.inStep;
+  }
+
+  interrupted(): void {
+    this.#interrupted = true;
+  }
+
+  /** Ends the run. */
+  end(error: VaultError): void {
+    this.#fatal ??= error;
+  }
+
+  succeeded(): void {
+    this.#succeeded++;
+  }
+
+  /** A name that cannot stand on this disk; a listing may be read twice, and is counted once. */
+  refuse(name: string, message: string): void {
+    if (this.#refused.has(name)) return;
+    this.#skipped++;
+    if (this.#refused.size >= TOLD) return;
+    const hint = 'it is left out; s3vault cat shows what is stored';
+    this.#refused.set(name, { code: 'bad-name', message, hint });
+  }
+
+  notFound(name: string, atTime: boolean): void {
+    const when = atTime ? ' at that time' : '';
+    const known = `missing ${name}`;
+    if (this.#refused.has(known)) return;
+    this.#missing++;
+    this.#refused.set(known, {
+      code: 'nothing-there',
+      message:
+        name === '' ? `there was nothing to restore${when}` : `there is nothing at ${safeName(name)}${when}`,
+      hint: 's3vault ls shows what there is, s3vault versions what there was',
+    });
+  }
+
+  /** Tells what was found out while planning. */
+  tell(emitter: Emitter): void {
+    for (const [path, warning] of this.#refused) emitter.emit({ event: 'warning', path, ...warning });
+  }
+
+  /** Notes a failure; gives the error that ends the run, if one does. */
+  note(error: VaultError): VaultError | undefined {
+    if (error.kind === 'cancelled') return undefined;
+    this.#failed++;
+    if (error.kind === 'security') this.#security++;
+    const alike = (this.#alike.get(error.code) ?? 0) + 1;
+    this.#alike.set(error.code, alike);
+    if (CONCERNS_ALL.has(error.code) || error.kind === 'offline' || error.kind === 'internal') return error;
+    const hopeless = error.kind === 'refused' || error.kind === 'security';
+    return hopeless && this.#succeeded === 0 && alike >= ALIKE ? error : undefined;
+  }
+}

@@ -1,0 +1,239 @@
+/** Opens a place in S3 for reading: a registered vault, another machine's vault, or objects of other programs. */
+import { systemClock } from '../clock.ts';
+import { RateLimit } from '../engine/budget.ts';
+import { type VaultDescription, readDescription } from '../engine/describe.ts';
+import type { Reader } from '../engine/fetching.ts';
+import { vaultId } from '../model/brands.ts';
+import { VaultError } from '../model/errors.ts';
+import type { KeyRef } from '../model/keyref.ts';
+import { MODE_KINDS, type Mode, type ModeKind } from '../model/mode.ts';
+import type { Clock, ObjectStore } from '../model/ports.ts';
+import { DEFAULT_TRANSFERS, type Rules, type Vault } from '../model/vault.ts';
+import { type ResolvedRemote, resolveRemote } from '../s3/connect.ts';
+import type { Protection } from '../s3/modes.ts';
+import { type StoreOptions, openStore } from '../s3/open-store.ts';
+import type { OpenOptions } from './options.ts';
+import { type Protecting, keysOf, protect } from './protect.ts';
+
+/** A place to read from. */
+export interface Source extends Pick<Vault, 'remote' | 'keyStore'> {
+  /** A registered vault's. */
+  readonly vault?: Vault;
+  /** Undefined: what the description in the bucket says. */
+  readonly mode?: ReadMode | undefined;
+  readonly rules?: Pick<Rules, 'transfers' | 'limitDownload'>;
+}
+
+/** Reading needs a key only where the store does not decrypt by itself. */
+export interface ReadMode {
+  /** Undefined: found out; the key is for whatever needs one. */
+  readonly kind?: ModeKind;
+  readonly key?: KeyRef;
+}
+
+export interface ReadingOptions extends OpenOptions {
+  readonly commitment: 'require' | 'allow';
+  /** The key need not be the one the vault uses now: older versions are read. */
+  readonly anyKey: boolean;
+  readonly onThrottle?: StoreOptions['onThrottle'];
+}
+
+export interface Reading {
+  readonly reader: Omit<Reader, 'reach'>;
+  readonly mode: ModeKind;
+  /** Fingerprint of the key in use, or empty. */
+  readonly key: string;
+  readonly protection: Protection;
+  /** Undefined where the place has none, or it was not needed. */
+  readonly description: VaultDescription | undefined;
+  readonly clock: Clock;
+  readonly transfers: number;
+  close(): Promise<void>;
+}
+
+const PLAIN: Protection = { mode: 'sse-s3' };
+/** Folders above an object in which its vault's description is looked for. */
+const MAX_UP = 16;
+
+/** Rejects before any key is read where an endpoint is not HTTPS; with `no-key` where one is needed and not said. */
+export async function openReading(source: Source, options: ReadingOptions): Promise<Reading> {
+  const clock = options.clock ?? systemClock;
+  const resolved = await resolveRemote(source.remote, options.env);
+  const transfers = source.rules?.transfers ?? DEFAULT_TRANSFERS;
+  const { onThrottle } = options;
+  const storeOptions = { clock, transfers, ...(onThrottle === undefined ? {} : { onThrottle }) };
+  const plain = openStore(resolved, PLAIN, storeOptions);
+  try {
+    const found = await findOut(source, plain);
+    const how = await keyedMode(found, source, options, clock);
+    const { protection, sealing, key } = await protectReading(how, source, resolved, options, clock);
+    checkKey(found, source, key, options);
+    if (sealing.keyring?.canOpen === false) throw encryptOnly(source);
+    const store = protection.mode === 'sse-c' ? openStore(resolved, protection, storeOptions) : plain;
+    return {
+      reader: {
+        store,
+        mode: how.kind,
+        keyring: sealing.keyring,
+        commitment: options.commitment,
+        download: new RateLimit(clock, source.rules?.limitDownload),
+      },
+      mode: how.kind,
+      key,
+      protection,
+      description: found.description,
+      clock,
+      transfers,
+      close: async () => {
+        if (store !== plain) await store.close();
+        await plain.close();
+        if (protection.mode === 'sse-c') protection.key.wipe();
+      },
+    };
+  } catch (thrown) {
+    await plain.close();
+    throw thrown;
+  }
+}
+
+interface Found {
+  readonly kind: ModeKind;
+  readonly key?: KeyRef | undefined;
+  readonly description?: VaultDescription | undefined;
+  /** The description itself is under a customer key. */
+  readonly unread?: boolean;
+}
+
+/** What the command line and the description in the bucket say of the mode. */
+async function findOut({ remote, mode }: Source, store: ObjectStore): Promise<Found> {
+  if (mode?.kind !== undefined) return { kind: mode.kind, key: mode.key };
+  const description = await describedAbove(store, remote.prefix);
+  if (description === 'under-customer-key') return { kind: 'sse-c', key: mode?.key, unread: true };
+  if (description === undefined)
+    return { kind: mode?.key === undefined ? 'sse-s3' : 'client', key: mode?.key };
+  const kind = MODE_KINDS.find((one) => one === description.mode);
+  if (kind !== undefined) return { kind, key: mode?.key, description };
+  throw new VaultError(
+    'usage',
+    'description-newer',
+    `the vault is in mode ${description.mode}, unknown here`,
+    {
+      hint: 'update s3vault on this machine',
+    },
+  );
+}
+
+async function describedAbove(
+  store: ObjectStore,
+  prefix: string,
+): Promise<VaultDescription | 'under-customer-key' | undefined> {
+  let folder = prefix;
+  for (let up = 0; up < MAX_UP; up++) {
+    try {
+      const description = await readDescription(store, folder);
+      if (description !== undefined) return description;
+    } catch (thrown) {
+      if (thrown instanceof VaultError && thrown.code === 'other-mode') return 'under-customer-key';
+      throw thrown;
+    }
+    if (folder === '') return undefined;
+    folder = folder.slice(0, folder.lastIndexOf('/', folder.length - 2) + 1);
+  }
+  return undefined;
+}
+
+type Keyed =
+  | { readonly kind: 'client'; readonly key: KeyRef }
+  | Exclude<Mode, { kind: 'client' }>
+  | { readonly kind: ModeKind };
+
+/** The key by its name, or by the fingerprint that the vault names. */
+async function keyedMode(
+  found: Found,
+  source: Source,
+  options: ReadingOptions,
+  clock: Clock,
+): Promise<Keyed> {
+  const { kind } = found;
+  if (kind !== 'client' && kind !== 'sse-c') return { kind };
+  const key = found.key ?? (await keyByFingerprint(found, source, options, clock));
+  if (kind === 'client') return { kind, key };
+  if (key.kind === 'stored') return { kind, key };
+  throw new VaultError('usage', 'key-kind', 'mode sse-c needs a key of your own, not one of KMS', {
+    hint: 'name it with --key NAME',
+  });
+}
+
+async function keyByFingerprint(
+  { kind, description, unread }: Found,
+  source: Source,
+  options: ReadingOptions,
+  clock: Clock,
+): Promise<KeyRef> {
+  const place = placeOf(source);
+  const wanted = description?.keys ?? [];
+  // A KMS key is named by its id or ARN, the others by 16 hex digits.
+  const kms = wanted.find((one) => !/^[0-9a-f]{16}$/.test(one));
+  if (kind === 'client' && kms !== undefined) return { kind: 'kms', keyId: kms, context: {} };
+  if (unread !== true && wanted.length > 0) {
+    const infos = await (options.keysFrom ?? keysOf(asVault(source), options, clock)).list();
+    const match = infos.find((info) => wanted.includes(info.fingerprint));
+    if (match !== undefined) return { kind: 'stored', name: match.name };
+  }
+  const which = wanted.length > 0 ? ` with the fingerprint ${wanted.join(' or ')}` : '';
+  throw new VaultError('usage', 'no-key', `${place} needs a key${which}`, {
+    hint: 'bring it back with: s3vault keys recover NAME (24 words) or keys import NAME; then name it with --key NAME',
+  });
+}
+
+async function protectReading(
+  how: Keyed,
+  source: Source,
+  resolved: ResolvedRemote,
+  options: ReadingOptions,
+  clock: Clock,
+): Promise<Pick<Protecting, 'protection' | 'sealing' | 'key'>> {
+  if ('key' in how) return protect(how, asVault(source), resolved, options, clock);
+  const { serverSealing } = await import('../engine/sealing.ts');
+  return { protection: PLAIN, sealing: serverSealing, key: '' };
+}
+
+/** A wrong key is noticed before anything is fetched. */
+function checkKey(found: Found, source: Source, key: string, { anyKey }: ReadingOptions): void {
+  const keys = found.description?.keys ?? [];
+  if (anyKey || found.kind !== 'client' || keys.length === 0 || keys.includes(key)) return;
+  throw new VaultError(
+    'security',
+    'other-key',
+    `${placeOf(source)} is kept under key ${keys.join(', ')}, not ${key}`,
+    { hint: 'choose the right key with --key, or bring it back with: s3vault keys recover NAME' },
+  );
+}
+
+const encryptOnly = (source: Source): VaultError =>
+  new VaultError(
+    'security',
+    'encrypt-only',
+    `this key can only encrypt: ${placeOf(source)} cannot be read with it`,
+    {
+      hint: 'use the private key, on a machine that may read',
+    },
+  );
+
+const placeOf = ({ remote }: Source): string => `s3://${remote.bucket}/${remote.prefix}`;
+
+/** What fetching a key needs to know of a vault, of a place that is none of this machine's. */
+function asVault(source: Source): Vault {
+  const { remote, keyStore } = source;
+  return (
+    source.vault ?? {
+      id: vaultId(''),
+      root: '',
+      remote,
+      mode: { kind: 'sse-s3' },
+      ...(keyStore === undefined ? {} : { keyStore }),
+      direction: 'push',
+      rules: { removals: false, include: [], exclude: [] },
+    }
+  );
+}

@@ -1,0 +1,61 @@
+import { Restore, type RestoreOptions } from '../engine/restore.ts';
+import { openTarget } from '../local/write.ts';
+import type { NameKey } from '../model/brands.ts';
+import type { Outcome } from '../model/command.ts';
+import type { Vault } from '../model/vault.ts';
+import { readIndex } from '../state/open-index.ts';
+import { holdProcess } from './hold.ts';
+import { type OpenOptions, vaultState } from './options.ts';
+import { type ReadingOptions, type Source, openReading } from './reading.ts';
+
+export interface OpenRestore {
+  readonly restore: Restore;
+  /** Runs to the end, then frees everything. */
+  readonly run: () => Promise<Outcome>;
+}
+
+/** Opens a place for a restore into `out`, an absolute path. Rejects as `openReading` does. */
+export async function openRestore(
+  source: Source,
+  out: string,
+  wanted: RestoreOptions,
+  options: ReadingOptions,
+): Promise<OpenRestore> {
+  const reading = await openReading(source, { ...options, onThrottle: (error) => restore.throttled(error) });
+  const index = await rememberedBy(source.vault, options);
+  const { reader, clock, transfers } = reading;
+  const restore: Restore = new Restore(
+    { reader, target: openTarget({ root: out, clock }), digestOf: index.digestOf, clock, transfers },
+    wanted,
+  );
+  const run = async (): Promise<Outcome> => {
+    const letGo = holdProcess();
+    try {
+      return await restore.run();
+    } finally {
+      index.close();
+      await reading.close();
+      letGo();
+    }
+  };
+  return { restore, run };
+}
+
+/** What this machine remembers of the objects it sent; nothing on a fresh one, and none of it is needed. */
+async function rememberedBy(
+  vault: Vault | undefined,
+  options: Pick<OpenOptions, 'places'>,
+): Promise<{
+  digestOf: (name: NameKey, etag: string) => Uint8Array | undefined;
+  close: () => void;
+}> {
+  const index =
+    vault === undefined ? undefined : await readIndex({ folder: vaultState(options.places, vault) });
+  return {
+    digestOf: (name, etag) => {
+      const record = index?.get(name);
+      return record?.etag === etag ? record.digest : undefined;
+    },
+    close: () => index?.close(),
+  };
+}
