@@ -124,6 +124,13 @@ export function parseCount(text: string): number {
   return count;
 }
 
+/** `--deep PERCENT`. */
+export function parsePercent(text: string): number {
+  const percent = Number(text.replace(/%$/, ''));
+  if (!(percent > 0 && percent <= 100)) throw new InvalidArgumentError('must be a share of 100, like 5');
+  return percent;
+}
+
 const RATE_UNITS: { readonly [unit: string]: number } = { '': 1, K: 1_000, M: 1_000_000, G: 1_000_000_000 };
 
 /** `500K`, `10M`, `1.5M`, `2000`: bytes a second. */

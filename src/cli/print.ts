@@ -78,7 +78,7 @@ export function plainLine(event: Event): Line | undefined {
       return said(doneLine(event));
     case 'transfer.failed':
       return trouble(
-        `! ${safeName(event.path)}: ${event.error.message}${event.again ? '; trying again' : ''}${hintOf(event.error)}`,
+        `! ${about(event.path, event.error.message)}${event.again ? '; trying again' : ''}${hintOf(event.error)}`,
       );
     case 'throttle':
       return trouble(`≈ throttled by ${event.resource}: ${plural(event.rate, 'transfer')} at a time now`);
@@ -108,6 +108,12 @@ export function plainLine(event: Event): Line | undefined {
 
 type Of<Name extends Event['event']> = Extract<Event, { event: Name }>;
 
+/** Many messages begin with the path they are about. */
+function about(path: string, message: string): string {
+  const name = safeName(path);
+  return message.startsWith(`${name} `) || message.startsWith(`${name}:`) ? message : `${name}: ${message}`;
+}
+
 function hintOf(error: { readonly hint?: string }): string {
   return error.hint === undefined ? '' : `\n  ${error.hint}`;
 }
@@ -133,6 +139,8 @@ function doneLine(done: Of<'transfer.done'>): string {
       return `- ${path}  removed from the bucket`;
     case 'unchanged':
       return `= ${path}  ${done.direction === 'down' ? 'is there already' : 'unchanged, nothing sent'}`;
+    case 'verified':
+      return `✓ ${path}  ${formatBytes(done.bytes)}  opened, and equal to what was sent`;
     case 'restored':
       return `↓ ${path}  ${formatBytes(done.bytes)}`;
     case 'written':

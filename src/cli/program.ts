@@ -3,7 +3,15 @@ import { systemClock } from '../clock.ts';
 import { EXIT, asVaultError } from '../model/errors.ts';
 import { MODE_KINDS } from '../model/mode.ts';
 import { LOG_LEVEL, checkLevel } from './log.ts';
-import { addKeyOptions, addPair, addReadOptions, addVaultOptions, parseCount, parseRate } from './options.ts';
+import {
+  addKeyOptions,
+  addPair,
+  addReadOptions,
+  addVaultOptions,
+  parseCount,
+  parsePercent,
+  parseRate,
+} from './options.ts';
 
 /**
  * Runs one command line and gives the exit code. Commands load what they need when they run: nothing heavy is
@@ -65,6 +73,8 @@ function buildProgram(version: string, setExit: SetExit): Command {
   addVaults(program, setExit);
   addRekey(program, setExit);
   addRestore(program, setExit);
+  addLooks(program, setExit);
+  addVerify(program, setExit);
   addDemo(program, setExit);
   addLogLevel(program);
   return program;
@@ -197,6 +207,53 @@ function addRestore(program: Command, setExit: SetExit): void {
   addReadOptions(command).action(async (paths: readonly string[], flags: { readonly out: string }) => {
     const { restoreCommand } = await import('./restore.ts');
     setExit(await restoreCommand(paths, flags));
+  });
+}
+
+type LookName = 'lsCommand' | 'catCommand' | 'versionsCommand' | 'undeleteCommand';
+
+function addLooks(program: Command, setExit: SetExit): void {
+  const look = (name: string, argument: string, description: string, run: LookName): Command =>
+    addReadOptions(
+      program.command(name).argument(argument, 'in a vault, or s3://BUCKET/KEY').description(description),
+    ).action(async (paths: readonly string[], flags: object) => {
+      const looks = await import('./look.ts');
+      setExit(await looks[run](paths, flags));
+    });
+  const at = ['--at <time>', 'as it was then: 2026-11-24T18:30, or how long ago: 2d, 90m'] as const;
+  const json = ['--json', 'print one JSON object a line'] as const;
+  look('ls', '[path...]', 'list files and folders as they are, not as they are stored', 'lsCommand')
+    .option('-l, --long', 'with size and time')
+    .option('-r, --recursive', 'all below, too')
+    .option(...at)
+    .option(...json);
+  look('cat', '<path...>', 'print what a file holds, once it is verified', 'catCommand')
+    .option('--version <id>', 'one of its versions')
+    .option(...at);
+  look('versions', '<path...>', 'list the versions of files, removals among them', 'versionsCommand').option(
+    ...json,
+  );
+  look('undelete', '<path...>', 'bring removed files back', 'undeleteCommand')
+    .option('--yes', 'do not ask')
+    .option(...json);
+}
+
+function addVerify(program: Command, setExit: SetExit): void {
+  const command = program
+    .command('verify')
+    .argument('[dir]', 'the folder of a vault (default: all vaults)')
+    .description('compare what was sent with what the bucket holds; changes nothing')
+    .option(
+      '--deep <percent>',
+      'download, open and compare that share too, another one each time',
+      parsePercent,
+    )
+    .option('--every', 'look at every object, also those that were not written since the last time')
+    .option('--json', 'print one JSON object a line')
+    .option('--log-level <level>', 'log to stderr: error, warn, info, debug, trace');
+  addKeyOptions(command).action(async (dir: string | undefined, flags: object) => {
+    const { verifyCommand } = await import('./verify.ts');
+    setExit(await verifyCommand(dir, flags));
   });
 }
 

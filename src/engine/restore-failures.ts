@@ -7,6 +7,9 @@ const TOLD = 1_000;
 /** So many of one kind without a single success: it is not the objects that are wrong. */
 const ALIKE = 10;
 
+/** Before names of which nothing was found; no name begins so. */
+const MISSING = /^\0/;
+
 /** What concerns every object, whichever it was met with. */
 const CONCERNS_ALL: ReadonlySet<string> = new Set([
   'credentials-expired',
@@ -73,9 +76,12 @@ export class Failures {
     this.#refused.set(name, { code: 'bad-name', message, hint });
   }
 
-  notFound(name: string, atTime: boolean): void {
-    const when = atTime ? ' at that time' : '';
-    const known = `missing ${name}`;
+  notFound(
+    name: string,
+    { at, versionId }: { readonly at?: number | undefined; readonly versionId?: string | undefined },
+  ): void {
+    const when = at === undefined ? (versionId === undefined ? '' : ' of that version') : ' at that time';
+    const known = `\0${name}`;
     if (this.#refused.has(known)) return;
     this.#missing++;
     this.#refused.set(known, {
@@ -88,7 +94,8 @@ export class Failures {
 
   /** Tells what was found out while planning. */
   tell(emitter: Emitter): void {
-    for (const [path, warning] of this.#refused) emitter.emit({ event: 'warning', path, ...warning });
+    for (const [name, warning] of this.#refused)
+      emitter.emit({ event: 'warning', path: name.replace(MISSING, ''), ...warning });
   }
 
   /** Notes a failure; gives the error that ends the run, if one does. */

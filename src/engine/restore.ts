@@ -180,7 +180,7 @@ export class Restore implements EngineHandle {
         const action = this.#actionFor(selected);
         if (action !== undefined) yield action;
       }
-      if (!found) this.#failures.notFound(name, this.#options.at !== undefined);
+      if (!found) this.#failures.notFound(name, this.#options);
     }
   }
 

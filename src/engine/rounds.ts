@@ -125,7 +125,7 @@ async function* counted(
   }
 }
 
-export function* pages(index: Index): Iterable<readonly Record[]> {
+export function* pages(index: Pick<Index, 'page'>): Iterable<readonly Record[]> {
   let after: NameKey | undefined;
   for (;;) {
     const page = index.page(after, PAGE);

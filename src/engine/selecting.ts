@@ -33,7 +33,7 @@ const isUnder = (name: string, folder: string): boolean => folder === '' || name
 /** Everything at and below one name, in the order of keys, s3vault's own objects and folder markers left out. */
 export async function* selectOne(
   store: ObjectStore,
-  { prefix, at }: Selection,
+  { prefix, at }: Omit<Selection, 'names'>,
   name: string,
   options: Waits = {},
 ): AsyncIterable<Selected> {

@@ -16,12 +16,14 @@ import {
   readdirSync,
   readlinkSync,
   renameSync,
+  statSync,
   symlinkSync,
   unlinkSync,
   write,
 } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { createHash } from 'node:crypto';
+import { dirname } from 'node:path';
 import { promisify } from 'node:util';
 import { type RelPath, nameKey, relPath } from '../model/brands.ts';
 import type { Entry } from '../model/entry.ts';
@@ -74,7 +76,7 @@ class Target implements FileTarget {
   async open(): Promise<void> {
     const probe = draftName();
     try {
-      mkdirSync(this.#root, { recursive: true });
+      makeFolder(this.#root);
       closeSync(openSync(this.#at(probe), FLAGS, 0o600));
       this.#folds ??= lstatSync(this.#at(probe.toUpperCase()), { throwIfNoEntry: false }) !== undefined;
       unlinkSync(this.#at(probe));
@@ -294,6 +296,20 @@ class Target implements FileTarget {
 
   #at(path: string): string {
     return path === '' ? this.#root : `${this.#root}/${path}`;
+  }
+}
+
+/** Node's own recursion never ends where a folder cannot be made, as in /proc. */
+function makeFolder(path: string): void {
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) return;
+  try {
+    mkdirSync(path);
+  } catch (thrown) {
+    const above = dirname(path);
+    const missing = (thrown as NodeJS.ErrnoException).code === 'ENOENT';
+    if (!missing || above === path || statSync(above, { throwIfNoEntry: false }) !== undefined) throw thrown;
+    makeFolder(above);
+    mkdirSync(path);
   }
 }
 

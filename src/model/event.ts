@@ -65,7 +65,8 @@ export type EventBody =
 export type EventName = EventBody['event'];
 
 /**
- * How a Transfer ended: `written`, `removed`, `unchanged` (compared, and nothing needed sending), `restored`; of a rekey:
+ * How a Transfer ended: `written`, `removed`, `unchanged` (compared, and nothing needed sending), `restored`,
+ * `verified` (fetched, opened and equal); of a rekey:
  * `rewrapped` (only the data key's wrapping is new), `copied` (encrypted anew inside the store), `resent` (through here).
  */
 export type TransferResult =
@@ -73,6 +74,7 @@ export type TransferResult =
   | 'removed'
   | 'unchanged'
   | 'restored'
+  | 'verified'
   | 'rewrapped'
   | 'copied'
   | 'resent';

@@ -125,6 +125,7 @@ export function phaseWord(phase: TransferPhase): string {
 const OUTCOMES: { readonly [K in RecentLine['outcome']]: Sign } = {
   written: { sign: '✓', word: 'sent', tone: 'green' },
   restored: { sign: '↓', word: 'restored', tone: 'green' },
+  verified: { sign: '✓', word: 'verified', tone: 'green' },
   rewrapped: { sign: '✓', word: 'key exchanged', tone: 'green' },
   copied: { sign: '✓', word: 'encrypted anew in the store', tone: 'green' },
   resent: { sign: '✓', word: 'fetched and sent again', tone: 'green' },

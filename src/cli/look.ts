@@ -1,0 +1,259 @@
+/** `ls`, `cat`, `versions`, `undelete`: a vault seen through its keys. */
+import { systemClock } from '../clock.ts';
+import { places, readConfig } from '../config.ts';
+import { formatBytes, plural, safeName } from '../model/display.ts';
+import { EXIT, VaultError } from '../model/errors.ts';
+import type { ReadingOptions } from '../vaults/reading.ts';
+import { type History, type Peek, type Shown, peekInto } from '../vaults/peek.ts';
+import { Out } from './out.ts';
+import { type Place, type PlaceFlags, placeFor } from './place.ts';
+import { openTerminal } from './prompt.ts';
+import { openOptions } from './sync.ts';
+import { parseTime } from './time.ts';
+
+export interface LookFlags extends PlaceFlags {
+  readonly at?: string;
+  readonly version?: string;
+  readonly json?: boolean;
+  readonly long?: boolean;
+  readonly recursive?: boolean;
+  readonly yes?: boolean;
+}
+
+interface Looked extends Place {
+  readonly at: number | undefined;
+  /** Opens the place for `work`. */
+  readonly open: <T>(work: (peek: Peek) => Promise<T>) => Promise<T>;
+}
+
+async function looking(paths: readonly string[], flags: LookFlags, anyKey = false): Promise<Looked> {
+  const where = places(process.env);
+  const config = await readConfig(where);
+  const place = placeFor(paths, flags, config, { here: true });
+  const at = flags.at === undefined ? undefined : parseTime(flags.at, systemClock.now());
+  const options: ReadingOptions = {
+    ...openOptions(flags, where, config),
+    commitment: flags.commitment ?? 'require',
+    anyKey: anyKey || at !== undefined || flags.version !== undefined,
+  };
+  return { ...place, at, open: (work) => peekInto(place.source, place.prefix, options, work) };
+}
+
+const now = (): string => new Date(systemClock.now()).toISOString();
+
+const nothingAt = (name: string): VaultError =>
+  new VaultError(
+    'file',
+    'nothing-there',
+    name === '' ? 'there is nothing there' : `there is nothing at ${safeName(name)}`,
+    {
+      hint: 's3vault ls shows what there is, s3vault versions what there was',
+    },
+  );
+
+// ----------------------------------------------------------------------------------------------------------------- ls
+
+/** `s3vault ls [PATH…]`. */
+export async function lsCommand(paths: readonly string[], flags: LookFlags): Promise<number> {
+  const started = systemClock.ticks();
+  const { names, at, open } = await looking(paths, flags);
+  const out = new Out(process.stdout);
+  let [files, bytes] = [0, 0];
+  await open(async (peek) => {
+    for (const name of names) {
+      let found = false;
+      for await (const shown of peek.ls(name, { recursive: flags.recursive ?? false, at })) {
+        found = true;
+        files += shown.kind === 'object' ? 1 : 0;
+        bytes += shown.kind === 'object' ? shown.bytes : 0;
+        if (!(await out.line(lsLine(shown, flags)))) return;
+      }
+      if (!found && (name !== '' || at !== undefined)) throw nothingAt(name);
+    }
+  });
+  if (flags.json === true) await out.line(summary(files, bytes, 0, EXIT.inStep, started));
+  await out.end();
+  return EXIT.inStep;
+}
+
+function lsLine(shown: Shown, { json, long }: LookFlags): string {
+  if (json === true) return jsonOf(shown);
+  const name = safeName(shown.name);
+  if (long !== true) return name;
+  return shown.kind === 'folder'
+    ? `${'-'.padStart(15)}  ${''.padEnd(16)}  ${name}`
+    : `${String(shown.bytes).padStart(15)}  ${localTime(shown.modified)}  ${name}`;
+}
+
+function jsonOf(shown: Shown): string {
+  if (shown.kind === 'folder') return JSON.stringify({ event: 'folder', time: now(), path: shown.name });
+  const { name: path, key, bytes, size: storedBytes, etag, versionId } = shown;
+  const modified = new Date(shown.modified).toISOString();
+  return JSON.stringify({
+    event: 'object',
+    time: now(),
+    path,
+    key,
+    bytes,
+    storedBytes,
+    modified,
+    etag,
+    versionId,
+  });
+}
+
+/** As people have it on their clocks: `2026-11-24 18:23`. */
+function localTime(ms: number): string {
+  const time = new Date(ms);
+  const two = (n: number): string => String(n).padStart(2, '0');
+  return `${time.getFullYear()}-${two(time.getMonth() + 1)}-${two(time.getDate())} ${two(time.getHours())}:${two(time.getMinutes())}`;
+}
+
+function summary(files: number, bytes: number, failed: number, exit: number, started: number): string {
+  const ms = Math.round(systemClock.ticks() - started);
+  return JSON.stringify({ event: 'summary', time: now(), files, bytes, failed, skipped: 0, ms, exit });
+}
+
+// ---------------------------------------------------------------------------------------------------------------- cat
+
+/** `s3vault cat PATH…`: nothing is written that is not verified. */
+export async function catCommand(paths: readonly string[], flags: LookFlags): Promise<number> {
+  const { names, at, open } = await looking(paths, flags);
+  const out = new Out(process.stdout);
+  await open(async (peek) => {
+    for (const name of names) {
+      const selected = await peek.find(name, { at, versionId: flags.version });
+      if (selected === undefined) throw await nothingToCat(peek, name);
+      for await (const piece of peek.cat(selected)) if (!(await out.bytes(piece))) return;
+    }
+  });
+  await out.end();
+  return EXIT.inStep;
+}
+
+async function nothingToCat(peek: Peek, name: string): Promise<VaultError> {
+  for await (const _ of peek.ls(name, { recursive: true })) {
+    return new VaultError(
+      'usage',
+      'is-folder',
+      name === '' ? 'this is a folder' : `${safeName(name)} is a folder`,
+      {
+        hint: 'name a file in it; s3vault ls shows them, s3vault restore brings all of them back',
+      },
+    );
+  }
+  return nothingAt(name);
+}
+
+// ----------------------------------------------------------------------------------------------------------- versions
+
+/** `s3vault versions PATH…`: of one file, or of all in a folder. */
+export async function versionsCommand(paths: readonly string[], flags: LookFlags): Promise<number> {
+  const started = systemClock.ticks();
+  const { names, open } = await looking(paths, flags, true);
+  const out = new Out(process.stdout);
+  let files = 0;
+  let kept = false;
+  await open(async (peek) => {
+    for (const name of names) {
+      let found = false;
+      for await (const history of peek.histories(name)) {
+        found = true;
+        files++;
+        kept ||= history.versions.some(({ versionId }) => versionId !== 'null');
+        for (const line of versionLines(history, peek, flags)) if (!(await out.line(line))) return;
+      }
+      if (!found) throw nothingAt(name);
+    }
+  });
+  if (flags.json === true) await out.line(summary(files, 0, 0, EXIT.inStep, started));
+  await out.end();
+  if (!kept && flags.json !== true)
+    process.stderr.write('the bucket keeps no versions: what is overwritten or removed is gone\n');
+  return EXIT.inStep;
+}
+
+function versionLines({ name, key, versions }: History, peek: Peek, flags: LookFlags): readonly string[] {
+  return versions.map(({ versionId, size, modified, latest, marker }) => {
+    const bytes = marker ? 0 : peek.plainSize(size);
+    if (flags.json === true) {
+      const facts = {
+        path: name,
+        key,
+        versionId,
+        bytes,
+        modified: new Date(modified).toISOString(),
+        latest,
+        marker,
+      };
+      return JSON.stringify({ event: 'version', time: now(), ...facts });
+    }
+    const what = marker ? 'removed' : String(bytes);
+    return `${localTime(modified)}  ${what.padStart(15)}  ${latest ? 'current' : '       '}  ${versionId}  ${safeName(name)}`;
+  });
+}
+
+// ----------------------------------------------------------------------------------------------------------- undelete
+
+/** `s3vault undelete PATH…`: removals taken back; asks where it is more than one. */
+export async function undeleteCommand(paths: readonly string[], flags: LookFlags): Promise<number> {
+  const started = systemClock.ticks();
+  if (paths.length === 0) {
+    throw new VaultError('usage', 'no-path', 'it is not said what to bring back', {
+      hint: 'name files or folders; s3vault versions PATH shows what was removed',
+    });
+  }
+  const { names, open } = await looking(paths, flags, true);
+  const out = new Out(process.stdout);
+  const back = await open(async (peek) => {
+    const removed = await removedIn(peek, names);
+    await agree(removed.length, flags);
+    for (const history of removed) {
+      await peek.undelete(history);
+      await out.line(undeletedLine(history, peek, flags));
+    }
+    return removed.length;
+  });
+  if (flags.json === true) await out.line(summary(back, 0, 0, EXIT.inStep, started));
+  else await out.line(back === 0 ? 'nothing was removed there' : `${plural(back, 'file')} brought back`);
+  await out.end();
+  return EXIT.inStep;
+}
+
+async function removedIn(peek: Peek, names: readonly string[]): Promise<readonly History[]> {
+  const removed: History[] = [];
+  for (const name of names) {
+    let found = false;
+    for await (const history of peek.histories(name)) {
+      found = true;
+      if (peek.removals(history) !== undefined) removed.push(history);
+    }
+    if (!found) throw nothingAt(name);
+  }
+  return removed;
+}
+
+async function agree(count: number, { yes }: LookFlags): Promise<void> {
+  if (count <= 1 || yes === true) return;
+  const answer = await openTerminal()?.ask(`bring ${plural(count, 'file')} back? [y/N] `);
+  if (answer !== undefined && /^y(es)?$/i.test(answer)) return;
+  throw new VaultError('consent', 'not-agreed', `${plural(count, 'file')} could come back: nobody agreed`, {
+    hint: 'answer on a terminal, or agree with --yes',
+  });
+}
+
+function undeletedLine(history: History, peek: Peek, { json }: LookFlags): string {
+  const { name: path, key, versions } = history;
+  const content = versions.find(({ marker }) => !marker);
+  const bytes = peek.plainSize(content?.size ?? 0);
+  if (json === true)
+    return JSON.stringify({
+      event: 'undeleted',
+      time: now(),
+      path,
+      key,
+      versionId: content?.versionId,
+      bytes,
+    });
+  return `↑ ${safeName(path)}  ${formatBytes(bytes)}`;
+}

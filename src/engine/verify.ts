@@ -1,0 +1,323 @@
+/**
+ * Compares what the Index remembers with what the bucket holds: one listing, a HEAD for what was written since the last
+ * time, and with `deep` a share of the contents, another one each time. Changes nothing in the bucket.
+ */
+import { createHash, timingSafeEqual } from 'node:crypto';
+import type PQueue from 'p-queue';
+import type { Command, EngineHandle, Outcome } from '../model/command.ts';
+import { safeName } from '../model/display.ts';
+import { EXIT, VaultError, asVaultError, report } from '../model/errors.ts';
+import type { Event, TransferFacts } from '../model/event.ts';
+import { type ObjectKey, objectKey } from '../model/brands.ts';
+import type { RemoteEntry } from '../model/plan.ts';
+import type { Clock, Index, Mover } from '../model/ports.ts';
+import type { Record } from '../model/record.ts';
+import type { Snapshot } from '../model/snapshot.ts';
+import { Budget } from './budget.ts';
+import { isSealed } from './conversion.ts';
+import { Emitter } from './emitter.ts';
+import { type Reader, fetchObject, memoryOf, openingOf } from './fetching.ts';
+import { Online } from './online.ts';
+import { listRemote, pages } from './rounds.ts';
+import { DeepShare } from './verify-share.ts';
+import { type Finding, compare, mergeKeys } from './verify-compare.ts';
+
+export interface VerifyParts {
+  readonly reader: Omit<Reader, 'reach'>;
+  readonly mover: Pick<Mover, 'moved'>;
+  readonly index: Pick<Index, 'page' | 'count' | 'meta'>;
+  readonly prefix: string;
+  /** What a Record in step carries. */
+  readonly modeFingerprint: string;
+  readonly clock: Clock;
+  readonly transfers: number;
+}
+
+export interface VerifyOptions {
+  /** Percent of the objects that are downloaded, opened and compared. */
+  readonly deep: number;
+  /** Also look at what was looked at before and was not written since. */
+  readonly every: boolean;
+}
+
+export interface VerifyTotals {
+  readonly objects: number;
+  readonly missing: number;
+  readonly extra: number;
+  readonly differing: number;
+  readonly unproved: number;
+  readonly looked: number;
+  readonly opened: number;
+  /** Bytes of plaintext that were compared. */
+  readonly bytes: number;
+}
+
+/** What is to be remembered for the next time, by name. */
+export type Remembered = ReadonlyMap<string, string>;
+
+const PATIENCE_MS = 15_000;
+const MEMORY = 128 * 2 ** 20;
+const AHEAD = 256;
+/** Newest object that was looked at, by the store's clock: what is older has not changed since. */
+const META_LOOKED = 'verify-looked';
+const META_SHARE = 'verify-share';
+
+export class Verify implements EngineHandle {
+  readonly #parts: VerifyParts;
+  readonly #options: VerifyOptions;
+  readonly #emitter: Emitter;
+  readonly #abort = new AbortController();
+  readonly #reader: Reader;
+  readonly #memory = new Budget(MEMORY);
+  readonly #share: DeepShare;
+  readonly #end = Promise.withResolvers<Outcome>();
+  readonly #totals = {
+    objects: 0,
+    missing: 0,
+    extra: 0,
+    differing: 0,
+    unproved: 0,
+    looked: 0,
+    opened: 0,
+    bytes: 0,
+  };
+  #failed = 0;
+  #security = 0;
+  #newest = 0;
+  #lastId = 0;
+  #stopping = false;
+  #fatal: VaultError | undefined;
+
+  constructor(parts: VerifyParts, options: VerifyOptions) {
+    this.#parts = parts;
+    this.#options = options;
+    const { clock, reader, index } = parts;
+    this.#emitter = new Emitter(clock);
+    const online = new Online({
+      clock,
+      store: reader.store,
+      signal: this.#abort.signal,
+      patienceMs: PATIENCE_MS,
+      onOffline: (retryIn) => this.#emitter.emit({ event: 'state', state: 'offline', retryIn }),
+      onOnline: () => this.#emitter.emit({ event: 'state', state: 'working' }),
+    });
+    this.#reader = { ...reader, reach: (work) => online.reaching(work) };
+    this.#share = new DeepShare(index.meta(META_SHARE), options.deep, clock);
+  }
+
+  subscribe(listener: (event: Event) => void): () => void {
+    return this.#emitter.subscribe(listener);
+  }
+
+  snapshot(): Snapshot {
+    return this.#emitter.snapshot;
+  }
+
+  get ended(): Promise<Outcome> {
+    return this.#end.promise;
+  }
+
+  get totals(): VerifyTotals {
+    return this.#totals;
+  }
+
+  /** Empty where the run did not come to its end. */
+  get remembered(): Remembered {
+    if (this.#fatal !== undefined || this.#stopping) return new Map();
+    const remembered = new Map([[META_SHARE, this.#share.next]]);
+    // What is not proved is looked at again.
+    if (this.#security === 0 && this.#newest > 0) remembered.set(META_LOOKED, String(this.#newest));
+    return remembered;
+  }
+
+  command(command: Command): void {
+    if (command.command !== 'stop') return;
+    if (this.#stopping) this.#abort.abort();
+    this.#stopping = true;
+  }
+
+  async run(): Promise<Outcome> {
+    const { clock } = this.#parts;
+    const started = clock.ticks();
+    try {
+      await this.#work();
+    } catch (thrown) {
+      this.#fail(asVaultError(thrown));
+    }
+    this.#abort.abort();
+    const exit = this.#exit();
+    const { objects: files, bytes } = this.#totals;
+    const ms = Math.round(clock.ticks() - started);
+    this.#emitter.emit({ event: 'summary', files, bytes, failed: this.#failed, skipped: 0, ms, exit });
+    this.#end.resolve({ exit });
+    return { exit };
+  }
+
+  #exit(): number {
+    if (this.#fatal !== undefined) return this.#fatal.exit;
+    if (this.#security > 0) return EXIT.security;
+    if (this.#stopping) return EXIT.interrupted;
+    return this.#failed > 0 ? EXIT.someFailed : EXIT.inStep;
+  }
+
+  #fail(error: VaultError): void {
+    if (error.kind === 'cancelled' || this.#fatal !== undefined) return;
+    this.#fatal = error;
+    this.#stopping = true;
+    this.#emitter.emit({ event: 'warning', ...report(error) });
+  }
+
+  async #work(): Promise<void> {
+    const { index, prefix, transfers } = this.#parts;
+    const { default: Queue } = await import('p-queue');
+    const queue: PQueue = new Queue({ concurrency: transfers });
+    const { signal } = this.#abort;
+    const remotes = listRemote({ store: this.#reader.store, prefix, signal });
+    const looked = Number(index.meta(META_LOOKED) ?? Number.NEGATIVE_INFINITY);
+    this.#emitter.emit({ event: 'state', state: 'working' });
+    for await (const { record, remote } of mergeKeys(pages(index), remotes)) {
+      if (this.#stopping) break;
+      this.#totals.objects++;
+      const finding = compare(record, remote, this.#parts.modeFingerprint);
+      if (finding !== undefined) this.#found(finding);
+      if (remote === undefined || record === undefined) continue;
+      this.#newest = Math.max(this.#newest, remote.modified);
+      const look = this.#options.every || finding !== undefined || remote.modified >= looked;
+      const deep = this.#share.holds(record.key);
+      if (!look && !deep) continue;
+      await queue.onSizeLessThan(AHEAD);
+      void queue.add(() => this.#one(record, remote, look, deep && finding === undefined));
+    }
+    await queue.onIdle();
+  }
+
+  #found({ kind, ...warning }: Finding): void {
+    this.#totals[kind]++;
+    this.#failed++;
+    this.#emitter.emit({ event: 'warning', ...warning });
+  }
+
+  // ----------------------------------------------------------------------------------------------------- object by object
+
+  async #one(record: Record, remote: RemoteEntry, look: boolean, deep: boolean): Promise<void> {
+    if (this.#stopping) return;
+    const key = objectKey(this.#parts.prefix + record.key);
+    try {
+      if (look) await this.#look(record, key);
+      if (deep) await this.#open(record, remote, key);
+    } catch (thrown) {
+      this.#trouble(record.path, asVaultError(thrown));
+    }
+  }
+
+  #trouble(path: string, error: VaultError): void {
+    if (!this.#note(error)) return;
+    const { message, ...rest } = report(error);
+    const about = message.includes(safeName(path)) ? message : `${path}: ${message}`;
+    this.#emitter.emit({ event: 'warning', path, ...rest, message: about });
+  }
+
+  /** Counts it; false where it was told already, or needs no word. */
+  #note(error: VaultError): boolean {
+    if (error.kind === 'cancelled') return false;
+    if (error.kind === 'offline' || error.kind === 'internal' || error.kind === 'refused') {
+      this.#fail(error);
+      return false;
+    }
+    this.#failed++;
+    if (error.kind !== 'security') this.#totals.differing++;
+    else {
+      this.#security++;
+      this.#totals.unproved++;
+    }
+    return true;
+  }
+
+  /** What the store says of the object: that it is protected as it should be. */
+  async #look(record: Record, key: ObjectKey): Promise<void> {
+    this.#totals.looked++;
+    const { mode, store } = this.#reader;
+    const { signal } = this.#abort;
+    if (mode !== 'client') {
+      if ((await this.#reader.reach(() => this.#parts.mover.moved(key, { signal }))) !== undefined) return;
+      throw unproved(record.path, mode);
+    }
+    const stat = await this.#reader.reach(() => store.head(key, { signal }));
+    if (stat === undefined) return;
+    if (!isSealed(stat.metadata)) throw notSealed(record.path);
+    // KMS would be asked, and paid, for each of them: that is left to --deep.
+    if (this.#reader.keyring?.wrap === 'kms+context') return;
+    (await openingOf(this.#reader, stat, { key }, signal))?.wipe();
+  }
+
+  /** Downloads, opens, and compares with what was sent. */
+  async #open(record: Record, { size }: RemoteEntry, key: ObjectKey): Promise<void> {
+    const release = await this.#memory.take(memoryOf({ key, size }));
+    const { clock } = this.#parts;
+    const facts = this.#factsOf(record, key);
+    const started = clock.ticks();
+    this.#emitter.emit({ event: 'transfer.start', ...facts });
+    const ended = () => ({
+      versionId: null,
+      proof: null,
+      attempts: 1,
+      ms: Math.round(clock.ticks() - started),
+    });
+    try {
+      await this.#compareBytes(record, key, size);
+      this.#totals.opened++;
+      this.#totals.bytes += record.size;
+      this.#emitter.emit({ event: 'transfer.done', ...facts, ...ended(), result: 'verified' });
+    } catch (thrown) {
+      const error = asVaultError(thrown);
+      this.#emitter.emit({
+        event: 'transfer.failed',
+        ...facts,
+        ...ended(),
+        versionId: null,
+        proof: null,
+        error: report(error),
+        again: false,
+      });
+      this.#note(error);
+    } finally {
+      release();
+    }
+  }
+
+  async #compareBytes(record: Record, key: ObjectKey, size: number): Promise<void> {
+    const fetched = await fetchObject(this.#reader, { key, size }, this.#abort.signal);
+    const hash = createHash('sha256');
+    try {
+      const { whole, opening } = fetched;
+      if (whole !== undefined) hash.update(whole);
+      else for await (const piece of opening?.stream(fetched.body()) ?? fetched.body()) hash.update(piece);
+    } finally {
+      fetched.wipe();
+    }
+    // A machine that never had the bytes knows no digest; then the tag was all there is to check.
+    if (record.digest === undefined || timingSafeEqual(record.digest, hash.digest())) return;
+    throw new VaultError('security', 'wrong-bytes', `${safeName(record.path)} is not what was sent`, {
+      hint: 'the store, or something before it, changes what it holds; s3vault versions shows older versions',
+    });
+  }
+
+  #factsOf({ path, size: bytes }: Record, key: ObjectKey): TransferFacts {
+    return { id: ++this.#lastId, path, key, direction: 'down', bytes, mode: this.#reader.mode };
+  }
+}
+
+const unproved = (path: string, mode: string): VaultError =>
+  new VaultError(
+    'security',
+    'proof-missing',
+    `the store does not say that ${safeName(path)} is protected by ${mode}`,
+    {
+      hint: 'somebody wrote it in another way; touch the file and sync to send it again',
+    },
+  );
+
+const notSealed = (path: string): VaultError =>
+  new VaultError('security', 'not-sealed', `${safeName(path)} is not sealed in the bucket`, {
+    hint: 'somebody wrote it, or took its envelope away; touch the file and sync to send it again',
+  });

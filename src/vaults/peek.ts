@@ -1,0 +1,110 @@
+/** A place opened for a look: listings, contents, versions. */
+import { Online } from '../engine/online.ts';
+import { verifiedBytes } from '../engine/cat.ts';
+import type { Reader, Wanted } from '../engine/fetching.ts';
+import { type Shown, showLevel } from '../engine/level.ts';
+import { type Selected, selectOne } from '../engine/selecting.ts';
+import { type History, historiesOf, removalsOf, undelete } from '../engine/undelete.ts';
+import type { VaultError } from '../model/errors.ts';
+import type { ModeKind } from '../model/mode.ts';
+import type { ListedVersion } from '../model/ports.ts';
+import { holdProcess } from './hold.ts';
+import { type ReadingOptions, type Source, openReading } from './reading.ts';
+import { plainSize } from '../engine/fetching.ts';
+
+export type { History, Selected, Shown };
+
+export interface Peek {
+  readonly mode: ModeKind;
+  ls(
+    name: string,
+    options: { readonly recursive: boolean; readonly at?: number | undefined },
+  ): AsyncIterable<Shown>;
+  /** Exactly one object; undefined where there is none of that name. */
+  find(
+    name: string,
+    options: { readonly at?: number | undefined; readonly versionId?: string | undefined },
+  ): Promise<Selected | undefined>;
+  cat(selected: Selected): AsyncIterable<Uint8Array>;
+  histories(name: string): AsyncIterable<History>;
+  removals(history: History): readonly ListedVersion[] | undefined;
+  undelete(history: History): Promise<void>;
+  /** Bytes of plaintext of so many stored ones. */
+  plainSize(stored: number): number;
+}
+
+const PATIENCE_MS = 15_000;
+
+/** Opens a place, hands it to `work`, frees everything. Rejects as `openReading` and as `work` do. */
+export async function peekInto<T>(
+  source: Source,
+  prefix: string,
+  options: ReadingOptions & { readonly onOffline?: (error: VaultError | undefined, retryIn: number) => void },
+  work: (peek: Peek) => Promise<T>,
+): Promise<T> {
+  const letGo = holdProcess();
+  const abort = new AbortController();
+  const reading = await openReading(source, options).catch((thrown: unknown) => {
+    letGo();
+    throw thrown;
+  });
+  const { store } = reading.reader;
+  const { signal } = abort;
+  const online = new Online({
+    clock: reading.clock,
+    store,
+    signal,
+    patienceMs: PATIENCE_MS,
+    onOffline: (retryIn) => options.onOffline?.(undefined, retryIn),
+    onOnline: () => undefined,
+  });
+  const reader: Reader = { ...reading.reader, reach: (again) => online.reaching(again) };
+  try {
+    return await work(peekOf(reader, prefix, signal));
+  } finally {
+    abort.abort();
+    await reading.close();
+    letGo();
+  }
+}
+
+function peekOf(reader: Reader, prefix: string, signal: AbortSignal): Peek {
+  const { store, mode } = reader;
+  return {
+    mode,
+    ls: (name, options) => showLevel({ store, prefix, mode, ...options }, name, { signal }),
+    find: (name, { at, versionId }) =>
+      versionId === undefined
+        ? findOne(reader, prefix, name, at)
+        : findVersion(reader, prefix, name, versionId),
+    cat: ({ key, size, versionId }) => {
+      const wanted: Wanted = { key, size, ...(versionId === undefined ? {} : { versionId }) };
+      return verifiedBytes(reader, wanted, signal);
+    },
+    histories: (name) => historiesOf(store, prefix, name, { signal }),
+    removals: removalsOf,
+    undelete: async (history) => undelete(store, history.key, removalsOf(history) ?? [], { signal }),
+    plainSize: (stored) => plainSize(mode, stored),
+  };
+}
+
+async function findOne(
+  { store }: Reader,
+  prefix: string,
+  name: string,
+  at: number | undefined,
+): Promise<Selected | undefined> {
+  for await (const selected of selectOne(store, { prefix, at }, name))
+    return selected.name === name ? selected : undefined;
+  return undefined;
+}
+
+async function findVersion(
+  { store }: Reader,
+  prefix: string,
+  name: string,
+  versionId: string,
+): Promise<Selected | undefined> {
+  const stat = await store.head((prefix + name) as Selected['key'], { versionId });
+  return stat === undefined ? undefined : { ...stat, name, versionId };
+}

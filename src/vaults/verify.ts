@@ -1,0 +1,108 @@
+import { systemClock } from '../clock.ts';
+import { RateLimit } from '../engine/budget.ts';
+import { Verify, type VerifyOptions, type VerifyTotals } from '../engine/verify.ts';
+import type { Outcome } from '../model/command.ts';
+import { VaultError } from '../model/errors.ts';
+import { modeFingerprint } from '../model/mode.ts';
+import { DEFAULT_TRANSFERS, type Vault } from '../model/vault.ts';
+import { resolveRemote } from '../s3/connect.ts';
+import { openMover } from '../s3/mover.ts';
+import { openStore } from '../s3/open-store.ts';
+import { openIndex, readIndex } from '../state/open-index.ts';
+import { holdProcess } from './hold.ts';
+import { type OpenOptions, vaultState } from './options.ts';
+import { keysOf, protect } from './protect.ts';
+
+export type { VerifyTotals };
+
+export interface OpenVerify {
+  readonly verify: Verify;
+  /** Runs to the end, remembers where the next run goes on, frees everything. */
+  readonly run: () => Promise<Outcome>;
+}
+
+/** Opens a vault for a look at all of it; another process may hold and sync it meanwhile. */
+export async function openVerify(
+  vault: Vault,
+  wanted: VerifyOptions,
+  options: OpenOptions,
+): Promise<OpenVerify> {
+  const clock = options.clock ?? systemClock;
+  const folder = vaultState(options.places, vault);
+  const index = await readIndex({ folder });
+  if (index === undefined) throw noIndex(vault);
+  const closing: (() => Promise<void> | void)[] = [() => index.close()];
+  const closeAll = async (): Promise<void> => {
+    for (const close of closing.splice(0)) await close();
+  };
+  try {
+    const keysFrom = options.keysFrom ?? keysOf(vault, options, clock);
+    const opening = { ...options, keysFrom };
+    const transfers = vault.rules.transfers ?? DEFAULT_TRANSFERS;
+    const resolved = await resolveRemote(vault.remote, options.env);
+    closing.push(() => resolved.close());
+    const { protection, sealing, key } = await protect(vault.mode, vault, resolved, opening, clock);
+    const store = openStore(await resolveRemote(vault.remote, options.env), protection, { clock, transfers });
+    closing.push(() => store.close());
+    const mover = openMover(resolved, protection, protection, { clock, transfers });
+    closing.push(
+      () => mover.close(),
+      () => (protection.mode === 'sse-c' ? protection.key.wipe() : undefined),
+    );
+    const download = new RateLimit(clock, vault.rules.limitDownload);
+    const reader = {
+      store,
+      mode: vault.mode.kind,
+      keyring: sealing.keyring,
+      commitment: 'require',
+      download,
+    } as const;
+    const verify = new Verify(
+      {
+        reader,
+        mover,
+        index,
+        prefix: vault.remote.prefix,
+        modeFingerprint: modeFingerprint(vault.mode, key),
+        clock,
+        transfers,
+      },
+      wanted,
+    );
+    const run = async (): Promise<Outcome> => {
+      const letGo = holdProcess();
+      try {
+        const outcome = await verify.run();
+        index.close();
+        closing.shift();
+        await remember(folder, verify);
+        return outcome;
+      } finally {
+        await closeAll();
+        letGo();
+      }
+    };
+    return { verify, run };
+  } catch (thrown) {
+    await closeAll();
+    throw thrown;
+  }
+}
+
+/** Where another process holds the vault, the next run looks at the same share again. */
+async function remember(folder: string, verify: Verify): Promise<void> {
+  const { remembered } = verify;
+  if (remembered.size === 0) return;
+  try {
+    const index = await openIndex({ folder });
+    for (const [name, value] of remembered) index.setMeta(name, value);
+    index.close();
+  } catch (thrown) {
+    if (!(thrown instanceof VaultError && thrown.kind === 'held')) throw thrown;
+  }
+}
+
+const noIndex = ({ root, remote }: Vault): VaultError =>
+  new VaultError('usage', 'no-index', `nothing is known here of what was sent from ${root}`, {
+    hint: `sync it first: s3vault sync ${root} --once; a restore from s3://${remote.bucket}/${remote.prefix} verifies what it fetches`,
+  });
