@@ -1,13 +1,13 @@
 /** Objects fetched and opened, whole or as a stream: the mirror of sealing and sending. */
 import { type Opening, needsInstructionFile, startOpen } from '../crypto/open.ts';
+import { onlyEnvelope } from '../crypto/envelope.ts';
 import { sealedSize } from '../crypto/seal.ts';
 import { type ObjectKey, objectKey } from '../model/brands.ts';
 import { safeName } from '../model/display.ts';
 import { VaultError } from '../model/errors.ts';
 import type { ModeKind } from '../model/mode.ts';
-import type { Keyring, ObjectStat, ObjectStore, StoredObject } from '../model/ports.ts';
+import type { Keyring, Metadata, ObjectStat, ObjectStore, StoredObject } from '../model/ports.ts';
 import type { RateLimit } from './budget.ts';
-import { isSealed } from './conversion.ts';
 import { SINGLE_MAX } from './put.ts';
 
 /** What it takes to read objects of one place. */
@@ -144,6 +144,9 @@ async function allOf({ body }: StoredObject, size: number): Promise<Buffer> {
 
 // ------------------------------------------------------------------------------------------------------------- opening
 
+/** Something of an envelope stands with the object; a mark of other clients on their instruction files is none. */
+export const hasEnvelope = (metadata: Metadata): boolean => Object.keys(onlyEnvelope(metadata)).length > 0;
+
 /** The data key of an object, found right; undefined where the store decrypts. */
 export async function openingOf(
   reader: Pick<Reader, 'store' | 'keyring' | 'commitment'>,
@@ -154,11 +157,11 @@ export async function openingOf(
   const { keyring, commitment } = reader;
   const { metadata } = stat;
   if (keyring === undefined) {
-    if (isSealed(metadata)) throw sealed(wanted.key);
+    if (hasEnvelope(metadata)) throw sealed(wanted.key);
     return undefined;
   }
   if (!needsInstructionFile(metadata)) return startOpen(keyring, metadata, { commitment, signal });
-  if (!isSealed(metadata) && wanted.key.endsWith(INSTRUCTION_FILE)) throw instructions(wanted.key);
+  if (!hasEnvelope(metadata) && wanted.key.endsWith(INSTRUCTION_FILE)) throw instructions(wanted.key);
   const instructionFile = await instructionsOf(reader, wanted.key, signal);
   if (instructionFile === undefined) throw notSealed(wanted.key);
   return startOpen(keyring, metadata, { commitment, signal, instructionFile });

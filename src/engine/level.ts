@@ -2,8 +2,7 @@
 import { OWN_FOLDER, type ObjectKey } from '../model/brands.ts';
 import type { ModeKind } from '../model/mode.ts';
 import type { ListedObject, ObjectStore, Waits } from '../model/ports.ts';
-import { isSealed } from './conversion.ts';
-import { plainSize } from './fetching.ts';
+import { hasEnvelope, plainSize } from './fetching.ts';
 import { type Selected, selectOne } from './selecting.ts';
 
 export type Shown =
@@ -97,7 +96,7 @@ async function* withoutInstructions(
     const suspect =
       mode === 'client' && key.endsWith(INSTRUCTION_FILE) && open.some((other) => other === base);
     open.push(key);
-    if (suspect && !isSealed((await store.head(key, options))?.metadata ?? {})) continue;
+    if (suspect && !hasEnvelope((await store.head(key, options))?.metadata ?? {})) continue;
     yield selected;
   }
 }

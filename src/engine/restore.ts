@@ -44,6 +44,12 @@ const PROGRESS_MS = 100;
 /** Actions kept in memory; for more, the bucket is listed a second time. */
 const IN_MEMORY = 20_000;
 
+const NO_VERSIONS = {
+  code: 'no-versions',
+  message: 'the bucket keeps no versions: what was overwritten or removed since that time is gone',
+  hint: 'what has not changed since is restored; versioning helps from the day it is turned on',
+};
+
 type Get = Extract<Action, { kind: 'get' }>;
 
 /** One restore, as any screen sees an engine. `run` never rejects. */
@@ -157,11 +163,13 @@ export class Restore implements EngineHandle {
 
   async #plan(): Promise<void> {
     const totals = { ...EMPTY_TOTALS };
+    let unversioned = this.#options.at !== undefined;
     await this.#online.reaching(async () => {
       this.#kept = [];
       Object.assign(totals, EMPTY_TOTALS);
       for await (const action of this.#gets()) {
         totals.get++;
+        unversioned &&= action.remote.versionId === 'null';
         totals.bytes += plainSize(this.#parts.reader.mode, action.remote.size);
         if (this.#kept !== undefined && this.#kept.push(action) > IN_MEMORY) this.#kept = undefined;
         if (this.#stopping) break;
@@ -169,6 +177,7 @@ export class Restore implements EngineHandle {
     });
     this.#emitter.emit({ event: 'plan', ...totals, skip: this.#failures.skipped });
     this.#failures.tell(this.#emitter);
+    if (unversioned && totals.get > 0) this.#emitter.emit({ event: 'warning', ...NO_VERSIONS });
   }
 
   async *#gets(): AsyncIterable<Get> {

@@ -14,9 +14,8 @@ import type { Clock, Index, Mover } from '../model/ports.ts';
 import type { Record } from '../model/record.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import { Budget } from './budget.ts';
-import { isSealed } from './conversion.ts';
 import { Emitter } from './emitter.ts';
-import { type Reader, fetchObject, memoryOf, openingOf } from './fetching.ts';
+import { type Reader, fetchObject, hasEnvelope, memoryOf, openingOf } from './fetching.ts';
 import { Online } from './online.ts';
 import { listRemote, pages } from './rounds.ts';
 import { DeepShare } from './verify-share.ts';
@@ -244,7 +243,7 @@ export class Verify implements EngineHandle {
     }
     const stat = await this.#reader.reach(() => store.head(key, { signal }));
     if (stat === undefined) return;
-    if (!isSealed(stat.metadata)) throw notSealed(record.path);
+    if (!hasEnvelope(stat.metadata)) throw notSealed(record.path);
     // KMS would be asked, and paid, for each of them: that is left to --deep.
     if (this.#reader.keyring?.wrap === 'kms+context') return;
     (await openingOf(this.#reader, stat, { key }, signal))?.wipe();

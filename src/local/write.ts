@@ -6,6 +6,7 @@ import {
   closeSync,
   constants,
   fchmodSync,
+  fstatSync,
   fsync,
   futimesSync,
   linkSync,
@@ -161,7 +162,11 @@ class Target implements FileTarget {
       place: async ({ mtime, mode }, options) => {
         try {
           fchmodSync(file, mode === undefined ? 0o666 & ~process.umask() : mode & 0o777);
-          futimesSync(file, seconds(mtime), seconds(mtime));
+          setTime(
+            mtime,
+            (time) => futimesSync(file, time, time),
+            () => fstatSync(file).mtimeMs,
+          );
           await flush(file);
           const placed = this.#place(path, temporary, options);
           close();
@@ -182,7 +187,12 @@ class Target implements FileTarget {
       this.#check(path);
       temporary = this.#beside(path);
       symlinkSync(to, temporary);
-      lutimesSync(temporary, seconds(mtime), seconds(mtime));
+      const made = temporary;
+      setTime(
+        mtime,
+        (time) => lutimesSync(made, time, time),
+        () => lstatSync(made).mtimeMs,
+      );
       return this.#place(path, temporary, options);
     } catch (thrown) {
       if (temporary !== undefined) remove(temporary);
@@ -323,8 +333,12 @@ function remove(path: string): void {
   }
 }
 
-/** Node gives the system whole microseconds, cut off: a quarter more keeps the right one from becoming the one before. */
-const seconds = (mtime: number): number => (Math.round(mtime * 1_000) + 0.25) / 1e6;
+/** Some systems cut what is finer than they store: a little more then keeps the right microsecond. */
+function setTime(mtime: number, set: (seconds: number) => void, read: () => number): void {
+  const micros = Math.round(mtime * 1_000);
+  set(micros / 1e6);
+  if (Math.round(read() * 1_000) !== micros) set((micros + 0.4) / 1e6);
+}
 
 const MAX_NAME = 255;
 

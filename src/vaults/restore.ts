@@ -24,9 +24,10 @@ export async function openRestore(
   const reading = await openReading(source, { ...options, onThrottle: (error) => restore.throttled(error) });
   const index = await rememberedBy(source.vault, options);
   const { reader, clock, transfers } = reading;
+  const { digestOf, pathOf } = index;
   const restore: Restore = new Restore(
-    { reader, target: openTarget({ root: out, clock }), digestOf: index.digestOf, clock, transfers },
-    wanted,
+    { reader, target: openTarget({ root: out, clock }), digestOf, clock, transfers },
+    { ...wanted, pathOf },
   );
   const run = async (): Promise<Outcome> => {
     const letGo = holdProcess();
@@ -47,6 +48,8 @@ async function rememberedBy(
   options: Pick<OpenOptions, 'places'>,
 ): Promise<{
   digestOf: (name: NameKey, etag: string) => Uint8Array | undefined;
+  /** As the disk here spells it: not every name is in the Unicode form of keys. */
+  pathOf: (name: string) => string;
   close: () => void;
 }> {
   const index =
@@ -56,6 +59,7 @@ async function rememberedBy(
       const record = index?.get(name);
       return record?.etag === etag ? record.digest : undefined;
     },
+    pathOf: (name) => index?.get(name as NameKey)?.path ?? name,
     close: () => index?.close(),
   };
 }

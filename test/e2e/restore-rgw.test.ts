@@ -1,0 +1,179 @@
+/** Out and back on real Ceph RGW, with the built program, compared by diff and find. */
+import { chmodSync, readdirSync, renameSync, rmSync, utimesSync } from 'node:fs';
+import { join } from 'node:path';
+import { GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { describeRgw, rgw } from '../rgw.ts';
+import { differences, facts } from './compare.ts';
+import { Machine, writeMixedFolder } from './harness.ts';
+
+const FILES = 2_000;
+const NFD = 'cafe\u0301 (NFD)';
+
+describeRgw('out and back on Ceph RGW', () => {
+  let machine: Machine;
+  let fresh: Machine;
+  let out: string;
+
+  beforeAll(async () => {
+    machine = new Machine(rgw());
+    fresh = new Machine(rgw());
+    out = join(machine.home, 'out');
+    await machine.importKey('laptop');
+    writeMixedFolder(machine, FILES, 20 * 2 ** 20);
+    // Whole microseconds, as the objects keep them, and permissions of every sort.
+    readdirSync(machine.root, { recursive: true, withFileTypes: true }).forEach((one, n) => {
+      const path = join(one.parentPath, one.name);
+      if (!one.isFile()) return;
+      utimesSync(path, 1_500_000_000 + n, 1_500_000_000 + n + (n % 1_000) / 1_000);
+      chmodSync(path, [0o600, 0o644, 0o755, 0o400, 0o664][n % 5] ?? 0o644);
+    });
+  });
+
+  afterAll(() => {
+    machine.remove();
+    fresh.remove();
+  });
+
+  const sync = async (bucket: string, ...more: string[]) => {
+    await machine.run(['forget', machine.root]);
+    const to = ['--to', `s3://${bucket}/docs`, '--key-store', 'file', ...machine.remoteArgs];
+    return machine.run(['sync', machine.root, ...to, '--once', '--json', ...more]);
+  };
+
+  const restore = (on: Machine, to: string, ...more: string[]) =>
+    on.run(['restore', '--out', to, '--key-store', 'file', '--json', ...more]);
+
+  /** The disk here remembers how names are spelled; a fresh machine knows them in the form of keys. */
+  const respell = (root: string): void =>
+    renameSync(join(root, 'odd', NFD.normalize('NFC')), join(root, 'odd', NFD));
+
+  for (const [name, args] of [
+    ['client', () => ['--mode', 'client', '--key', 'laptop']],
+    ['sse-c', () => ['--mode', 'sse-c', '--key', 'laptop']],
+    ['sse-kms', () => ['--mode', 'sse-kms', '--kms-key', rgw().kmsKeyIds[0] ?? '']],
+  ] as const) {
+    test(`mode ${name}: 2,000 mixed files come back equal: contents, times, permissions, links`, async () => {
+      const bucket = await rgw().createBucket();
+      expect((await sync(bucket, ...args())).code).toBe(0);
+      rmSync(out, { recursive: true, force: true });
+      const back = await restore(machine, out, machine.root);
+      expect(back.stderr).toBe('');
+      expect(back.code).toBe(0);
+      expect(back.lines.at(-1)).toMatchObject({ event: 'summary', files: FILES + 1, failed: 0, exit: 0 });
+      expect(differences(machine.root, out)).toBe('');
+      expect(facts(out)).toEqual(facts(machine.root));
+
+      const again = await restore(machine, out, machine.root);
+      expect(again.code).toBe(0);
+      expect(again.lines.at(-1)).toMatchObject({ files: 0, bytes: 0, failed: 0 });
+    }, 300_000);
+  }
+
+  test('a second home, with recovery words only, gets all of it', async () => {
+    const bucket = await rgw().createBucket();
+    expect((await sync(bucket, '--mode', 'client', '--key', 'laptop')).code).toBe(0);
+    const words = await machine.run(['keys', 'export', 'laptop', '--format', 'words', '--key-store', 'file']);
+    expect(words.stdout.trim().split(/\s+/)).toHaveLength(24);
+    const env = { S3VAULT_PASSPHRASE_FILE: machine.passphraseFile };
+    const recovered = await fresh.run(['keys', 'recover', 'found', '--key-store', 'file'], {
+      stdin: words.stdout,
+      env,
+    });
+    expect(recovered.stderr).not.toContain('s3vault:');
+    expect(recovered.code).toBe(0);
+    const to = join(fresh.home, 'out');
+    const place = ['--from', `s3://${bucket}/docs`, ...fresh.remoteArgs];
+    const back = await fresh.run(['restore', '--out', to, '--key-store', 'file', '--json', ...place], {
+      env,
+    });
+    expect(back.stderr).toBe('');
+    expect(back.code).toBe(0);
+    respell(to);
+    expect(differences(machine.root, to)).toBe('');
+    expect(facts(to)).toEqual(facts(machine.root));
+  }, 300_000);
+
+  test('one flipped byte: exit 6, that file not there, all others are', async () => {
+    const bucket = await rgw().createBucket();
+    expect((await sync(bucket, '--mode', 'client', '--key', 'laptop')).code).toBe(0);
+    const Key = 'docs/folder-1/sub-1/file-1.dat';
+    const stored = await rgw().client.send(new GetObjectCommand({ Bucket: bucket, Key }));
+    const body = Buffer.from((await stored.Body?.transformToByteArray()) ?? []);
+    body[0] = (body[0] ?? 0) ^ 1;
+    await rgw().client.send(
+      new PutObjectCommand({ Bucket: bucket, Key, Body: body, Metadata: stored.Metadata }),
+    );
+    rmSync(out, { recursive: true, force: true });
+    const back = await restore(machine, out, machine.root);
+    expect(back.code).toBe(6);
+    expect(back.lines.filter((line) => line.event === 'transfer.failed')).toMatchObject([
+      { path: 'folder-1/sub-1/file-1.dat', error: { code: 'cannot-open' } },
+    ]);
+    expect(back.lines.at(-1)).toMatchObject({ files: FILES, failed: 1, exit: 6 });
+    expect(differences(machine.root, out)).toBe(`Only in ${machine.root}/folder-1/sub-1: file-1.dat\n`);
+    expect(facts(out)).toEqual(
+      facts(machine.root).filter((line) => !line.startsWith('folder-1/sub-1/file-1.dat')),
+    );
+  }, 300_000);
+
+  test('--at before a mass removal gives the old tree, and undelete brings the files back', async () => {
+    const bucket = await rgw().createBucket('versions', { versioning: true });
+    machine.write('changed', 'first');
+    const before = facts(machine.root).length;
+    expect((await sync(bucket, '--mode', 'client', '--key', 'laptop')).code).toBe(0);
+    const kept = join(machine.home, 'kept');
+    renameSync(join(machine.root, 'folder-1'), kept);
+    const old = await newest(bucket);
+    machine.write('changed', 'second');
+    const args = ['--once', '--json', '--delete', '--yes', '--key-store', 'file'];
+    expect((await machine.run(['sync', machine.root, ...args])).code).toBe(0);
+    renameSync(kept, join(machine.root, 'folder-1'));
+    rmSync(out, { recursive: true, force: true });
+    expect((await restore(machine, out, machine.root)).code).toBe(0);
+    expect(facts(out).some((line) => line.startsWith('folder-1/'))).toBe(false);
+    rmSync(out, { recursive: true, force: true });
+    const back = await restore(machine, out, machine.root, '--at', old);
+    expect(back.code).toBe(0);
+    expect(facts(out)).toHaveLength(before);
+    expect(differences(join(machine.root, 'folder-1'), join(out, 'folder-1'))).toBe('');
+    expect(
+      (await machine.run(['cat', join(machine.root, 'changed'), '--at', old, '--key-store', 'file'])).stdout,
+    ).toBe('first');
+    const undeleted = await machine.run([
+      'undelete',
+      join(machine.root, 'folder-1'),
+      '--yes',
+      '--key-store',
+      'file',
+    ]);
+    expect(undeleted.code).toBe(0);
+    const again = await restore(machine, join(machine.home, 'again'), join(machine.root, 'folder-1'));
+    expect(again.code).toBe(0);
+    expect(differences(join(machine.root, 'folder-1'), join(machine.home, 'again', 'folder-1'))).toBe('');
+    rmSync(join(machine.root, 'changed'));
+  }, 300_000);
+
+  /** The store's own time of what it took last: the clocks need not agree, and it counts in whole seconds at best. */
+  async function newest(bucket: string): Promise<string> {
+    const key = 'docs/.s3vault/vault.json';
+    for (;;) {
+      const put = await rgw().client.send(new PutObjectCommand({ Bucket: bucket, Key: 'probe', Body: '' }));
+      const probe = await rgw().client.send(new GetObjectCommand({ Bucket: bucket, Key: 'probe' }));
+      const first = await rgw().client.send(new GetObjectCommand({ Bucket: bucket, Key: key }));
+      await Promise.all([probe.Body?.transformToString(), first.Body?.transformToString()]);
+      expect(put.$metadata.httpStatusCode).toBe(200);
+      const listed = await machine.run([
+        'versions',
+        join(machine.root, 'changed'),
+        '--json',
+        '--key-store',
+        'file',
+      ]);
+      const written = listed.lines.find((line) => line.event === 'version')?.['modified'] as string;
+      const now = probe.LastModified?.getTime() ?? 0;
+      // A later second than that of every object: what is written from now on is newer.
+      if (now > Date.parse(written) + 1_000) return new Date(now).toISOString();
+    }
+  }
+});
