@@ -1,10 +1,10 @@
 /** Out and back on real Ceph RGW, with the built program, compared by diff and find. */
-import { chmodSync, readdirSync, renameSync, rmSync, utimesSync } from 'node:fs';
+import { renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { describeRgw, rgw } from '../rgw.ts';
-import { differences, facts } from './compare.ts';
+import { differences, facts, giveFacts } from './compare.ts';
 import { Machine, writeMixedFolder } from './harness.ts';
 
 const FILES = 2_000;
@@ -21,13 +21,7 @@ describeRgw('out and back on Ceph RGW', () => {
     out = join(machine.home, 'out');
     await machine.importKey('laptop');
     writeMixedFolder(machine, FILES, 20 * 2 ** 20);
-    // Whole microseconds, as the objects keep them, and permissions of every sort.
-    readdirSync(machine.root, { recursive: true, withFileTypes: true }).forEach((one, n) => {
-      const path = join(one.parentPath, one.name);
-      if (!one.isFile()) return;
-      utimesSync(path, 1_500_000_000 + n, 1_500_000_000 + n + (n % 1_000) / 1_000);
-      chmodSync(path, [0o600, 0o644, 0o755, 0o400, 0o664][n % 5] ?? 0o644);
-    });
+    giveFacts(machine.root);
   });
 
   afterAll(() => {
@@ -35,7 +29,7 @@ describeRgw('out and back on Ceph RGW', () => {
     fresh.remove();
   });
 
-  const sync = async (bucket: string, ...more: string[]) => {
+  const sync = async (machine: Machine, bucket: string, ...more: string[]) => {
     await machine.run(['forget', machine.root]);
     const to = ['--to', `s3://${bucket}/docs`, '--key-store', 'file', ...machine.remoteArgs];
     return machine.run(['sync', machine.root, ...to, '--once', '--json', ...more]);
@@ -55,7 +49,7 @@ describeRgw('out and back on Ceph RGW', () => {
   ] as const) {
     test(`mode ${name}: 2,000 mixed files come back equal: contents, times, permissions, links`, async () => {
       const bucket = await rgw().createBucket();
-      expect((await sync(bucket, ...args())).code).toBe(0);
+      expect((await sync(machine, bucket, ...args())).code).toBe(0);
       rmSync(out, { recursive: true, force: true });
       const back = await restore(machine, out, machine.root);
       expect(back.stderr).toBe('');
@@ -72,7 +66,7 @@ describeRgw('out and back on Ceph RGW', () => {
 
   test('a second home, with recovery words only, gets all of it', async () => {
     const bucket = await rgw().createBucket();
-    expect((await sync(bucket, '--mode', 'client', '--key', 'laptop')).code).toBe(0);
+    expect((await sync(machine, bucket, '--mode', 'client', '--key', 'laptop')).code).toBe(0);
     const words = await machine.run(['keys', 'export', 'laptop', '--format', 'words', '--key-store', 'file']);
     expect(words.stdout.trim().split(/\s+/)).toHaveLength(24);
     const env = { S3VAULT_PASSPHRASE_FILE: machine.passphraseFile };
@@ -96,7 +90,7 @@ describeRgw('out and back on Ceph RGW', () => {
 
   test('one flipped byte: exit 6, that file not there, all others are', async () => {
     const bucket = await rgw().createBucket();
-    expect((await sync(bucket, '--mode', 'client', '--key', 'laptop')).code).toBe(0);
+    expect((await sync(machine, bucket, '--mode', 'client', '--key', 'laptop')).code).toBe(0);
     const Key = 'docs/folder-1/sub-1/file-1.dat';
     const stored = await rgw().client.send(new GetObjectCommand({ Bucket: bucket, Key }));
     const body = Buffer.from((await stored.Body?.transformToByteArray()) ?? []);
@@ -119,43 +113,41 @@ describeRgw('out and back on Ceph RGW', () => {
 
   test('--at before a mass removal gives the old tree, and undelete brings the files back', async () => {
     const bucket = await rgw().createBucket('versions', { versioning: true });
-    machine.write('changed', 'first');
-    const before = facts(machine.root).length;
-    expect((await sync(bucket, '--mode', 'client', '--key', 'laptop')).code).toBe(0);
-    const kept = join(machine.home, 'kept');
-    renameSync(join(machine.root, 'folder-1'), kept);
-    const old = await newest(bucket);
-    machine.write('changed', 'second');
+    const few = new Machine(rgw());
+    await few.importKey('laptop');
+    writeMixedFolder(few, 120, 9 * 2 ** 20);
+    few.write('changed', 'first');
+    const before = facts(few.root).length;
+    expect((await sync(few, bucket, '--mode', 'client', '--key', 'laptop')).code).toBe(0);
+    const out = join(few.home, 'out');
+    const kept = join(few.home, 'kept');
+    renameSync(join(few.root, 'folder-1'), kept);
+    const old = await newest(few, bucket);
+    few.write('changed', 'second');
     const args = ['--once', '--json', '--delete', '--yes', '--key-store', 'file'];
-    expect((await machine.run(['sync', machine.root, ...args])).code).toBe(0);
-    renameSync(kept, join(machine.root, 'folder-1'));
+    expect((await few.run(['sync', few.root, ...args])).code).toBe(0);
+    renameSync(kept, join(few.root, 'folder-1'));
     rmSync(out, { recursive: true, force: true });
-    expect((await restore(machine, out, machine.root)).code).toBe(0);
+    expect((await restore(few, out, few.root)).code).toBe(0);
     expect(facts(out).some((line) => line.startsWith('folder-1/'))).toBe(false);
     rmSync(out, { recursive: true, force: true });
-    const back = await restore(machine, out, machine.root, '--at', old);
+    const back = await restore(few, out, few.root, '--at', old);
     expect(back.code).toBe(0);
     expect(facts(out)).toHaveLength(before);
-    expect(differences(join(machine.root, 'folder-1'), join(out, 'folder-1'))).toBe('');
+    expect(differences(join(few.root, 'folder-1'), join(out, 'folder-1'))).toBe('');
     expect(
-      (await machine.run(['cat', join(machine.root, 'changed'), '--at', old, '--key-store', 'file'])).stdout,
+      (await few.run(['cat', join(few.root, 'changed'), '--at', old, '--key-store', 'file'])).stdout,
     ).toBe('first');
-    const undeleted = await machine.run([
-      'undelete',
-      join(machine.root, 'folder-1'),
-      '--yes',
-      '--key-store',
-      'file',
-    ]);
+    const undeleted = await few.run(['undelete', join(few.root, 'folder-1'), '--yes', '--key-store', 'file']);
     expect(undeleted.code).toBe(0);
-    const again = await restore(machine, join(machine.home, 'again'), join(machine.root, 'folder-1'));
+    const again = await restore(few, join(few.home, 'again'), join(few.root, 'folder-1'));
     expect(again.code).toBe(0);
-    expect(differences(join(machine.root, 'folder-1'), join(machine.home, 'again', 'folder-1'))).toBe('');
-    rmSync(join(machine.root, 'changed'));
+    expect(differences(join(few.root, 'folder-1'), join(few.home, 'again', 'folder-1'))).toBe('');
+    few.remove();
   }, 300_000);
 
   /** The store's own time of what it took last: the clocks need not agree, and it counts in whole seconds at best. */
-  async function newest(bucket: string): Promise<string> {
+  async function newest(few: Machine, bucket: string): Promise<string> {
     const key = 'docs/.s3vault/vault.json';
     for (;;) {
       const put = await rgw().client.send(new PutObjectCommand({ Bucket: bucket, Key: 'probe', Body: '' }));
@@ -163,13 +155,7 @@ describeRgw('out and back on Ceph RGW', () => {
       const first = await rgw().client.send(new GetObjectCommand({ Bucket: bucket, Key: key }));
       await Promise.all([probe.Body?.transformToString(), first.Body?.transformToString()]);
       expect(put.$metadata.httpStatusCode).toBe(200);
-      const listed = await machine.run([
-        'versions',
-        join(machine.root, 'changed'),
-        '--json',
-        '--key-store',
-        'file',
-      ]);
+      const listed = await few.run(['versions', join(few.root, 'changed'), '--json', '--key-store', 'file']);
       const written = listed.lines.find((line) => line.event === 'version')?.['modified'] as string;
       const now = probe.LastModified?.getTime() ?? 0;
       // A later second than that of every object: what is written from now on is newer.

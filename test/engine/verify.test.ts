@@ -1,0 +1,181 @@
+/** The Index against the bucket, in memory. */
+import { createHash, randomBytes } from 'node:crypto';
+import { describe, expect, test } from 'vitest';
+import { Verify, type VerifyOptions } from '../../src/engine/verify.ts';
+import { DeepShare } from '../../src/engine/verify-share.ts';
+import { nameKey, objectKey } from '../../src/model/brands.ts';
+import { VaultError } from '../../src/model/errors.ts';
+import type { Event } from '../../src/model/event.ts';
+import type { Index, ObjectStat } from '../../src/model/ports.ts';
+import { memoryIndex } from '../../src/state/open-index.ts';
+import { record } from '../support/facts.ts';
+import { ManualClock } from '../support/manual-clock.ts';
+import { MIB, PREFIX, RestoreRig } from './restore-rig.ts';
+
+class VerifyRig extends RestoreRig {
+  index!: Index;
+  /** Objects that the store does not prove. */
+  readonly unproved = new Set<string>();
+  looks = 0;
+
+  static async make(mode: 'client' | 'sse-s3' = 'client'): Promise<VerifyRig> {
+    const rig = new VerifyRig(mode);
+    rig.index = await memoryIndex();
+    return rig;
+  }
+
+  /** Sent by this machine: object and Record. */
+  async send(path: string, content: string | Buffer): Promise<void> {
+    await this.put(path, content);
+    const { stat } = this.bucket.find(PREFIX + path)!;
+    const digest = createHash('sha256').update(content).digest();
+    const sent = {
+      size: Buffer.byteLength(content),
+      storedSize: stat.size,
+      etag: stat.etag,
+      digest,
+      modeFingerprint: 'm',
+    };
+    this.index.commit([{ kind: 'put', record: record(path, sent) }]);
+  }
+
+  async verify(over: Partial<VerifyOptions> = {}) {
+    const verify = new Verify(
+      {
+        reader: this.reader(),
+        mover: {
+          moved: async (key): Promise<ObjectStat | undefined> => {
+            this.looks++;
+            return this.unproved.has(key) ? undefined : this.store().head(objectKey(key));
+          },
+        },
+        index: this.index,
+        prefix: PREFIX,
+        modeFingerprint: 'm',
+        clock: this.clock,
+        transfers: 4,
+      },
+      { deep: 0, every: false, ...over },
+    );
+    const events: Event[] = [];
+    verify.subscribe((event) => events.push(event));
+    this.steps = [];
+    this.looks = 0;
+    const { exit } = await this.drive(verify.run());
+    for (const [name, value] of verify.remembered) this.index.setMeta(name, value);
+    const said = events.flatMap((event) =>
+      event.event === 'warning'
+        ? [`${event.path} ${event.code}`]
+        : event.event === 'transfer.failed'
+          ? [`${event.path} ${event.error.code}`]
+          : [],
+    );
+    return { exit, said: said.sort(), totals: verify.totals, events };
+  }
+}
+
+test('all in order: exit 0, one listing; the second time nothing but the listing and the newest', async () => {
+  const rig = await VerifyRig.make();
+  for (let n = 0; n < 10; n++) await rig.send(`f${n}`, `content ${n}`);
+  await rig.raw('.s3vault/vault.json', '{}');
+  expect(await rig.verify()).toMatchObject({ exit: 0, said: [], totals: { objects: 10, looked: 10 } });
+  expect([rig.count('list'), rig.count('head'), rig.count('get')]).toEqual([1, 10, 0]);
+  expect(await rig.verify()).toMatchObject({ exit: 0, totals: { looked: 1 } });
+  expect(rig.count('head')).toBe(1);
+  expect(await rig.verify({ every: true })).toMatchObject({ totals: { looked: 10 } });
+});
+
+test('missing, extra, another size, written again, another mode: each is said, exit 3', async () => {
+  const rig = await VerifyRig.make();
+  for (const name of ['a', 'gone', 'longer', 'rewritten', 'z']) await rig.send(name, 'content');
+  await rig.store().remove(objectKey(`${PREFIX}gone`));
+  await rig.put('longer', 'content and more');
+  await rig.put('rewritten', 'CONTENT');
+  await rig.put('extra', 'x');
+  await rig.send('old', 'x');
+  rig.index.commit([
+    { kind: 'put', record: { ...rig.index.get(nameKey('old'))!, modeFingerprint: 'other' } },
+  ]);
+  const { exit, said, totals } = await rig.verify();
+  expect(exit).toBe(3);
+  expect(said).toEqual([
+    'extra extra',
+    'gone missing-remotely',
+    'longer size',
+    'old other-mode',
+    'rewritten changed-remotely',
+  ]);
+  expect(totals).toMatchObject({ missing: 1, extra: 1, differing: 3, unproved: 0 });
+});
+
+describe('protection', () => {
+  test('an envelope that is gone, under bytes that stayed, is exit 6, every time', async () => {
+    const rig = await VerifyRig.make();
+    await rig.send('a', 'content');
+    await rig.send('b', 'content');
+    expect((await rig.verify()).exit).toBe(0);
+    await rig.raw('a', rig.bucket.find(`${PREFIX}a`)!.body as Buffer, {});
+    rig.clock.advance(5_000);
+    await rig.send('later', 'x');
+    for (let n = 0; n < 2; n++) expect(await rig.verify()).toMatchObject({ exit: 6, said: ['a not-sealed'] });
+  });
+
+  test('a store that does not prove its encryption of an object is exit 6', async () => {
+    const rig = await VerifyRig.make('sse-s3');
+    await rig.send('a', 'content');
+    await rig.send('b', 'content');
+    rig.unproved.add(`${PREFIX}b`);
+    expect(await rig.verify()).toMatchObject({ exit: 6, said: ['b proof-missing'] });
+  });
+});
+
+describe('--deep', () => {
+  test('opens another share each time, and all of it in turn', async () => {
+    const rig = await VerifyRig.make();
+    for (let n = 0; n < 40; n++) await rig.send(`f${n}`, `content ${n}`);
+    const opened: string[] = [];
+    for (let run = 0; run < 4; run++) {
+      const { exit, events } = await rig.verify({ deep: 25 });
+      expect(exit).toBe(0);
+      for (const event of events) if (event.event === 'transfer.done') opened.push(event.path);
+    }
+    expect(opened).toHaveLength(40);
+    expect(new Set(opened).size).toBe(40);
+  });
+
+  test('finds what the store changed under an unchanged ETag, small and large: exit 6', async () => {
+    const rig = await VerifyRig.make('sse-s3');
+    for (const name of ['a', 'b']) await rig.send(name, 'content');
+    await rig.send('large', randomBytes(9 * MIB));
+    for (const name of ['b', 'large']) (rig.bucket.find(PREFIX + name)!.body as Buffer)[3]! ^= 1;
+    expect(await rig.verify({ deep: 100 })).toMatchObject({
+      exit: 6,
+      said: ['b wrong-bytes', 'large wrong-bytes'],
+    });
+  });
+
+  test('shares do not depend on who is asked first, and the last one ends at all', () => {
+    const clock = new ManualClock();
+    let meta: string | undefined;
+    const names = Array.from({ length: 1_000 }, (_, n) => nameKey(`name ${n}`));
+    const seen = new Map<string, number>();
+    for (let run = 0; run < 4; run++) {
+      const share = new DeepShare(meta, 30, clock);
+      for (const name of names) if (share.holds(name)) seen.set(name, (seen.get(name) ?? 0) + 1);
+      meta = share.next;
+    }
+    expect(seen.size).toBe(1_000);
+    expect(Math.max(...seen.values())).toBe(1);
+    expect(new DeepShare('rubbish', 10, clock).holds(nameKey('x'))).toBeTypeOf('boolean');
+  });
+});
+
+test('a store that refuses ends it, and nothing is remembered', async () => {
+  const rig = await VerifyRig.make();
+  await rig.send('a', 'content');
+  rig.fault = ({ operation }) => {
+    if (operation === 'head') throw new VaultError('refused', 'access-denied', 'no');
+  };
+  expect(await rig.verify()).toMatchObject({ exit: 4, said: ['undefined access-denied'] });
+  expect(rig.index.meta('verify-looked')).toBeUndefined();
+});
