@@ -79,7 +79,7 @@ async function isThere(
 }
 
 const clash = (path: string, what: string): VaultError =>
-  new VaultError('file', 'target-clash', `${safeName(path)}: ${what}`, {
+  new VaultError('file', 'name-clash', `${safeName(path)}: ${what}`, {
     hint: 'move it away, or choose another --out',
   });
 

@@ -13,7 +13,7 @@ export function writeError(path: string, thrown: unknown): VaultError {
     case 'ENOSPC':
     case 'EDQUOT':
       return make(
-        'target-full',
+        'disk-full',
         `there is no room for ${name}`,
         'free some space, then run the same command again: it goes on',
         thrown,
@@ -22,7 +22,7 @@ export function writeError(path: string, thrown: unknown): VaultError {
     case 'EPERM':
     case 'EROFS':
       return make(
-        'target-denied',
+        'unwritable',
         `${name} cannot be written: ${code === 'EROFS' ? 'the disk is read-only' : 'permission denied'}`,
         'check who owns the folder and its permissions, or choose another --out',
         thrown,
@@ -69,28 +69,28 @@ export const exists = (path: string): VaultError =>
 
 export const folderInTheWay = (path: string): VaultError =>
   make(
-    'target-clash',
+    'name-clash',
     `a folder stands where ${safeName(path)} belongs`,
     'move it away, or choose another --out',
   );
 
 export const oddInTheWay = (path: string): VaultError =>
   make(
-    'target-clash',
+    'name-clash',
     `something that is no file stands where ${safeName(path)} belongs`,
     'move it away, or choose another --out',
   );
 
 export const noFolderAbove = (path: string, above: string): VaultError =>
   make(
-    'target-clash',
+    'name-clash',
     `${safeName(path)} cannot be written: ${safeName(above)} is not a folder here`,
     'nothing is written through a link; move it away, or choose another --out',
   );
 
 export const otherSpelling = (path: string, name: string): VaultError =>
   make(
-    'target-clash',
+    'name-clash',
     `${safeName(path)} and ${safeName(name)} are one name on this disk`,
     'restore one of them to another folder',
   );

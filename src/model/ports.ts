@@ -214,7 +214,7 @@ export interface WatchListener {
 /**
  * One folder that files are brought into. Paths come from a bucket and are data, not instructions: each is checked before
  * anything is touched, and nothing is ever reached through a link. Errors are of kind `file`, and of that path alone:
- * `target-full`, `target-denied`, `target-clash`, `target-exists`, `target-failed`.
+ * `disk-full`, `unwritable`, `name-clash`, `target-exists`, `target-failed`.
  */
 export interface FileTarget {
   /** Makes the folder and finds out what it can do. */

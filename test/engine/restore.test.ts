@@ -190,7 +190,7 @@ describe('what stands there', () => {
     await rig.put('a', 'x');
     await rig.put('b', 'x');
     rig.target.folders.add('a');
-    expect(await rig.restore({ force: true })).toMatchObject({ exit: 3, failed: ['a target-clash'] });
+    expect(await rig.restore({ force: true })).toMatchObject({ exit: 3, failed: ['a name-clash'] });
     expect(rig.files).toEqual({ b: 'x' });
   });
 });
@@ -201,9 +201,9 @@ describe('trouble', () => {
     for (const name of ['a', 'b', 'c']) await rig.put(name, name);
     rig.target.fault = (step, path) => {
       if (step === 'write' && path === 'b')
-        throw new VaultError('file', 'target-full', 'there is no room for b');
+        throw new VaultError('file', 'disk-full', 'there is no room for b');
     };
-    expect(await rig.restore()).toMatchObject({ exit: 3, failed: ['b target-full'] });
+    expect(await rig.restore()).toMatchObject({ exit: 3, failed: ['b disk-full'] });
     expect(rig.files).toEqual({ a: 'a', c: 'c' });
     expect(rig.target.drafts).toBe(0);
   });
@@ -212,9 +212,9 @@ describe('trouble', () => {
     const rig = new RestoreRig();
     await rig.put('a', 'a');
     rig.target.fault = (step) => {
-      if (step === 'open') throw new VaultError('file', 'target-denied', 'it is read-only');
+      if (step === 'open') throw new VaultError('file', 'unwritable', 'it is read-only');
     };
-    expect(await rig.restore()).toMatchObject({ exit: 3, warnings: ['target-denied'] });
+    expect(await rig.restore()).toMatchObject({ exit: 3, warnings: ['unwritable'] });
     expect(rig.steps).toEqual([]);
   });
 

@@ -144,8 +144,8 @@ describe('a file that stands there', () => {
   test('a folder, a pipe: said, and left alone', async () => {
     mkdirSync(folder.at('dir'));
     spawnSync('mkfifo', [folder.at('pipe')]);
-    expect(await fault(put('dir', 'x', true))).toMatchObject({ code: 'target-clash' });
-    expect(await fault(put('pipe', 'x', true))).toMatchObject({ code: 'target-clash' });
+    expect(await fault(put('dir', 'x', true))).toMatchObject({ code: 'name-clash' });
+    expect(await fault(put('pipe', 'x', true))).toMatchObject({ code: 'name-clash' });
     expect(await target.look(relPath('dir'))).toEqual({ kind: 'folder' });
     expect(await target.look(relPath('pipe'))).toEqual({ kind: 'other' });
   });
@@ -168,11 +168,11 @@ describe('links', () => {
         target.link(relPath('door/in'), 'x', facts, { keepOld: true }),
         target.look(relPath('door/in')),
       ])
-        expect(await fault(work)).toMatchObject({ code: 'target-clash' });
+        expect(await fault(work)).toMatchObject({ code: 'name-clash' });
       const draft = await target.begin(relPath('room/in'));
       spawnSync('mv', [folder.at('room'), folder.at('elsewhere')]);
       symlinkSync(outside.root, folder.at('room'));
-      expect(await fault(draft.place(facts, { keepOld: true }))).toMatchObject({ code: 'target-clash' });
+      expect(await fault(draft.place(facts, { keepOld: true }))).toMatchObject({ code: 'name-clash' });
       expect(readdirSync(outside.root)).toEqual([]);
     } finally {
       outside.remove();
@@ -285,5 +285,5 @@ test('a full disk, a folder that cannot be made: plain words, and nothing left h
 test('a target that is a file, or in a place where nothing can be made, says so', async () => {
   folder.write('file');
   for (const root of [folder.at('file'), folder.at('file/below'), '/proc/nowhere/below'])
-    expect((await fault(open({ root }).open())).code, root).toMatch(/^target-/);
+    expect((await fault(open({ root }).open())).code, root).toMatch(/^(target-|unwritable)/);
 });

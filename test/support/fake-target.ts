@@ -43,7 +43,7 @@ export class FakeTarget implements FileTarget {
   }
 
   #mustBeFolder(path: string): void {
-    if (this.files.has(path)) throw new VaultError('file', 'target-clash', `${path} is not a folder here`);
+    if (this.files.has(path)) throw new VaultError('file', 'name-clash', `${path} is not a folder here`);
   }
 
   #entry(path: string, { content, kind, mtime, mode = 0o644 }: FakeFile): Entry {
@@ -94,7 +94,7 @@ export class FakeTarget implements FileTarget {
 
   #place(path: string, file: FakeFile, { keepOld }: PlaceOptions): Placed {
     if (this.#isFolder(path))
-      throw new VaultError('file', 'target-clash', `a folder stands where ${path} belongs`);
+      throw new VaultError('file', 'name-clash', `a folder stands where ${path} belongs`);
     const old = this.files.get(path);
     if (old !== undefined && !keepOld)
       throw new VaultError('file', 'target-exists', `${path} is there already`);
