@@ -143,7 +143,7 @@ describe('getting it back', () => {
     120_000,
   );
 
-  test('one flipped byte: exit 6, no such file, the rest restored; verify --deep says the same', async () => {
+  test('one flipped byte: exit 6, no such file, the rest restored; verify says the same [REST-1]', async () => {
     writeFiles();
     expect((await register('--key', 'laptop')).code).toBe(0);
     const key = objectKey('docs/deep/er/still/file');

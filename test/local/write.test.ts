@@ -111,7 +111,7 @@ describe('a file that stands there', () => {
     expect(all()).toEqual(['file']);
   });
 
-  test('is kept under another name with it, however often', async () => {
+  test('is kept under another name with it, however often [REST-3]', async () => {
     folder.write('dir/file.txt', 'one');
     expect(await put('dir/file.txt', 'two', true)).toEqual({
       aside: 'dir/file (before restore 2026-11-25T10.20.30).txt',
@@ -193,7 +193,7 @@ describe('links', () => {
   });
 });
 
-test('a path that leads out is refused whoever asks', async () => {
+test('a path that leads out is refused whoever asks [REST-2]', async () => {
   for (const path of [
     '../out',
     '/etc/out',
