@@ -26,7 +26,8 @@ interface Looked extends Place {
   readonly open: <T>(work: (peek: Peek) => Promise<T>) => Promise<T>;
 }
 
-async function looking(paths: readonly string[], flags: LookFlags, anyKey = false): Promise<Looked> {
+/** `keyless`: names, sizes and versions are seen without a key. */
+async function looking(paths: readonly string[], flags: LookFlags, keyless: boolean): Promise<Looked> {
   const where = places(process.env);
   const config = await readConfig(where);
   const place = placeFor(paths, flags, config, { here: true });
@@ -34,7 +35,8 @@ async function looking(paths: readonly string[], flags: LookFlags, anyKey = fals
   const options: ReadingOptions = {
     ...openOptions(flags, where, config),
     commitment: flags.commitment ?? 'require',
-    anyKey: anyKey || at !== undefined || flags.version !== undefined,
+    anyKey: at !== undefined || flags.version !== undefined,
+    keyless,
   };
   return { ...place, at, open: (work) => peekInto(place.source, place.prefix, options, work) };
 }
@@ -56,7 +58,7 @@ const nothingAt = (name: string): VaultError =>
 /** `s3vault ls [PATH…]`. */
 export async function lsCommand(paths: readonly string[], flags: LookFlags): Promise<number> {
   const started = systemClock.ticks();
-  const { names, at, open } = await looking(paths, flags);
+  const { names, at, open } = await looking(paths, flags, true);
   const out = new Out(process.stdout);
   let [files, bytes] = [0, 0];
   await open(async (peek) => {
@@ -118,7 +120,7 @@ function summary(files: number, bytes: number, failed: number, exit: number, sta
 
 /** `s3vault cat PATH…`: nothing is written that is not verified. */
 export async function catCommand(paths: readonly string[], flags: LookFlags): Promise<number> {
-  const { names, at, open } = await looking(paths, flags);
+  const { names, at, open } = await looking(paths, flags, false);
   const out = new Out(process.stdout);
   await open(async (peek) => {
     for (const name of names) {

@@ -35,6 +35,8 @@ export interface ReadingOptions extends OpenOptions {
   readonly commitment: 'require' | 'allow';
   /** The key need not be the one the vault uses now: older versions are read. */
   readonly anyKey: boolean;
+  /** Nothing is opened: listings and versions need no key. */
+  readonly keyless?: boolean;
   readonly onThrottle?: StoreOptions['onThrottle'];
 }
 
@@ -65,7 +67,8 @@ export async function openReading(source: Source, options: ReadingOptions): Prom
   const plain = openStore(resolved, PLAIN, storeOptions);
   try {
     const found = await findOut(source, plain);
-    const how = await keyedMode(found, source, options, clock);
+    const how =
+      options.keyless === true ? { kind: found.kind } : await keyedMode(found, source, options, clock);
     const { protection, sealing, key } = await protectReading(how, source, resolved, options, clock);
     checkKey(found, source, key, options);
     if (sealing.keyring?.canOpen === false) throw encryptOnly(source);
@@ -199,9 +202,10 @@ async function protectReading(
 }
 
 /** A wrong key is noticed before anything is fetched. */
-function checkKey(found: Found, source: Source, key: string, { anyKey }: ReadingOptions): void {
+function checkKey(found: Found, source: Source, key: string, { anyKey, keyless }: ReadingOptions): void {
   const keys = found.description?.keys ?? [];
-  if (anyKey || found.kind !== 'client' || keys.length === 0 || keys.includes(key)) return;
+  if (anyKey || keyless === true || found.kind !== 'client' || keys.length === 0 || keys.includes(key))
+    return;
   throw new VaultError(
     'security',
     'other-key',

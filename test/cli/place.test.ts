@@ -56,7 +56,10 @@ describe('a registered vault', () => {
   test('is found by a path in it, there or gone, relative or through a link, in the form of keys', () => {
     const wanted = { prefix: 'docs/', mode: laptop, vault: join(top, 'docs') };
     expect(place([join(top, 'docs')])).toMatchObject({ ...wanted, names: [''] });
-    expect(place([join(top, 'docs/gone/cafe\u0301')])).toMatchObject({ ...wanted, names: ['gone/caf\u00e9'] });
+    expect(place([join(top, 'docs/gone/cafe\u0301')])).toMatchObject({
+      ...wanted,
+      names: ['gone/caf\u00e9'],
+    });
     symlinkSync(join(top, 'docs'), join(top, 'door'));
     expect(place([join(top, 'door/sub/x')])).toMatchObject({ ...wanted, names: ['sub/x'] });
     process.chdir(join(top, 'docs', 'sub'));
@@ -88,7 +91,10 @@ describe('s3://', () => {
   test('names objects and folders below the deepest folder that holds them all', () => {
     expect(place(['s3://other/a/b/c'])).toMatchObject({ prefix: 'a/b/', names: ['c'], mode: undefined });
     expect(place(['s3://other/a/b/'])).toMatchObject({ prefix: 'a/b/', names: [''] });
-    expect(place(['s3://other/a/b/c', 's3://other/a/d'])).toMatchObject({ prefix: 'a/', names: ['b/c', 'd'] });
+    expect(place(['s3://other/a/b/c', 's3://other/a/d'])).toMatchObject({
+      prefix: 'a/',
+      names: ['b/c', 'd'],
+    });
     expect(place(['s3://other'])).toMatchObject({ prefix: '', names: [''] });
     expect(code(() => place(['s3://one/a', 's3://two/a']))).toBe('several-vaults');
     expect(code(() => place(['s3://one/a', 'b']))).toBe('several-vaults');
@@ -99,13 +105,21 @@ describe('s3://', () => {
     expect(place(['s3://bucket/docs/x'])).toMatchObject({ mode: laptop, endpoint: 'https://s3.example.org' });
     const other = { kind: 'client', key: { kind: 'stored', name: 'other' } };
     expect(place(['s3://bucket/docs/x'], { mode: 'client', key: 'other' })).toMatchObject({ mode: other });
-    expect(place(['s3://bucket/docs/x'], { endpoint: 'https://elsewhere' })).toMatchObject({ mode: undefined });
+    expect(place(['s3://bucket/docs/x'], { endpoint: 'https://elsewhere' })).toMatchObject({
+      mode: undefined,
+    });
     expect(place(['s3://bucket/else/x'])).toMatchObject({ mode: undefined });
   });
 
   test('with --from: paths in it', () => {
-    expect(place(['/a', './b/'], { from: 's3://other/p' })).toMatchObject({ prefix: 'p/', names: ['a', 'b'] });
-    expect(place([], { from: 's3://other/p', key: 'k', kmsContext: {} })).toMatchObject({ names: [''], mode: { key: { name: 'k' } } });
+    expect(place(['/a', './b/'], { from: 's3://other/p' })).toMatchObject({
+      prefix: 'p/',
+      names: ['a', 'b'],
+    });
+    expect(place([], { from: 's3://other/p', key: 'k', kmsContext: {} })).toMatchObject({
+      names: [''],
+      mode: { key: { name: 'k' } },
+    });
     expect(code(() => place([], { from: 's3://other/p', key: 'k', kmsKey: 'x' }))).toBe('two-keys');
   });
 });
@@ -119,5 +133,8 @@ test('times: absolute, or how long ago; nothing else, and none to come', () => {
   expect(parseTime('2026-11-24 17:30:15+01:00', now)).toBe(Date.parse('2026-11-24T16:30:15Z'));
   expect(parseTime('2026-11-24', now)).toBe(new Date(2026, 10, 24).getTime());
   for (const text of ['yesterday', '', '2', '2026-13-01', '12:00', '2d ago', '2027-01-01', '-2d'])
-    expect(code(() => parseTime(text, now)), text).toBe('bad-time');
+    expect(
+      code(() => parseTime(text, now)),
+      text,
+    ).toBe('bad-time');
 });
