@@ -6,7 +6,7 @@ import type { Headers } from './sign.ts';
 
 /** What was being done when a request failed. */
 export interface Asked {
-  readonly operation: 'read' | 'write' | 'list' | 'remove' | 'reach';
+  readonly operation: 'read' | 'write' | 'list' | 'remove' | 'reach' | 'configure';
   readonly bucket: string;
   readonly key?: string;
   readonly mode: Protection['mode'];
@@ -209,6 +209,7 @@ const HINTS: { readonly [O in Asked['operation']]: string } = {
   list: 's3:ListBucket is needed on the bucket',
   remove: 's3:DeleteObject is needed',
   reach: 'check the credentials and that they may s3:ListBucket',
+  configure: 'the credentials need the permission for this setting of the bucket',
 };
 
 function customerKeyRefusal(c: Complaint, asked: Asked): VaultError | undefined {

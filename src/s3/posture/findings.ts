@@ -1,0 +1,241 @@
+/** What a bucket's settings say about its safety; pure. What could not be read is `unknown`, never fine. */
+import type {
+  BucketFacts,
+  DefaultEncryption,
+  Finding,
+  Lifecycle,
+  PublicAccess,
+  Setting,
+} from '../../model/bucket.ts';
+import { note, ok, problem, unread } from './finding.ts';
+import { policyFindings } from './policy-findings.ts';
+import { type Ground, type Guard, hardenCommand } from './rules.ts';
+
+/** In the order in which they are said: the policy first, then the bucket's other settings. */
+export function findingsOf(facts: BucketFacts, ground: Ground, guards: readonly Guard[]): readonly Finding[] {
+  const harden = hardenCommand(ground, guards);
+  return [
+    ...policyFindings(facts, ground, guards),
+    defaultEncryption(facts.encryption, guards, harden),
+    sseC(facts.encryption, guards, harden),
+    ...bucketKey(facts.encryption, guards, harden),
+    publicAccess(facts.publicAccess, harden),
+    ownership(facts.ownership, harden),
+    versioning(facts.versioning, harden),
+    ...lifecycle(facts.lifecycle, facts.versioning, guards, harden),
+    objectLock(facts.objectLock),
+  ];
+}
+
+const isKms = ({ mode }: Guard): boolean => mode === 'sse-kms' || mode === 'dsse-kms';
+
+function defaultEncryption(
+  setting: Setting<DefaultEncryption>,
+  guards: readonly Guard[],
+  harden: string,
+): Finding {
+  const base = { code: 'default-encryption', severity: 'medium' } as const;
+  if (setting.state === 'unknown') return unread(base, 'default encryption', setting);
+  if (setting.state === 'absent')
+    return problem(
+      base,
+      'objects without an encryption header are kept as they come',
+      'what other programs write without asking for encryption is stored unencrypted',
+      harden,
+    );
+  const { algorithm, kmsKeyId } = setting.value;
+  const text = kmsKeyId === undefined ? algorithm : `${algorithm} with key ${kmsKeyId}`;
+  const whole = guards.find((guard) => guard.prefix === '' && isKms(guard));
+  if (whole !== undefined && algorithm === 'AES256')
+    return problem(
+      { ...base, severity: 'low' },
+      'the default encryption is weaker than the mode',
+      `the vault is in mode ${whole.mode}, but what other programs write without a header gets ${text}`,
+      harden,
+    );
+  return ok(base, 'default encryption is on', `what is written without a header gets ${text}`);
+}
+
+function sseC(setting: Setting<DefaultEncryption>, guards: readonly Guard[], harden: string): Finding {
+  const needed = guards.some(({ mode }) => mode === 'sse-c');
+  const base = { code: 'sse-c', severity: needed ? 'high' : 'low' } as const;
+  const title = needed ? 'SSE-C, which this mode needs' : 'whether SSE-C is blocked';
+  if (setting.state === 'unknown') return unread(base, title, setting);
+  const blocked = setting.state === 'set' ? setting.value.blocked : undefined;
+  if (blocked === undefined)
+    return {
+      ...base,
+      state: 'unknown',
+      title,
+      reason: 'the store does not say which kinds of encryption the bucket refuses',
+      ...(needed ? { fix: 's3vault doctor tries it' } : {}),
+    };
+  const isBlocked = blocked.includes('SSE-C');
+  if (needed)
+    return isBlocked
+      ? problem(
+          base,
+          'the bucket refuses SSE-C',
+          'AWS blocks it in new buckets since April 2026; every write in mode sse-c is refused',
+          `${harden} --allow-sse-c`,
+        )
+      : ok(base, 'SSE-C is allowed', 'mode sse-c needs it');
+  return isBlocked
+    ? ok(base, 'SSE-C is blocked', 'no vault here needs it; nobody can lock your objects with a key of his')
+    : problem(
+        base,
+        'SSE-C is allowed and not needed',
+        'who gets hold of credentials could overwrite objects under a key that only he has',
+        harden,
+      );
+}
+
+function bucketKey(
+  setting: Setting<DefaultEncryption>,
+  guards: readonly Guard[],
+  harden: string,
+): readonly Finding[] {
+  const base = { code: 'bucket-key', severity: 'low' } as const;
+  if (!guards.some(({ mode }) => mode === 'sse-kms')) return [];
+  if (setting.state === 'unknown') return [unread(base, 'Bucket Key', setting)];
+  if (setting.state === 'set' && setting.value.bucketKey)
+    return [ok(base, 'the Bucket Key is on', 'S3 asks KMS up to 99 % less often')];
+  const whole = guards.some((guard) => guard.mode === 'sse-kms' && guard.prefix === '');
+  return [
+    problem(
+      base,
+      'the Bucket Key is off',
+      'every object costs a request to KMS, which counts against the quota of the whole account',
+      whole
+        ? harden
+        : 'turn it on for the vault with --bucket-key, or in the default encryption of the bucket',
+    ),
+  ];
+}
+
+function publicAccess(setting: Setting<PublicAccess>, harden: string): Finding {
+  const base = { code: 'public-access', severity: 'high' } as const;
+  if (setting.state === 'unknown') return unread(base, 'public access block', setting);
+  const value = setting.state === 'set' ? setting.value : undefined;
+  const open = PUBLIC.filter(([name]) => value?.[name] !== true).map(([, label]) => label);
+  if (open.length === 0) return ok(base, 'public access is blocked', 'all four switches are on');
+  return problem(
+    base,
+    'public access is not blocked',
+    value === undefined
+      ? 'a mistaken policy or ACL would open the bucket to everybody'
+      : `these switches are off: ${open.join(', ')}`,
+    harden,
+  );
+}
+
+const PUBLIC: readonly (readonly [keyof PublicAccess, string])[] = [
+  ['blockAcls', 'BlockPublicAcls'],
+  ['ignoreAcls', 'IgnorePublicAcls'],
+  ['blockPolicy', 'BlockPublicPolicy'],
+  ['restrictBuckets', 'RestrictPublicBuckets'],
+];
+
+function ownership(setting: BucketFacts['ownership'], harden: string): Finding {
+  const base = { code: 'ownership', severity: 'medium' } as const;
+  if (setting.state === 'unknown') return unread(base, 'object ownership', setting);
+  if (setting.state === 'set' && setting.value === 'BucketOwnerEnforced')
+    return ok(base, 'ACLs are off', 'the bucket owner owns every object (BucketOwnerEnforced)');
+  return problem(
+    base,
+    'ACLs can give objects away',
+    `object ownership is ${setting.state === 'set' ? setting.value : 'not set'}: an object's ACL can let others read it`,
+    harden,
+  );
+}
+
+function versioning(setting: BucketFacts['versioning'], harden: string): Finding {
+  const base = { code: 'versioning', severity: 'medium' } as const;
+  if (setting.state === 'unknown') return unread(base, 'versioning', setting);
+  if (setting.state === 'set' && setting.value === 'Enabled')
+    return ok(base, 'versioning is on', 'what is overwritten or removed can be brought back');
+  return problem(
+    base,
+    `versioning is ${setting.state === 'absent' ? 'off' : 'suspended'}`,
+    'what is overwritten or removed is gone for good',
+    harden,
+  );
+}
+
+function lifecycle(
+  setting: Setting<Lifecycle>,
+  versions: BucketFacts['versioning'],
+  guards: readonly Guard[],
+  harden: string,
+): readonly Finding[] {
+  const uploads = { code: 'lifecycle-uploads', severity: 'low' } as const;
+  const old = { code: 'lifecycle-versions', severity: 'low' } as const;
+  if (setting.state === 'unknown') return [unread(uploads, 'lifecycle rules', setting)];
+  const rules = (setting.state === 'set' ? setting.value.rules : []).filter(({ enabled }) => enabled);
+  const everywhere = rules.filter(({ prefix }) => prefix === '');
+  const days = everywhere.find(({ abortUploadsDays }) => abortUploadsDays !== undefined)?.abortUploadsDays;
+  const versioned = versions.state === 'set' && versions.value === 'Enabled';
+  const expiry = everywhere.find(({ oldVersionsDays }) => oldVersionsDays !== undefined)?.oldVersionsDays;
+  return [
+    days === undefined
+      ? problem(
+          uploads,
+          'unfinished uploads stay for ever',
+          'parts of interrupted uploads are billed and no listing shows them',
+          harden,
+        )
+      : ok(uploads, 'unfinished uploads end', `after ${days} days`),
+    ...(!versioned
+      ? []
+      : expiry === undefined
+        ? [
+            {
+              ...note(
+                old,
+                'old versions stay for ever',
+                'every overwritten and removed file goes on costing storage; that may be what you want',
+              ),
+              fix: `${harden} --expire-versions 90`,
+            },
+          ]
+        : [ok(old, 'old versions end', `after ${expiry} days; what was overwritten earlier is gone`)]),
+    ...removing(rules, guards),
+  ];
+}
+
+function removing(rules: Lifecycle['rules'], guards: readonly Guard[]): readonly Finding[] {
+  const prefixes = guards.length === 0 ? [''] : guards.map(({ prefix }) => prefix);
+  return rules
+    .filter(
+      ({ removesObjects, prefix = '' }) =>
+        removesObjects !== undefined &&
+        prefixes.some((own) => own.startsWith(prefix) || prefix.startsWith(own)),
+    )
+    .map((rule) =>
+      problem(
+        { code: 'lifecycle-removes', severity: 'high' },
+        'a lifecycle rule removes files that are in use',
+        `rule ${rule.id ?? 'without a name'} removes objects ${rule.removesObjects ?? ''}`,
+        'remove that rule, or keep it away from the prefix of the vault',
+      ),
+    );
+}
+
+function objectLock(setting: BucketFacts['objectLock']): Finding {
+  const base = { code: 'object-lock', severity: 'low' } as const;
+  if (setting.state === 'unknown') return unread(base, 'Object Lock', setting);
+  if (setting.state === 'absent')
+    return note(
+      base,
+      'Object Lock is off',
+      'with it, nobody can remove versions before a time; it needs versioning, and is a choice of yours',
+    );
+  const { mode, period } = setting.value;
+  return note(
+    base,
+    'Object Lock is on',
+    mode === undefined
+      ? 'new versions are locked only where a program asks for it'
+      : `new versions can't be removed for ${period ?? 'a time'} (${mode}); nor can s3vault take back a write that was not proved`,
+  );
+}

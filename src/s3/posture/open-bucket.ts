@@ -1,0 +1,35 @@
+/** One bucket's settings and trials over one set of connections. */
+import type { BucketConfig, Trials } from '../../model/bucket.ts';
+import type { Clock } from '../../model/ports.ts';
+import type { ResolvedRemote } from '../connect.ts';
+import type { Site } from '../site.ts';
+import { Wire } from '../wire.ts';
+import { sdkBucketConfig } from './sdk-config.ts';
+import { wireTrials } from './wire-trials.ts';
+
+export interface OpenBucket {
+  readonly config: BucketConfig;
+  readonly trials: Trials;
+  /** Also closes `resolved`. */
+  close(): Promise<void>;
+}
+
+const CONNECTIONS = 4;
+
+export function openBucket(resolved: ResolvedRemote, clock: Clock): OpenBucket {
+  const site: Site = {
+    remote: resolved,
+    protection: { mode: 'client', key: '' },
+    quirks: { bareEtags: false },
+    wire: new Wire(resolved, { clock, connections: CONNECTIONS }),
+  };
+  const trials = wireTrials(site);
+  return {
+    config: sdkBucketConfig(site),
+    trials,
+    close: async () => {
+      await trials.close();
+      await resolved.close();
+    },
+  };
+}

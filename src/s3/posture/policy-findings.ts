@@ -1,0 +1,259 @@
+/** What a bucket's policy refuses, and what it lets pass. */
+import type { BucketFacts, Finding, Setting } from '../../model/bucket.ts';
+import { asVaultError } from '../../model/errors.ts';
+import { ok, problem, unread } from './finding.ts';
+import { type Coverage, deniedBy, isOpen } from './policy-eval.ts';
+import { VERSION, readPolicy } from './policy-text.ts';
+import {
+  type Ground,
+  type Guard,
+  hardenCommand,
+  oldTlsQuestions,
+  ownQuestions,
+  plainHttpQuestions,
+  writeFacts,
+  writeQuestion,
+} from './rules.ts';
+
+export function policyFindings(
+  facts: BucketFacts,
+  ground: Ground,
+  guards: readonly Guard[],
+): readonly Finding[] {
+  const { policy } = facts;
+  const harden = hardenCommand(ground, guards);
+  const unreadable = policy.state === 'unknown' ? policy : unreadableIn(policy);
+  if (unreadable !== undefined)
+    return [
+      unread({ code: 'plain-http', severity: 'high' }, 'whether plain HTTP is refused', unreadable),
+      ...guards
+        .filter(({ mode }) => mode !== 'client')
+        .map((guard) =>
+          unread(
+            { code: 'encryption-header', severity: 'medium' },
+            `whether other writes than ${guard.mode} are refused${inPlace(guard)}`,
+            unreadable,
+          ),
+        ),
+    ];
+  const text = policy.state === 'set' ? policy.value : undefined;
+  return [
+    plainHttp(text, facts, ground, harden),
+    ...oldTls(text, ground),
+    ...guards.flatMap((guard) => modeFindings(text, ground, guard, harden)),
+    ...guards.flatMap((guard) => lockedOut(text, ground, guard)),
+    ...form(text, harden),
+  ];
+}
+
+type Unknown = Extract<Setting<unknown>, { state: 'unknown' }>;
+
+function unreadableIn(policy: Exclude<Setting<string>, { state: 'unknown' }>): Unknown | undefined {
+  if (policy.state === 'absent') return undefined;
+  try {
+    readPolicy(policy.value);
+    return undefined;
+  } catch (thrown) {
+    return { state: 'unknown', why: 'failed', reason: asVaultError(thrown).message };
+  }
+}
+
+const inPlace = ({ prefix }: Guard): string => (prefix === '' ? '' : ` under ${prefix}`);
+
+const coverages = (
+  text: string | undefined,
+  questions: Parameters<typeof deniedBy>[1][],
+): readonly Coverage[] => questions.map((question) => deniedBy(text, question).coverage);
+
+const all = (found: readonly Coverage[]): boolean => found.every((one) => one === 'all');
+
+function plainHttp(text: string | undefined, facts: BucketFacts, ground: Ground, harden: string): Finding {
+  const base = { code: 'plain-http', severity: 'high' } as const;
+  const signed = coverages(text, [...plainHttpQuestions(ground, true)]);
+  const [onBucket, onObjects] = signed;
+  if (all(signed)) return anonymousHttp(text, facts, ground, harden);
+  if (signed.includes('unknown'))
+    return {
+      ...base,
+      state: 'unknown',
+      title: 'whether plain HTTP is refused',
+      reason: 'the policy has a Deny statement with conditions that are not understood here',
+      fix: harden,
+    };
+  const some = signed.some((one) => one !== 'none');
+  return problem(
+    base,
+    some ? 'plain HTTP is refused in part only' : 'plain HTTP is not refused',
+    some
+      ? `for ${onBucket === 'all' ? 'the bucket itself but not all objects' : onObjects === 'all' ? 'all objects but not the bucket itself' : 'some requests, but others pass'}`
+      : 'other programs can read and write over connections that anybody on the way can read and change',
+    harden,
+  );
+}
+
+/** A statement that asks for `aws:PrincipalIsAWSService` misses requests without a signature, which have no such key. */
+function anonymousHttp(
+  text: string | undefined,
+  facts: BucketFacts,
+  ground: Ground,
+  harden: string,
+): Finding {
+  const base = { code: 'plain-http', severity: 'high' } as const;
+  const { publicAccess } = facts;
+  const closed =
+    publicAccess.state === 'set' && publicAccess.value.restrictBuckets && publicAccess.value.ignoreAcls;
+  if (closed || all(coverages(text, [...plainHttpQuestions(ground, false)])))
+    return ok(base, 'plain HTTP is refused', 'for every action, on the bucket and on all objects');
+  return problem(
+    { ...base, severity: 'low' },
+    'plain HTTP is refused, but not for anonymous requests',
+    'the statement has a condition that requests without a signature do not meet, and public access is not blocked',
+    harden,
+  );
+}
+
+/** Said only where there is a rule: S3 itself takes TLS 1.2 and later only. */
+function oldTls(text: string | undefined, ground: Ground): readonly Finding[] {
+  const base = { code: 'tls-version', severity: 'low' } as const;
+  for (const [version, least] of [
+    ['1.2', '1.3'],
+    ['1.1', '1.2'],
+  ] as const)
+    if (all(coverages(text, [...oldTlsQuestions(ground, version)])))
+      return [
+        ok(base, `TLS below ${least} is refused`, 'for every action, on the bucket and on all objects'),
+      ];
+  return [];
+}
+
+function modeFindings(
+  text: string | undefined,
+  ground: Ground,
+  guard: Guard,
+  harden: string,
+): readonly Finding[] {
+  const base = { code: 'encryption-header', severity: 'medium' } as const;
+  const place = inPlace(guard);
+  if (guard.mode === 'client')
+    return [
+      ok(
+        { ...base, severity: 'low' },
+        `mode client needs no header${place}`,
+        'files are sealed before they are sent; no policy can tell whether an object is',
+      ),
+    ];
+  const plain = deniedBy(text, writeQuestion(ground, guard, writeFacts('plain'))).coverage;
+  // Ceph RGW, for one, does not apply a negated condition to a header that is absent.
+  const tried = ground.isAws ? '' : ' by the policy (harden tries it)';
+  const header = verdict(
+    plain,
+    base,
+    `writes without ${HEADER[guard.mode]} are refused${place}${tried}`,
+    `writes without ${HEADER[guard.mode]} are not refused${place}`,
+    'another program, or a mistake, could put objects there that are protected otherwise',
+    harden,
+  );
+  if (guard.mode !== 'sse-kms' && guard.mode !== 'dsse-kms') return [header];
+  const other = deniedBy(text, writeQuestion(ground, guard, writeFacts(guard.mode, OTHER_KEY))).coverage;
+  const key = verdict(
+    other,
+    { code: 'kms-key', severity: 'medium' },
+    `writes with another KMS key are refused${place}${tried}`,
+    `writes with another KMS key are not refused${place}`,
+    'objects could lie under a key that you do not hold',
+    harden,
+  );
+  return [header, key];
+}
+
+/** No key of anybody. */
+const OTHER_KEY = 'arn:aws:kms:us-east-1:000000000000:key/00000000-0000-0000-0000-000000000000';
+
+const HEADER: { readonly [M in Guard['mode']]: string } = {
+  client: '',
+  'sse-c': 'SSE-C',
+  'sse-kms': 'aws:kms',
+  'dsse-kms': 'aws:kms:dsse',
+  'sse-s3': 'AES256',
+};
+
+function verdict(
+  coverage: Coverage,
+  base: { readonly code: string; readonly severity: 'medium' },
+  good: string,
+  bad: string,
+  reason: string,
+  fix: string,
+): Finding {
+  switch (coverage) {
+    case 'all':
+      return ok(base, good, 'by the policy of the bucket, for everybody');
+    case 'part':
+      return problem(base, bad, `the policy refuses some of them only; ${reason}`, fix);
+    case 'none':
+      return problem(base, bad, reason, fix);
+    case 'unknown':
+      return {
+        ...base,
+        state: 'unknown',
+        title: `whether ${good}`,
+        reason: 'the policy has a Deny statement with conditions that are not understood here',
+        fix,
+      };
+    default:
+      return coverage satisfies never;
+  }
+}
+
+function form(text: string | undefined, harden: string): readonly Finding[] {
+  if (text === undefined) return [];
+  const { version } = readPolicy(text);
+  return [
+    ...(isOpen(text)
+      ? [
+          problem(
+            { code: 'policy-open', severity: 'high' },
+            'the policy lets everybody in',
+            'a statement allows something to Principal "*" without any condition',
+            'remove that statement, or name who is meant',
+          ),
+        ]
+      : []),
+    ...(version === VERSION
+      ? []
+      : [
+          problem(
+            { code: 'policy-version', severity: 'low' },
+            `the policy has ${version === undefined ? 'no Version' : `Version ${version}`}`,
+            `variables such as \${aws:username} mean nothing in it; the current one is ${VERSION}`,
+            text.includes('${') ? `change it by hand: it has variables, which would come to life` : harden,
+          ),
+        ]),
+  ];
+}
+
+function lockedOut(text: string | undefined, ground: Ground, guard: Guard): readonly Finding[] {
+  const refusals = refusalsOf(text, ground, guard, undefined);
+  if (refusals.length === 0) return [];
+  return [
+    problem(
+      { code: 'locked-out', severity: 'high' },
+      `the policy refuses what the vault itself does${inPlace(guard)}`,
+      refusals.join('; '),
+      'change those statements; s3vault can not work in this mode as long as they stand',
+    ),
+  ];
+}
+
+/** What the policy surely refuses of what s3vault does in a vault, in words. */
+export function refusalsOf(
+  text: string | undefined,
+  ground: Ground,
+  guard: Guard,
+  tls: string | undefined,
+): readonly string[] {
+  return ownQuestions(ground, guard, tls).flatMap((question) => {
+    const { coverage, by } = deniedBy(text, question);
+    return coverage === 'all' || coverage === 'part' ? [`${question.action} by ${by.join(', ')}`] : [];
+  });
+}
