@@ -90,7 +90,8 @@ export const PARTS: Readonly<Record<PartName, Part>> = {
   vaults: {
     purpose: 'composition root: configuration and adapters become a running engine',
     imports: [
-      ...(['model', 'clock.ts', 'config.ts', 'crypto', 'local', 's3', 'state', 'keys'] as const),
+      ...(['model', 'clock.ts', 'private-file.ts', 'config.ts', 'crypto', 'local', 's3', 'state'] as const),
+      'keys',
       'engine',
     ],
     libraries: [],

@@ -75,6 +75,7 @@ function buildProgram(version: string, setExit: SetExit): Command {
   addRestore(program, setExit);
   addLooks(program, setExit);
   addVerify(program, setExit);
+  addBucket(program, setExit);
   addDemo(program, setExit);
   addLogLevel(program);
   return program;
@@ -255,6 +256,23 @@ function addVerify(program: Command, setExit: SetExit): void {
     const { verifyCommand } = await import('./verify.ts');
     setExit(await verifyCommand(dir, flags));
   });
+}
+
+/** Built only when asked for, like the key commands. */
+function addBucket(program: Command, setExit: SetExit): void {
+  program
+    .command('bucket')
+    .description('audit, harden or policy BUCKET: is it safe, make it so, print the policies')
+    .helpOption(false)
+    .allowUnknownOption()
+    .allowExcessArguments()
+    .argument('[args...]')
+    .action(async (args: readonly string[]) => {
+      const { bucketCommand } = await import('./bucket-commands.ts');
+      await bucketCommand(setExit)
+        .exitOverride()
+        .parseAsync([...args], { from: 'user' });
+    });
 }
 
 function addDemo(program: Command, setExit: SetExit): void {

@@ -72,6 +72,11 @@ export class View {
     }
   }
 
+  /** The bucket's policy as it was put there. */
+  policy(bucket: string): string | undefined {
+    return this.#bucket(bucket).policy?.text;
+  }
+
   /** Keys of unfinished multipart uploads. */
   pendingUploads(bucket: string): readonly string[] {
     return [...this.#bucket(bucket).uploads.values()].map(({ key }) => key);

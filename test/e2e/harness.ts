@@ -124,7 +124,7 @@ export class Started {
       this.#stdout += data.toString();
       const lines = (rest + data.toString()).split('\n');
       rest = lines.pop() ?? '';
-      for (const line of lines) if (line.startsWith('{')) this.#lines.push(JSON.parse(line) as JsonLine);
+      for (const line of lines) if (/^\{".*\}$/.test(line)) this.#lines.push(JSON.parse(line) as JsonLine);
       this.#wake();
     });
     this.ended = new Promise((resolve, reject) => {

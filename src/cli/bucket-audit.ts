@@ -1,0 +1,95 @@
+/** `s3vault bucket audit`: what is found in a bucket's settings. */
+import { systemClock } from '../clock.ts';
+import type { BucketFacts, Finding } from '../model/bucket.ts';
+import { plural } from '../model/display.ts';
+import { EXIT, VaultError } from '../model/errors.ts';
+import { type BucketFlags, guardsText, targetOf } from './bucket-target.ts';
+import { hung } from './lines.ts';
+import type { Output } from './print.ts';
+
+export async function auditCommand(
+  bucket: string,
+  flags: BucketFlags,
+  out: Output = process.stdout,
+): Promise<number> {
+  const { posture, guards, bucket: name } = await targetOf(bucket, flags);
+  try {
+    // A certificate that is not trusted, or a name that leads nowhere, is said as such and once.
+    await posture.handshake();
+    const facts = await posture.facts();
+    refuseAllUnread(facts);
+    const findings = posture.findings(facts, guards);
+    const exit = auditExit(findings);
+    if (flags.json === true) printJsonFindings(findings, exit, out);
+    else {
+      out.write(hung('', `s3://${name}, for ${guardsText(guards)}`, 2));
+      out.write('\n');
+      for (const finding of findings) out.write(findingText(finding));
+      out.write(`\n${verdict(findings, name)}`);
+    }
+    return exit;
+  } finally {
+    await posture.close();
+  }
+}
+
+/** Where nothing at all can be read for one and the same reason, that reason is the answer. */
+function refuseAllUnread(facts: BucketFacts): void {
+  const reasons = Object.values(facts).map((setting) =>
+    setting.state === 'unknown' && setting.why === 'failed' ? setting.reason : undefined,
+  );
+  const [first] = reasons;
+  if (first === undefined || reasons.some((reason) => reason !== first)) return;
+  throw new VaultError('refused', 'bucket-unread', `nothing of the bucket ${first}`, {
+    hint: 's3vault doctor --to s3://BUCKET says what is wrong',
+  });
+}
+
+export function auditExit(findings: readonly Finding[]): number {
+  if (findings.some(({ state, severity }) => state === 'problem' && severity !== 'low'))
+    return EXIT.someFailed;
+  // What a store does not have has no way out; what may not be read has.
+  if (findings.some(({ state, fix }) => state === 'unknown' && fix !== undefined)) return EXIT.refused;
+  return EXIT.inStep;
+}
+
+const SIGNS: { readonly [S in Finding['state']]: (severity: string) => string } = {
+  ok: () => '✓ ok',
+  problem: (severity) => (severity === 'low' ? `! ${severity}` : `✗ ${severity}`),
+  unknown: () => '? unknown',
+  note: () => '· note',
+};
+
+const INDENT = 11;
+
+export function findingText({ state, severity, title, reason, fix }: Finding): string {
+  const head = SIGNS[state](severity).padEnd(INDENT);
+  const pad = ' '.repeat(INDENT);
+  const why = reason === '' ? '' : hung(pad, reason);
+  return `${hung(head, title)}${state === 'ok' ? '' : why}${fix === undefined ? '' : hung(`${pad}→ `, fix)}`;
+}
+
+function verdict(findings: readonly Finding[], bucket: string): string {
+  const count = (fits: (finding: Finding) => boolean): number => findings.filter(fits).length;
+  const problems = count(({ state }) => state === 'problem');
+  const unknown = count(({ state }) => state === 'unknown');
+  const parts = [
+    plural(
+      count(({ state }) => state === 'ok'),
+      'check',
+    ) + ' ok',
+    ...(problems > 0 ? [plural(problems, 'problem')] : []),
+    ...(unknown > 0 ? [`${unknown} unknown`] : []),
+  ];
+  const next = problems > 0 ? `see what would be changed: s3vault bucket harden ${bucket} --dry-run\n` : '';
+  return `${parts.join(', ')}\n${next}`;
+}
+
+function printJsonFindings(findings: readonly Finding[], exit: number, out: Output): void {
+  const time = new Date(systemClock.now()).toISOString();
+  for (const finding of findings) out.write(`${JSON.stringify({ event: 'finding', time, ...finding })}\n`);
+  const count = (state: Finding['state']): number => findings.filter((one) => one.state === state).length;
+  out.write(
+    `${JSON.stringify({ event: 'summary', time, ok: count('ok'), problems: count('problem'), unknown: count('unknown'), exit })}\n`,
+  );
+}
