@@ -33,6 +33,8 @@ const IDLE_MS = 60_000;
 const SLICE = 256 * 1024;
 /** More of an error's body is not read. */
 const ERROR_BYTES = 64 * 1024;
+/** Stores refuse what is signed 15 minutes off. */
+const TOLERATED_SKEW_MS = 10 * 60_000;
 const NOTHING: Headers = {};
 
 export class Wire {
@@ -62,7 +64,7 @@ export class Wire {
       const answer = await this.#exchange(request);
       if (answer.status >= 200 && answer.status < 300) return answer;
       const complaint = await complaintIn(answer);
-      if (!corrected && isSkewed(complaint) && this.#correct(complaint)) corrected = true;
+      if (!corrected && this.#isSkewed(request, complaint) && this.#correct(complaint)) corrected = true;
       else if (!refreshed && isExpired(complaint) && (await this.#remote.credentials.refresh()))
         refreshed = true;
       else throw failureOf(complaint, request.asked);
@@ -115,6 +117,14 @@ export class Wire {
       bodyTimeout: IDLE_MS,
       connect: { timeout: CONNECT_MS, secureContext: this.#remote.tls },
     });
+  }
+
+  /** The refusal of a HEAD has no words: then the store's date tells. */
+  #isSkewed({ method }: WireRequest, complaint: Complaint): boolean {
+    if (isSkewed(complaint)) return true;
+    if (method !== 'HEAD' || complaint.status !== 403) return false;
+    const theirs = Date.parse(complaint.headers['date'] ?? '');
+    return Math.abs(theirs - this.#clock.now() - this.#skew) > TOLERATED_SKEW_MS;
   }
 
   #correct(complaint: Complaint): boolean {
