@@ -7,7 +7,7 @@ import * as v from 'valibot';
 import { type VaultId, vaultId } from './model/brands.ts';
 import { VaultError } from './model/errors.ts';
 import type { KeyStoreKind } from './model/keyref.ts';
-import type { Mode } from './model/mode.ts';
+import { MODE_KINDS, type Mode } from './model/mode.ts';
 import type { Vault } from './model/vault.ts';
 import { readOwnFile, replacePrivate, withLock } from './private-file.ts';
 
@@ -149,6 +149,22 @@ const rules = v.strictObject({
   settleMs: v.exactOptional(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(3_600_000))),
 });
 
+const outcome = v.exactOptional(v.picklist(['proved', 'unproved', 'refused']));
+
+/** Additions of later versions are let through and dropped: `doctor` finds them out again. */
+const capabilities = v.object({
+  time: text,
+  mode: v.picklist(MODE_KINDS),
+  conditions: v.exactOptional(v.picklist(['kept', 'ignored', 'refused'])),
+  bareEtags: v.exactOptional(v.boolean()),
+  checksum: v.exactOptional(v.picklist(['crc32', 'md5', 'none'])),
+  copy: v.exactOptional(v.boolean()),
+  versioning: v.exactOptional(v.boolean()),
+  sse: v.exactOptional(
+    v.object({ 'sse-c': outcome, 'sse-s3': outcome, 'sse-kms': outcome, 'dsse-kms': outcome }),
+  ),
+});
+
 const vault = v.strictObject({
   id: v.pipe(
     v.string(),
@@ -162,6 +178,7 @@ const vault = v.strictObject({
   keyStore: v.exactOptional(keyStore),
   direction: v.picklist(['push', 'pull', 'both']),
   rules,
+  capabilities: v.exactOptional(capabilities),
 });
 
 const schema = v.strictObject({

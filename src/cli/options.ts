@@ -61,7 +61,8 @@ export function addKeyOptions(command: Command): Command {
     .option('--key-command <command>', 'command that prints a key (with --key-store command)');
 }
 
-export function addVaultOptions(command: Command): Command {
+/** Where a vault is, and how it is protected. */
+export function addPlaceOptions(command: Command): Command {
   return addKeyOptions(addRemoteOptions(command))
     .option('--to <s3-url>', 's3://BUCKET/PREFIX; needed on first use, remembered afterwards')
     .addOption(
@@ -71,7 +72,11 @@ export function addVaultOptions(command: Command): Command {
     .option('--kms-key <id>', 'KMS key id, ARN or alias for modes sse-kms, dsse-kms and client')
     .option('--kms-context <name=value>', 'KMS encryption context; repeatable', addPair)
     .option('--bucket-key', 'ask for an S3 Bucket Key (fewer KMS requests)')
-    .option('--no-bucket-key', 'ask for no S3 Bucket Key')
+    .option('--no-bucket-key', 'ask for no S3 Bucket Key');
+}
+
+export function addVaultOptions(command: Command): Command {
+  return addPlaceOptions(command)
     .addOption(
       new Option('--direction <direction>', 'which way changes go').choices(['push', 'pull', 'both']),
     )

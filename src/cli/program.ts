@@ -6,6 +6,7 @@ import { LOG_LEVEL, checkLevel } from './log.ts';
 import {
   addKeyOptions,
   addPair,
+  addPlaceOptions,
   addReadOptions,
   addVaultOptions,
   parseCount,
@@ -76,6 +77,7 @@ function buildProgram(version: string, setExit: SetExit): Command {
   addLooks(program, setExit);
   addVerify(program, setExit);
   addBucket(program, setExit);
+  addDoctor(program, setExit);
   addDemo(program, setExit);
   addLogLevel(program);
   return program;
@@ -273,6 +275,18 @@ function addBucket(program: Command, setExit: SetExit): void {
         .exitOverride()
         .parseAsync([...args], { from: 'user' });
     });
+}
+
+function addDoctor(program: Command, setExit: SetExit): void {
+  const command = program
+    .command('doctor')
+    .argument('[dir]', 'the folder of a vault (default: all), or one that --to says where to')
+    .description('look at everything that can be wrong, and say what to do; the cause first')
+    .option('--json', 'print one JSON object a line');
+  addPlaceOptions(command).action(async (dir: string | undefined, flags: object) => {
+    const { doctorCommand } = await import('./doctor.ts');
+    setExit(await doctorCommand(dir, flags));
+  });
 }
 
 function addDemo(program: Command, setExit: SetExit): void {

@@ -212,9 +212,13 @@ function adjusted(vault: Vault, flags: Flags): Vault {
   if (flags.to !== undefined) checkSameTarget(vault, flags.to);
   const mode = flags.mode ?? flags.key ?? flags.kmsKey;
   if (mode !== undefined) checkSameMode(vault, flags);
-  const { keyStore } = flags;
+  const { keyStore, endpoint } = flags;
+  const { capabilities, ...known } = vault;
+  const sameStore = endpoint === undefined || endpoint === vault.remote.endpoint;
   return {
-    ...vault,
+    ...known,
+    // What one store was seen to do says nothing of another.
+    ...(capabilities === undefined || !sameStore ? {} : { capabilities }),
     ...(keyStore === undefined ? {} : { keyStore }),
     direction: flags.direction ?? vault.direction,
     remote: { ...vault.remote, ...remoteOf(flags) },

@@ -1,4 +1,5 @@
 import type { VaultId } from './brands.ts';
+import type { Capabilities } from './doctor.ts';
 import type { KeyStoreKind } from './keyref.ts';
 import type { Mode } from './mode.ts';
 
@@ -34,6 +35,8 @@ export interface Vault {
   readonly keyStore?: KeyStoreKind;
   readonly direction: Direction;
   readonly rules: Rules;
+  /** What its store was seen to do when `doctor` last looked; undefined: never. */
+  readonly capabilities?: Capabilities;
 }
 
 /** What a vault lets through, and how fast. */

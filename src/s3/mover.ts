@@ -18,7 +18,7 @@ import {
   proveEncryption,
   writeHeaders,
 } from './modes.ts';
-import { type CopySource, type Move, copyParts, unsupported } from './part-copy.ts';
+import { type CopySource, type Move, copyParts, copyUnsupported, unsupported } from './part-copy.ts';
 import { type RetryPolicy, withRetries } from './retrying.ts';
 import { type Headers, encodeKey } from './sign.ts';
 import { metadataHeaders, receiptOf, statOf } from './single.ts';
@@ -32,6 +32,8 @@ export interface MoverOptions {
   /** Bytes that one CopyObject takes, and bytes of a part above that; smaller ones for tests. */
   readonly largestCopy?: number;
   readonly partSize?: number;
+  /** False: the store was seen not to copy; it is not asked for each object again. */
+  readonly copies?: boolean | undefined;
 }
 
 const LARGEST_COPY = 5 * 2 ** 30;
@@ -57,7 +59,10 @@ export function openMover(
   return {
     copy: (key, rewrite, waits = {}) =>
       withRetries(
-        () => copyOnto(move, key, rewrite, waits, { largestCopy, partSize }),
+        async () => {
+          if (options.copies === false) throw copyUnsupported(key);
+          return copyOnto(move, key, rewrite, waits, { largestCopy, partSize });
+        },
         clock,
         retries,
         waits.signal,

@@ -1,4 +1,5 @@
 /** One bucket under one Protection as the engine's ObjectStore. */
+import type { Capabilities } from '../model/doctor.ts';
 import type { VaultError } from '../model/errors.ts';
 import type { Clock, ObjectStore } from '../model/ports.ts';
 import type { ResolvedRemote } from './connect.ts';
@@ -17,6 +18,11 @@ export interface StoreOptions {
   readonly transfers: number;
   /** Tries of each request in all; default 6. */
   readonly attempts?: number;
+  /**
+   * What the store was seen to do. That it keeps conditions is not relied on: Ceph RGW 16 does so until the bucket gets
+   * versions.
+   */
+  readonly seen?: Capabilities | undefined;
   readonly onThrottle?: (error: VaultError) => void;
   readonly onRetry?: (error: VaultError, attempt: number, delayMs: number) => void;
 }
@@ -35,7 +41,10 @@ export function openStore(
   const site: Site = {
     remote: resolved,
     protection,
-    quirks: { bareEtags: false },
+    quirks: {
+      bareEtags: options.seen?.bareEtags ?? false,
+      refusesConditions: options.seen?.conditions === 'refused',
+    },
     wire: new Wire(resolved, { clock, connections: transfers }),
   };
   const retries: RetryPolicy = {

@@ -152,9 +152,12 @@ async function complete(
 export function unsupported(thrown: unknown, key: ObjectKey): VaultError {
   const error = asVaultError(thrown);
   if (error.status !== 400 && error.status !== 405 && error.status !== 501) return error;
+  return copyUnsupported(key, error);
+}
+
+export function copyUnsupported(key: ObjectKey, cause?: VaultError): VaultError {
   return new VaultError('file', 'copy-unsupported', `the store does not copy ${safeName(key)} by itself`, {
-    cause: error,
-    status: error.status,
+    ...(cause?.status === undefined ? {} : { cause, status: cause.status }),
     hint: 'it is fetched and sent again instead',
   });
 }

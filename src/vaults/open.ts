@@ -54,6 +54,7 @@ function assemble(
   const store = openStore(resolved, protecting.protection, {
     clock,
     transfers: transfers ?? DEFAULT_TRANSFERS,
+    seen: vault.capabilities,
     onThrottle: (error) => engine.throttled(error),
   });
   const maxKeyBytes = MAX_KEY_BYTES - Buffer.byteLength(vault.remote.prefix);

@@ -115,7 +115,12 @@ export function keysOf(vault: Vault, options: OpenOptions, clock: Clock): KeySto
   return openKeyStore(vault.keyStore ?? options.keyStore, { ...keys, env, places, clock });
 }
 
-async function kmsOf(vault: Vault, resolved: ResolvedRemote, options: OpenOptions): Promise<Kms> {
+/** KMS as the vault reaches it, for keys that never leave it. */
+export async function kmsOf(
+  vault: Pick<Vault, 'remote'>,
+  resolved: ResolvedRemote,
+  options: OpenOptions,
+): Promise<Kms> {
   const { openKms } = await import('../keys/kms.ts');
   const { caBundle, profile } = vault.remote;
   const ca = caBundle === undefined ? undefined : await readFile(caBundle, 'utf8');
@@ -128,9 +133,9 @@ async function kmsOf(vault: Vault, resolved: ResolvedRemote, options: OpenOption
 }
 
 /** An alias is resolved to its ARN on AWS, so that the answer can be compared; other stores take the id as given. */
-async function resolveKmsKey(
+export async function resolveKmsKey(
   keyId: string,
-  vault: Vault,
+  vault: Pick<Vault, 'remote'>,
   resolved: ResolvedRemote,
   options: OpenOptions,
 ): Promise<string> {

@@ -53,7 +53,14 @@ export async function openRekey(
     };
     const from = await side(vault.mode);
     const to = await side(next);
-    const mover = openMover(resolved, from.protection, to.protection, { clock, transfers, onThrottle });
+    const { capabilities } = vault;
+    const copies = capabilities?.mode === vault.mode.kind ? capabilities.copy : undefined;
+    const mover = openMover(resolved, from.protection, to.protection, {
+      clock,
+      transfers,
+      onThrottle,
+      copies,
+    });
     closing.push(() => mover.close());
     const rekey: Rekey = new Rekey({ vault, from, to, mover, index, clock }, options);
     const run = async (): Promise<Outcome> => {

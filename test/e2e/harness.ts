@@ -93,6 +93,11 @@ export class Machine {
     return this.start(args, options).ended;
   }
 
+  /** Another program, in the same environment. */
+  runProgram(program: string, args: readonly string[]): Promise<Ended> {
+    return new Started(spawn(program, args, { env: this.env(), cwd: this.home })).ended;
+  }
+
   write(path: string, content: string | Buffer): void {
     const full = join(this.root, path);
     mkdirSync(dirname(full), { recursive: true });

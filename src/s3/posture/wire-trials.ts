@@ -40,7 +40,7 @@ async function tried(make: () => Promise<Trial>): Promise<Trial> {
   }
 }
 
-function protectionOf(how: TrialHow): Protection {
+export function protectionOf(how: TrialHow): Protection {
   switch (how.kind) {
     case 'plain':
       return { mode: 'client', key: '' };

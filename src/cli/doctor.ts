@@ -1,0 +1,189 @@
+/** `s3vault doctor`: says what is wrong, the cause first, and what to do. */
+import { resolve } from 'node:path';
+import { systemClock } from '../clock.ts';
+import {
+  type Config,
+  type Places,
+  changeConfig,
+  findVault,
+  parseTarget,
+  places,
+  readConfig,
+} from '../config.ts';
+import { formatDuration } from '../model/display.ts';
+import type { Capabilities, Check, CheckName } from '../model/doctor.ts';
+import { EXIT, VaultError } from '../model/errors.ts';
+import type { Vault } from '../model/vault.ts';
+import { capabilitiesOf, causeOf, checksOf, exitOf } from '../vaults/doctor/checks.ts';
+import { type Patient, gatherFacts } from '../vaults/doctor/facts.ts';
+import { hung } from './lines.ts';
+import type { KeyFlags, VaultFlags } from './options.ts';
+import type { Output } from './print.ts';
+import { modeOf, remoteOf } from './register.ts';
+import { openOptions } from './sync.ts';
+
+export interface DoctorFlags extends VaultFlags, KeyFlags {
+  readonly json?: boolean;
+}
+
+export async function doctorCommand(
+  dir: string | undefined,
+  flags: DoctorFlags,
+  out: Output = process.stdout,
+): Promise<number> {
+  const where = places(process.env);
+  const config = await readConfig(where);
+  const patients = patientsOf(dir, flags, config);
+  let exit: number = EXIT.inStep;
+  for (const [at, patient] of patients.entries()) {
+    if (at > 0 && flags.json !== true) out.write('\n');
+    const code = await examine(patient, flags, where, config, out);
+    if (exit === EXIT.inStep) exit = code;
+  }
+  return exit;
+}
+
+type Known = Patient & { readonly vault?: Vault };
+
+/** A vault, a place to be, or all vaults. */
+function patientsOf(dir: string | undefined, flags: DoctorFlags, config: Config): readonly Known[] {
+  const root = dir === undefined ? undefined : resolve(dir);
+  if (flags.to !== undefined) return [newPatient(flags.to, flags, root)];
+  if (root !== undefined) {
+    const vault = findVault(config, root);
+    if (vault !== undefined) return [asPatient(vault, flags)];
+    throw new VaultError('usage', 'not-registered', `${root} is not a vault`, {
+      hint: 'say where it is to go: s3vault doctor DIR --to s3://BUCKET/PREFIX; s3vault vaults lists those that are',
+    });
+  }
+  if (config.vaults.length > 0) return config.vaults.map((vault) => asPatient(vault, flags));
+  throw new VaultError('usage', 'no-vault', 'there is no vault yet to look at', {
+    hint: 'say which bucket: s3vault doctor --to s3://BUCKET/PREFIX',
+  });
+}
+
+function asPatient(vault: Vault, flags: DoctorFlags): Known {
+  const keyStore = flags.keyStore ?? vault.keyStore;
+  return {
+    remote: { ...vault.remote, ...remoteOf(flags) },
+    mode: vault.mode,
+    root: vault.root,
+    vault,
+    ...(keyStore === undefined ? {} : { keyStore }),
+  };
+}
+
+/** Without a key that was named, the place where keys are is looked at. */
+function newPatient(to: string, flags: DoctorFlags, root: string | undefined): Known {
+  const { bucket, prefix } = parseTarget(to);
+  return {
+    remote: { bucket, prefix, ...remoteOf(flags) },
+    mode: modeOf({ key: '', ...flags }),
+    ...(root === undefined ? {} : { root }),
+    ...(flags.keyStore === undefined ? {} : { keyStore: flags.keyStore }),
+  };
+}
+
+async function examine(
+  patient: Known,
+  flags: DoctorFlags,
+  where: Places,
+  config: Config,
+  out: Output,
+): Promise<number> {
+  const began = systemClock.ticks();
+  const facts = await gatherFacts(patient, { ...openOptions(flags, where, config), clock: systemClock });
+  const checks = checksOf(facts);
+  const time = new Date(systemClock.now()).toISOString();
+  const capabilities = capabilitiesOf(facts, time);
+  if (patient.vault !== undefined && capabilities !== undefined)
+    await remember(patient.vault, capabilities, where);
+  if (flags.json === true) printJsonChecks(patient, checks, capabilities, time, out);
+  else out.write(reportText(patient, checks, systemClock.ticks() - began));
+  return exitOf(checks);
+}
+
+/** Only for the place that was looked at: a vault that has moved meanwhile knows nothing of its new store. */
+async function remember(vault: Vault, capabilities: Capabilities, where: Places): Promise<void> {
+  await changeConfig(where, (config) => ({
+    ...config,
+    vaults: config.vaults.map((other) =>
+      other.id === vault.id && other.remote.endpoint === vault.remote.endpoint
+        ? { ...other, capabilities }
+        : other,
+    ),
+  }));
+}
+
+const TITLES: { readonly [N in CheckName]: string } = {
+  node: 'Node',
+  keys: 'keys',
+  credentials: 'credentials',
+  clock: 'clock',
+  tls: 'TLS',
+  bucket: 'bucket',
+  region: 'region',
+  'sse-c': 'SSE-C',
+  kms: 'KMS',
+  watch: 'watching',
+  checksums: 'checksums',
+  conditions: 'conditional writes',
+  copy: 'copying',
+  versioning: 'versioning',
+  modes: 'proofs',
+};
+
+const SIGNS: { readonly [S in Check['state']]: string } = {
+  pass: '✓ ok',
+  warn: '! warn',
+  fail: '✗ fail',
+  unknown: '? unknown',
+};
+
+const SIGN_WIDTH = 10;
+const TITLE_WIDTH = 20;
+
+export function reportText({ root, remote, mode }: Patient, checks: readonly Check[], ms: number): string {
+  const place = `s3://${remote.bucket}/${remote.prefix}`;
+  const head = hung('', `${root === undefined ? '' : `${root}  →  `}${place}, mode ${mode.kind}`, 2);
+  const cause = causeOf(checks);
+  const lines = checks.map(({ check, state, message, hint }) => {
+    // The reason stands at the top already.
+    const behind = state === 'unknown' && cause?.state === 'fail';
+    const said = behind ? message.replace(cause.message, `see ${TITLES[cause.check]}`) : message;
+    const lead = `${SIGNS[state].padEnd(SIGN_WIDTH)}${TITLES[check].padEnd(TITLE_WIDTH)}`;
+    const way = hint === undefined ? '' : hung(`${' '.repeat(lead.length)}→ `, hint);
+    return hung(lead, said) + way;
+  });
+  return `${head}${causeText(checks)}\n${lines.join('')}\nlooked at in ${formatDuration(ms)}\n`;
+}
+
+function causeText(checks: readonly Check[]): string {
+  const cause = causeOf(checks);
+  if (cause === undefined) return '✓ nothing is wrong\n';
+  const way = cause.hint === undefined ? '' : hung('  → ', cause.hint);
+  const sign = cause.state === 'fail' ? '✗ ' : '! works; but ';
+  return hung(sign, `${TITLES[cause.check]}: ${cause.message}`, 2) + way;
+}
+
+function printJsonChecks(
+  { root, remote }: Patient,
+  checks: readonly Check[],
+  capabilities: Capabilities | undefined,
+  time: string,
+  out: Output,
+): void {
+  const cause = causeOf(checks);
+  for (const check of checks) out.write(`${JSON.stringify({ event: 'check', time, ...check })}\n`);
+  out.write(
+    `${JSON.stringify({
+      event: 'summary',
+      time,
+      ...(root === undefined ? {} : { root }),
+      target: `s3://${remote.bucket}/${remote.prefix}`,
+      cause: cause?.check ?? null,
+      ...(capabilities === undefined ? {} : { capabilities }),
+      exit: exitOf(checks),
+    })}\n`,
+  );
+}

@@ -1,0 +1,237 @@
+/** What a store does and does not do, tried with one object that is removed again. */
+import { randomBytes } from 'node:crypto';
+import type { ObjectKey } from '../model/brands.ts';
+import type { TrialHow } from '../model/bucket.ts';
+import type { SseOutcome } from '../model/doctor.ts';
+import { VaultError, asVaultError } from '../model/errors.ts';
+import type { Clock, Waits } from '../model/ports.ts';
+import type { Receipt } from '../model/receipt.ts';
+import { sumHeaders, sumsOf } from './checksums.ts';
+import type { ResolvedRemote } from './connect.ts';
+import { writeHeaders } from './modes.ts';
+import { openMover } from './mover.ts';
+import { protectionOf } from './posture/wire-trials.ts';
+import type { Headers } from './sign.ts';
+import { getObject, headObject, putObject, removeObject } from './single.ts';
+import { type Site, askedOf, versionOf } from './site.ts';
+import { Wire, drain } from './wire.ts';
+
+/** What was tried, and what came of it. */
+export type Tried<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly error: VaultError };
+
+export interface StoreProbe {
+  /** The vault's own way of writing, with its proof. */
+  readonly write: Tried<Receipt>;
+  /** The same bytes came back. */
+  readonly read?: Tried<true>;
+  readonly conditions?: Tried<'kept' | 'ignored' | 'refused'>;
+  readonly bareEtags: boolean;
+  readonly copy?: Tried<true>;
+  readonly sse: Readonly<Partial<Record<TrialHow['kind'], SseOutcome>>>;
+  /** Where the object could not be removed again. */
+  readonly left?: VaultError;
+}
+
+export interface ProbePlan {
+  readonly key: ObjectKey;
+  readonly how: TrialHow;
+  readonly clock: Clock;
+}
+
+const BODY_BYTES = 64;
+
+export async function probeStore(
+  resolved: ResolvedRemote,
+  plan: ProbePlan,
+  waits: Waits = {},
+): Promise<StoreProbe> {
+  const protection = protectionOf(plan.how);
+  const site: Site = {
+    remote: resolved,
+    protection,
+    quirks: { bareEtags: false },
+    wire: new Wire(resolved, { clock: plan.clock, connections: 4 }),
+  };
+  const probe = new Probing(site, plan, waits);
+  try {
+    return await probe.run();
+  } finally {
+    await site.wire.close();
+    if (protection.mode === 'sse-c') protection.key.wipe();
+  }
+}
+
+class Probing {
+  readonly #site: Site;
+  readonly #plan: ProbePlan;
+  readonly #waits: Waits;
+  readonly #body = randomBytes(BODY_BYTES);
+  /** Versions that were written; undefined: in a bucket without versions. */
+  readonly #written = new Set<string | undefined>();
+
+  constructor(site: Site, plan: ProbePlan, waits: Waits) {
+    this.#site = site;
+    this.#plan = plan;
+    this.#waits = waits;
+  }
+
+  async run(): Promise<StoreProbe> {
+    let found: StoreProbe;
+    try {
+      found = await this.#all();
+    } catch (thrown) {
+      await this.#clean();
+      throw thrown;
+    }
+    const left = await this.#clean();
+    return left === undefined ? found : { ...found, left };
+  }
+
+  async #all(): Promise<StoreProbe> {
+    const write = await this.#put(this.#site);
+    const more = write.ok ? await this.#more(write.value) : { bareEtags: false };
+    const own = this.#plan.how.kind;
+    const sse: Partial<Record<TrialHow['kind'], SseOutcome>> = { [own]: outcomeOf(write) };
+    for (const kind of ['sse-s3', 'sse-c'] as const)
+      if (kind !== own) sse[kind] = outcomeOf(await this.#putAs({ kind }));
+    return { write, ...more, sse };
+  }
+
+  /** Read, condition and copy: each needs the object as it was written. */
+  async #more(receipt: Receipt): Promise<Omit<StoreProbe, 'write' | 'sse'>> {
+    const read = await tried(() => this.#read());
+    const conditions = await tried(() => this.#conditions());
+    const bareEtags =
+      conditions.ok && conditions.value === 'kept' && (await this.#quotesMatter(receipt.etag));
+    return { read, conditions, bareEtags, copy: await tried(() => this.#copy()) };
+  }
+
+  async #put(site: Site): Promise<Tried<Receipt>> {
+    return tried(async () => {
+      const receipt = await putObject(site, this.#plan.key, this.#body, {}, this.#waits);
+      this.#written.add(receipt.versionId);
+      return receipt;
+    });
+  }
+
+  async #putAs(how: TrialHow): Promise<Tried<Receipt>> {
+    const protection = protectionOf(how);
+    const put = await this.#put({ ...this.#site, protection });
+    if (protection.mode === 'sse-c') protection.key.wipe();
+    return put;
+  }
+
+  async #read(): Promise<true> {
+    const stored = await getObject(this.#site, this.#plan.key, this.#waits);
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of stored.body) chunks.push(chunk);
+    if (Buffer.concat(chunks).equals(this.#body)) return true;
+    throw new VaultError(
+      'transient',
+      'damaged-in-transit',
+      'the store gave other bytes back than were written',
+      {
+        hint: 'the store, or a proxy before it, is broken; try again, then tell whoever runs it',
+      },
+    );
+  }
+
+  /** The object is there: a write that wants it absent, or another one, must be refused. */
+  async #conditions(): Promise<'kept' | 'ignored' | 'refused'> {
+    const wrong = `"${'0'.repeat(32)}"`;
+    const first = await this.#conditional({ 'if-none-match': '*' });
+    if (first !== 'kept') return first;
+    return this.#conditional({ 'if-match': wrong });
+  }
+
+  async #conditional(headers: Headers): Promise<'kept' | 'ignored' | 'refused'> {
+    try {
+      await this.#raw(headers);
+      return 'ignored';
+    } catch (thrown) {
+      const error = asVaultError(thrown);
+      if (error.code === 'precondition' || error.status === 409) return 'kept';
+      if (error.status === 501 || error.status === 400) return 'refused';
+      throw error;
+    }
+  }
+
+  /** True where the object's own ETag fits without quotes only. */
+  async #quotesMatter(etag: string): Promise<boolean> {
+    if ((await this.#conditional({ 'if-match': `"${etag}"` })) !== 'kept') return false;
+    return (await this.#conditional({ 'if-match': etag })) !== 'kept';
+  }
+
+  async #raw(headers: Headers): Promise<void> {
+    const { wire, protection, remote } = this.#site;
+    const { key } = this.#plan;
+    const answer = await wire.send({
+      method: 'PUT',
+      asked: askedOf(this.#site, 'write', key),
+      key,
+      headers: { ...writeHeaders(protection), ...sumHeaders(sumsOf(this.#body, remote.isAws)), ...headers },
+      body: this.#body,
+      signal: this.#waits.signal,
+    });
+    await drain(answer);
+    this.#written.add(versionOf(answer.headers));
+  }
+
+  async #copy(): Promise<true> {
+    const { remote, protection } = this.#site;
+    const { clock, key } = this.#plan;
+    const mover = openMover(remote, protection, protection, { clock, transfers: 1 });
+    try {
+      const receipt = await mover.copy(key, (stat) => ({ ...stat.metadata, tried: 'yes' }), this.#waits);
+      this.#written.add(receipt.versionId);
+      return true;
+    } finally {
+      await mover.close();
+    }
+  }
+
+  /** Also where the signal has fired. The key is nobody else's, so what is still there is ours. */
+  async #clean(): Promise<VaultError | undefined> {
+    const { key } = this.#plan;
+    try {
+      for (const versionId of this.#written)
+        await removeObject(this.#site, key, versionId === undefined ? {} : { versionId });
+      for (let tries = 0; tries < 10; tries++) {
+        const there = await this.#there();
+        if (there === undefined) return undefined;
+        await removeObject(this.#site, key, there === '' ? {} : { versionId: there });
+      }
+      return undefined;
+    } catch (thrown) {
+      return asVaultError(thrown);
+    }
+  }
+
+  /** Version of what is still there; empty without versions. A refusal says that something is, under another key. */
+  async #there(): Promise<string | undefined> {
+    try {
+      const stat = await headObject(this.#site, this.#plan.key, {});
+      return stat === undefined ? undefined : (stat.versionId ?? '');
+    } catch (thrown) {
+      if (asVaultError(thrown).status === 400) return '';
+      return undefined;
+    }
+  }
+}
+
+async function tried<T>(make: () => Promise<T>): Promise<Tried<T>> {
+  try {
+    return { ok: true, value: await make() };
+  } catch (thrown) {
+    const error = asVaultError(thrown);
+    if (error.kind === 'cancelled') throw error;
+    return { ok: false, error };
+  }
+}
+
+function outcomeOf(put: Tried<Receipt>): SseOutcome {
+  if (put.ok) return 'proved';
+  return put.error.code === 'proof-missing' ? 'unproved' : 'refused';
+}

@@ -1,0 +1,228 @@
+/** Asks everything there is to ask, all at once where it does not hang on another answer. */
+import { randomBytes, timingSafeEqual } from 'node:crypto';
+import { openKeyStore } from '../../keys/open-key-store.ts';
+import { openTree } from '../../local/tree.ts';
+import { type WatchRoom, watchRoom } from '../../local/watch-room.ts';
+import { OWN_FOLDER, objectKey, relPath } from '../../model/brands.ts';
+import type { DefaultEncryption, Setting, TrialHow, Versioning } from '../../model/bucket.ts';
+import { VaultError, asVaultError } from '../../model/errors.ts';
+import type { Mode } from '../../model/mode.ts';
+import type { Clock, Waits } from '../../model/ports.ts';
+import type { Vault } from '../../model/vault.ts';
+import { type ResolvedRemote, resolveRemote } from '../../s3/connect.ts';
+import { type Handshake, shakeHands } from '../../s3/handshake.ts';
+import { openStore } from '../../s3/open-store.ts';
+import { openBucket } from '../../s3/posture/open-bucket.ts';
+import { ownWay } from '../../s3/posture/rules.ts';
+import { type StoreProbe, type Tried, probeStore } from '../../s3/probe-store.ts';
+import { guardOf } from '../bucket.ts';
+import type { OpenOptions } from '../options.ts';
+import { kmsOf, resolveKmsKey } from '../protect.ts';
+
+export interface DoctorOptions extends OpenOptions {
+  readonly clock: Clock;
+  /** Requests per second that KMS grants the account; undefined where nobody can say. */
+  readonly kmsQuota?: (
+    region: string,
+  ) => Promise<{ readonly quota: number; readonly source: string } | undefined>;
+}
+
+/** What is looked at: a vault, or a place that is to become one (`root` is then undefined). */
+export type Patient = Pick<Vault, 'remote' | 'mode' | 'keyStore'> & { readonly root?: string };
+
+export interface DoctorFacts {
+  readonly patient: Patient;
+  readonly node: string;
+  /** Undefined: this mode needs no stored key. */
+  readonly keys?: Tried<string>;
+  readonly resolved: Tried<Pick<ResolvedRemote, 'region' | 'endpoint' | 'isAws'>>;
+  readonly credentials?: Tried<true>;
+  readonly handshake?: Tried<Handshake>;
+  /** The store's time minus ours, ms. */
+  readonly skew?: number;
+  readonly reach?: Tried<true>;
+  readonly encryption?: Setting<DefaultEncryption>;
+  readonly versioning?: Setting<Versioning>;
+  readonly probe?: Tried<StoreProbe>;
+  /** Only mode client with a KMS key asks KMS from here. */
+  readonly kms?: Tried<true>;
+  readonly quota?: { readonly quota: number; readonly source: string };
+  readonly watch?: WatchRoom;
+}
+
+export async function gatherFacts(
+  patient: Patient,
+  options: DoctorOptions,
+  waits: Waits = {},
+): Promise<DoctorFacts> {
+  const base = { patient, node: process.version };
+  const [keys, watch, remote] = await Promise.all([
+    keysFact(patient, options, waits),
+    patient.root === undefined ? undefined : watchFact(patient, patient.root, options),
+    remoteFacts(patient, options, waits),
+  ]);
+  return {
+    ...base,
+    ...remote,
+    ...(keys === undefined ? {} : { keys }),
+    ...(watch === undefined ? {} : { watch }),
+  };
+}
+
+export async function tried<T>(make: () => Promise<T>): Promise<Tried<T>> {
+  try {
+    return { ok: true, value: await make() };
+  } catch (thrown) {
+    const error = asVaultError(thrown);
+    if (error.kind === 'cancelled') throw error;
+    return { ok: false, error };
+  }
+}
+
+/** Loads the key, as a run would, and lets go of it. */
+async function keysFact(
+  { mode, keyStore }: Patient,
+  options: DoctorOptions,
+  waits: Waits,
+): Promise<Tried<string> | undefined> {
+  const name = storedKey(mode);
+  if (name === undefined) return undefined;
+  const kind = keyStore ?? options.keyStore;
+  const { env, places, keys, clock } = options;
+  return tried(async () => {
+    const store = openKeyStore(kind, { ...keys, env, places, clock });
+    if (name === '') {
+      const count = (await store.list(waits)).length;
+      return `${PLACES[kind]} answers; keys of s3vault in it: ${count}`;
+    }
+    const material = await store.load(name, waits);
+    if (material.kind !== 'rsa-public') material.secret.wipe();
+    return `key ${name} (${material.fingerprint.slice(0, 8)}), from ${PLACES[kind]}`;
+  });
+}
+
+const PLACES = {
+  keychain: 'the keychain',
+  file: 'the key file',
+  command: 'the key command',
+  credentials: "systemd's credentials",
+} as const;
+
+/** Empty where the mode needs one and none was named yet. */
+function storedKey(mode: Mode): string | undefined {
+  if (mode.kind === 'sse-c') return mode.key.name;
+  return mode.kind === 'client' && mode.key.kind === 'stored' ? mode.key.name : undefined;
+}
+
+function watchFact(_patient: Patient, root: string, { clock }: DoctorOptions): Promise<WatchRoom> {
+  const tree = openTree({ root, include: [], exclude: [], clock });
+  return watchRoom(root, (path) => tree.ignores(relPath(path)));
+}
+
+type RemoteFacts = Omit<DoctorFacts, 'patient' | 'node' | 'keys' | 'watch'>;
+
+async function remoteFacts(patient: Patient, options: DoctorOptions, waits: Waits): Promise<RemoteFacts> {
+  const resolved = await tried(() => resolveRemote(patient.remote, options.env));
+  if (!resolved.ok) return { resolved };
+  const remote = resolved.value;
+  try {
+    const before = options.clock.now();
+    const [handshake, credentials] = await Promise.all([
+      tried(() => shakeHands(remote, waits)),
+      tried(() => remote.credentials.get().then(() => true as const)),
+    ]);
+    const skew = handshake.ok ? skewOf(handshake.value, before, options.clock.now()) : undefined;
+    const known = { resolved, handshake, credentials, ...(skew === undefined ? {} : { skew }) };
+    if (!handshake.ok || !credentials.ok) return known;
+    const reach = await reachFact(patient, remote, options, waits);
+    if (!reach.ok) return { ...known, reach };
+    return { ...known, reach, ...(await storeFacts(patient, remote, options, waits)) };
+  } finally {
+    await remote.close();
+  }
+}
+
+/** `Date` has whole seconds, and the answer was under way for a while. */
+function skewOf({ date }: Handshake, before: number, after: number): number | undefined {
+  if (date === undefined) return undefined;
+  if (date + 1_000 >= before && date <= after) return 0;
+  return date - (before + after) / 2;
+}
+
+async function reachFact(
+  patient: Patient,
+  remote: ResolvedRemote,
+  options: DoctorOptions,
+  waits: Waits,
+): Promise<Tried<true>> {
+  // `close` of the store would close the remote, which goes on being used.
+  const own = { ...remote, prefix: patient.remote.prefix, close: () => Promise.resolve() };
+  const store = openStore(
+    own,
+    { mode: 'client', key: '' },
+    { clock: options.clock, transfers: 1, attempts: 2 },
+  );
+  try {
+    return await tried(() => store.reach(waits).then(() => true as const));
+  } finally {
+    await store.close();
+  }
+}
+
+async function storeFacts(
+  patient: Patient,
+  remote: ResolvedRemote,
+  options: DoctorOptions,
+  waits: Waits,
+): Promise<Partial<RemoteFacts>> {
+  const { clock } = options;
+  const bucket = openBucket({ ...remote, close: () => Promise.resolve() }, clock);
+  try {
+    const key = objectKey(`${patient.remote.prefix}${OWN_FOLDER}/doctor-${randomBytes(6).toString('hex')}`);
+    const [encryption, versioning, probe, kms, quota] = await Promise.all([
+      bucket.config.encryption(waits),
+      bucket.config.versioning(waits),
+      tried(async () =>
+        probeStore(remote, { key, how: await wayOf(patient, remote, options), clock }, waits),
+      ),
+      kmsFact(patient, remote, options, waits),
+      options.kmsQuota?.(remote.region),
+    ]);
+    return {
+      encryption,
+      versioning,
+      probe,
+      ...(kms === undefined ? {} : { kms }),
+      ...(quota === undefined ? {} : { quota }),
+    };
+  } finally {
+    await bucket.close();
+  }
+}
+
+/** As the vault writes, but with a made-up customer key: the object is removed again. */
+async function wayOf(patient: Patient, remote: ResolvedRemote, options: DoctorOptions): Promise<TrialHow> {
+  const how = ownWay(guardOf('', patient.mode));
+  if (!('keyId' in how)) return how;
+  return { ...how, keyId: await resolveKmsKey(how.keyId, patient, remote, options) };
+}
+
+async function kmsFact(
+  { mode, remote }: Patient,
+  resolved: ResolvedRemote,
+  options: DoctorOptions,
+  waits: Waits,
+): Promise<Tried<true> | undefined> {
+  if (mode.kind !== 'client' || mode.key.kind !== 'kms') return undefined;
+  const { keyId, context } = mode.key;
+  return tried(async () => {
+    const kms = await kmsOf({ remote }, resolved, options);
+    const { dataKey, wrapped } = await kms.generateDataKey(keyId, context, waits);
+    const again = await kms.decrypt(keyId, wrapped, context, waits);
+    const same = dataKey.use((a) => again.use((b) => timingSafeEqual(a, b)));
+    dataKey.wipe();
+    again.wipe();
+    if (!same) throw new VaultError('security', 'kms-wrong', 'KMS did not open what it had wrapped');
+    return true as const;
+  });
+}

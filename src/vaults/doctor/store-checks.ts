@@ -1,0 +1,164 @@
+/** Checks of what the store does: told by the temporary object and the bucket's settings. */
+import type { TrialHow } from '../../model/bucket.ts';
+import type { Capabilities } from '../../model/doctor.ts';
+import { EXIT } from '../../model/errors.ts';
+import type { StoreProbe } from '../../s3/probe-store.ts';
+import type { DoctorFacts } from './facts.ts';
+import { type Outcome, failed, notAsked, pass, unknown, warn } from './outcome.ts';
+
+const probeOf = ({ probe }: DoctorFacts): StoreProbe | undefined =>
+  probe?.ok === true ? probe.value : undefined;
+
+export function sseCCheck(facts: DoctorFacts): Outcome {
+  const { patient, encryption } = facts;
+  const probe = probeOf(facts);
+  const blocked = encryption?.state === 'set' ? encryption.value.blocked?.includes('SSE-C') : undefined;
+  const needed = patient.mode.kind === 'sse-c';
+  const allow = `allow it with: s3vault bucket harden ${patient.remote.bucket} --allow-sse-c`;
+  if (!needed) {
+    if (blocked === undefined) return pass('not needed by this mode');
+    return pass(
+      blocked ? 'blocked in this bucket; this mode does not need it' : 'allowed; this mode does not need it',
+    );
+  }
+  if (probe === undefined) return blocked === true ? blockedOutcome(allow) : notAsked(facts);
+  if (probe.write.ok) return pass('allowed, and proved by the store');
+  if (blocked === true || probe.write.error.code === 'sse-c-blocked') return blockedOutcome(allow);
+  return notAsked(facts);
+}
+
+const blockedOutcome = (hint: string): Outcome => ({
+  state: 'fail',
+  message: 'the bucket refuses SSE-C (blocked by default since April 2026), and mode sse-c needs it',
+  code: 'sse-c-blocked',
+  hint,
+  exit: EXIT.refused,
+});
+
+export function kmsCheck(facts: DoctorFacts): Outcome {
+  const { patient, kms, quota } = facts;
+  const { mode } = patient;
+  const used =
+    mode.kind === 'sse-kms' ||
+    mode.kind === 'dsse-kms' ||
+    (mode.kind === 'client' && mode.key.kind === 'kms');
+  if (!used) return pass('not used by this mode');
+  const limit =
+    quota === undefined
+      ? 'quota unknown'
+      : `quota ${quota.quota.toLocaleString()} requests a second, from ${quota.source}`;
+  if (mode.kind === 'client') {
+    if (kms === undefined) return notAsked(facts);
+    return kms.ok ? pass(`the key wraps and unwraps data keys; ${limit}`) : failed(kms.error);
+  }
+  const probe = probeOf(facts);
+  const error =
+    facts.probe?.ok === false ? facts.probe.error : probe?.write.ok === false ? probe.write.error : undefined;
+  if (error !== undefined) return error.code.startsWith('kms-') ? failed(error) : notAsked(facts);
+  if (probe?.read === undefined) return notAsked(facts);
+  return probe.read.ok ? pass(`the key encrypts and decrypts; ${limit}`) : failed(probe.read.error);
+}
+
+export function checksumsCheck(facts: DoctorFacts): Outcome {
+  const probe = probeOf(facts);
+  if (probe === undefined) return notAsked(facts);
+  const { write } = probe;
+  if (!write.ok) return notAsked(facts);
+  const { checksum } = write.value.proof;
+  if (checksum !== undefined) return pass(`the store names one of what it keeps (${checksum.algorithm})`);
+  return pass('the store names none; in this mode its word about encryption is the proof');
+}
+
+export function conditionsCheck(facts: DoctorFacts): Outcome {
+  const conditions = probeOf(facts)?.conditions;
+  if (conditions === undefined) return notAsked(facts);
+  if (!conditions.ok)
+    return unknown(`could not be tried: ${conditions.error.message}`, conditions.error.hint);
+  if (conditions.value === 'kept') return pass('the store keeps them, so nothing is overwritten unseen');
+  return warn(
+    conditions.value === 'ignored'
+      ? 'the store takes conditions and ignores them'
+      : 'the store does not know conditional writes',
+    'before each such write the object is looked at instead; let only one machine write to this prefix',
+  );
+}
+
+export function copyCheck(facts: DoctorFacts): Outcome {
+  const copy = probeOf(facts)?.copy;
+  if (copy === undefined) return notAsked(facts);
+  if (copy.ok) return pass('objects can be moved to another key inside the store');
+  if (copy.error.code === 'copy-unsupported' || copy.error.code === 'copy-unproved')
+    return warn(
+      copy.error.code === 'copy-unproved'
+        ? 'the store copies, but does not show that the copy has the same bytes'
+        : 'the store does not copy objects in this mode',
+      's3vault rekey fetches objects and sends them again instead',
+    );
+  return unknown(`could not be tried: ${copy.error.message}`, copy.error.hint);
+}
+
+export function versioningCheck(facts: DoctorFacts): Outcome {
+  const { versioning, patient } = facts;
+  if (versioning === undefined) return notAsked(facts);
+  if (versioning.state === 'unknown') {
+    const probe = probeOf(facts);
+    if (probe?.write.ok === true && probe.write.value.versionId !== undefined)
+      return pass('on, as the answer to the temporary object says');
+    return unknown(versioning.reason);
+  }
+  if (versioning.state === 'set' && versioning.value === 'Enabled')
+    return pass('on: what is overwritten or removed can be brought back');
+  return warn(
+    `${versioning.state === 'set' ? 'suspended' : 'off'}: what is overwritten or removed is gone for good`,
+    `turn it on with: s3vault bucket harden ${patient.remote.bucket} --only versioning`,
+  );
+}
+
+const LABELS: { readonly [K in TrialHow['kind']]: string } = {
+  plain: 'client',
+  'sse-c': 'sse-c',
+  'sse-s3': 'sse-s3',
+  'sse-kms': 'sse-kms',
+  'dsse-kms': 'dsse-kms',
+};
+
+const WORDS = { proved: 'proved', unproved: 'not confirmed', refused: 'refused' } as const;
+
+export function modesCheck(facts: DoctorFacts): Outcome {
+  const probe = probeOf(facts);
+  if (probe === undefined) return notAsked(facts);
+  if (!probe.write.ok && probe.write.error.code === 'proof-missing') return failed(probe.write.error);
+  const told = Object.entries(probe.sse).map(
+    ([kind, outcome]) => `${LABELS[kind as TrialHow['kind']]} ${WORDS[outcome]}`,
+  );
+  return probe.write.ok ? pass(told.join(', ')) : unknown(told.join(', '));
+}
+
+export function capabilities(facts: DoctorFacts, time: string): Capabilities | undefined {
+  const probe = probeOf(facts);
+  if (probe === undefined) return undefined;
+  const { write, conditions, copy, bareEtags } = probe;
+  const { versioning } = facts;
+  const { plain: _, ...sse } = probe.sse;
+  return {
+    time,
+    mode: facts.patient.mode.kind,
+    ...(conditions?.ok === true ? { conditions: conditions.value } : {}),
+    ...(bareEtags ? { bareEtags } : {}),
+    ...(write.ok ? { checksum: checksumOf(write.value.proof.checksum?.algorithm) } : {}),
+    ...(copy === undefined
+      ? {}
+      : copy.ok
+        ? { copy: true }
+        : copy.error.code.startsWith('copy-un')
+          ? { copy: false }
+          : {}),
+    ...(versioning === undefined || versioning.state === 'unknown'
+      ? {}
+      : { versioning: versioning.state === 'set' && versioning.value === 'Enabled' }),
+    sse,
+  };
+}
+
+const checksumOf = (algorithm: string | undefined): 'crc32' | 'md5' | 'none' =>
+  algorithm === 'crc32' || algorithm === 'md5' ? algorithm : 'none';
