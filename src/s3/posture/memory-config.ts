@@ -1,6 +1,7 @@
 /** A bucket's settings in memory: the fake of the port, for tests of what is built on it. */
 import type { BucketConfig, BucketFacts, Setting, SettingName } from '../../model/bucket.ts';
 import { VaultError } from '../../model/errors.ts';
+import type { Waits } from '../../model/ports.ts';
 import { readPolicy } from './policy-text.ts';
 
 export interface MemoryBucketOptions {
@@ -30,14 +31,16 @@ export function memoryBucketConfig(options: MemoryBucketOptions = {}): MemoryBuc
     objectLock: ABSENT,
     ...options.facts,
   };
-  const read = async <N extends SettingName>(name: N): Promise<BucketFacts[N]> =>
-    options.unreadable?.includes(name) === true
+  const read = async <N extends SettingName>(name: N, { signal }: Waits = {}): Promise<BucketFacts[N]> => {
+    if (signal?.aborted === true) throw new VaultError('cancelled', 'cancelled', 'called off');
+    return options.unreadable?.includes(name) === true
       ? ({
           state: 'unknown',
           why: 'denied',
           reason: 'could not be read: not allowed for these credentials',
         } as BucketFacts[N])
       : facts[name];
+  };
   const write = async (name: SettingName, value: unknown): Promise<void> => {
     if (options.unwritable?.includes(name) === true)
       throw new VaultError('refused', 'access-denied', `the store denies access to ${bucket}`);
@@ -49,13 +52,13 @@ export function memoryBucketConfig(options: MemoryBucketOptions = {}): MemoryBuc
     get facts() {
       return facts;
     },
-    policy: () => read('policy'),
-    encryption: () => read('encryption'),
-    versioning: () => read('versioning'),
-    publicAccess: () => read('publicAccess'),
-    ownership: () => read('ownership'),
-    lifecycle: () => read('lifecycle'),
-    objectLock: () => read('objectLock'),
+    policy: (waits) => read('policy', waits),
+    encryption: (waits) => read('encryption', waits),
+    versioning: (waits) => read('versioning', waits),
+    publicAccess: (waits) => read('publicAccess', waits),
+    ownership: (waits) => read('ownership', waits),
+    lifecycle: (waits) => read('lifecycle', waits),
+    objectLock: (waits) => read('objectLock', waits),
     setPolicy: async (text) => {
       if (text !== undefined) readPolicy(text);
       await write('policy', text);

@@ -1,0 +1,176 @@
+import { describe, expect, test } from 'vitest';
+import type { BucketFacts, Finding } from '../../../src/model/bucket.ts';
+import { findingsOf } from '../../../src/s3/posture/findings.ts';
+import { mergePolicy } from '../../../src/s3/posture/policy-text.ts';
+import {
+  type Ground,
+  type Guard,
+  modeRules,
+  partitionOf,
+  plainHttpRule,
+} from '../../../src/s3/posture/rules.ts';
+
+const ground: Ground = { bucket: 'acme', region: 'eu-west-1', isAws: true };
+const KEY = 'arn:aws:kms:eu-west-1:111122223333:key/1c2d';
+const kms: Guard = { prefix: '', mode: 'sse-kms', kmsKeyId: KEY, kmsKey: KEY };
+
+const set = <T>(value: T) => ({ state: 'set', value }) as const;
+const absent = { state: 'absent' } as const;
+const denied = { state: 'unknown', why: 'denied', reason: 'could not be read: not allowed' } as const;
+
+const safe = (guard: Guard): BucketFacts => ({
+  policy: set(mergePolicy(undefined, [plainHttpRule(ground), ...modeRules(ground, guard)], () => true) ?? ''),
+  encryption: set({ algorithm: 'aws:kms', kmsKeyId: KEY, bucketKey: true, blocked: ['SSE-C'] }),
+  versioning: set('Enabled'),
+  publicAccess: set({ blockAcls: true, ignoreAcls: true, blockPolicy: true, restrictBuckets: true }),
+  ownership: set('BucketOwnerEnforced'),
+  lifecycle: set({
+    rules: [{ id: 'a', enabled: true, prefix: '', abortUploadsDays: 7, oldVersionsDays: 90 }],
+  }),
+  objectLock: set({}),
+});
+
+const brief = (findings: readonly Finding[], code: string): readonly string[] =>
+  findings.filter((one) => one.code === code).map(({ state, severity }) => `${state} ${severity}`);
+
+test('a safe bucket has no problem and nothing unknown', () => {
+  for (const guard of [kms, { prefix: 'docs/', mode: 'sse-s3' }, { prefix: '', mode: 'client' }] as const) {
+    const found = findingsOf(safe(guard), ground, [guard]);
+    expect(found.filter(({ state }) => state !== 'ok' && state !== 'note')).toEqual([]);
+  }
+});
+
+test('what may not be read is unknown in every part, never fine', () => {
+  const names = Object.keys(safe(kms)) as (keyof BucketFacts)[];
+  const all = Object.fromEntries(names.map((name) => [name, denied])) as unknown as BucketFacts;
+  const found = findingsOf(all, ground, [kms]);
+  expect(found.map(({ state }) => state)).toEqual(found.map(() => 'unknown'));
+  expect(found.length).toBeGreaterThanOrEqual(9);
+  for (const one of found) expect(one.fix, one.code).toContain('allow these credentials');
+});
+
+describe('each setting', () => {
+  const cases: readonly (readonly [string, Partial<BucketFacts>, Guard, string, readonly string[]])[] = [
+    ['no policy', { policy: absent }, kms, 'plain-http', ['problem high']],
+    ['no policy', { policy: absent }, kms, 'encryption-header', ['problem medium']],
+    ['no policy', { policy: absent }, kms, 'kms-key', ['problem medium']],
+    ['a policy that is none', { policy: set('{') }, kms, 'plain-http', ['unknown high']],
+    [
+      'an old Version',
+      { policy: set('{"Version":"2008-10-17","Statement":[]}') },
+      kms,
+      'policy-version',
+      ['problem low'],
+    ],
+    ['no default encryption', { encryption: absent }, kms, 'default-encryption', ['problem medium']],
+    [
+      'a weaker default',
+      { encryption: set({ algorithm: 'AES256', bucketKey: true }) },
+      kms,
+      'default-encryption',
+      ['problem low'],
+    ],
+    [
+      'no Bucket Key',
+      { encryption: set({ algorithm: 'aws:kms', bucketKey: false }) },
+      kms,
+      'bucket-key',
+      ['problem low'],
+    ],
+    ['SSE-C blocked and needed', {}, { prefix: '', mode: 'sse-c' }, 'sse-c', ['problem high']],
+    [
+      'SSE-C allowed and not needed',
+      { encryption: set({ algorithm: 'AES256', bucketKey: false, blocked: ['NONE'] }) },
+      kms,
+      'sse-c',
+      ['problem low'],
+    ],
+    [
+      'SSE-C allowed and needed',
+      { encryption: set({ algorithm: 'AES256', bucketKey: false, blocked: ['NONE'] }) },
+      { prefix: '', mode: 'sse-c' },
+      'sse-c',
+      ['ok high'],
+    ],
+    [
+      'a store that does not say whether SSE-C is blocked',
+      { encryption: set({ algorithm: 'AES256', bucketKey: false }) },
+      kms,
+      'sse-c',
+      ['unknown low'],
+    ],
+    ['no public access block', { publicAccess: absent }, kms, 'public-access', ['problem high']],
+    [
+      'one switch off',
+      { publicAccess: set({ blockAcls: true, ignoreAcls: true, blockPolicy: false, restrictBuckets: true }) },
+      kms,
+      'public-access',
+      ['problem high'],
+    ],
+    ['ACLs', { ownership: set('ObjectWriter') }, kms, 'ownership', ['problem medium']],
+    ['no versions', { versioning: absent }, kms, 'versioning', ['problem medium']],
+    ['suspended versions', { versioning: set('Suspended') }, kms, 'versioning', ['problem medium']],
+    ['no lifecycle', { lifecycle: absent }, kms, 'lifecycle-uploads', ['problem low']],
+    ['no lifecycle', { lifecycle: absent }, kms, 'lifecycle-versions', ['note low']],
+    [
+      'a rule that is switched off',
+      { lifecycle: set({ rules: [{ enabled: false, prefix: '', abortUploadsDays: 1 }] }) },
+      kms,
+      'lifecycle-uploads',
+      ['problem low'],
+    ],
+    [
+      'a rule for a folder only',
+      { lifecycle: set({ rules: [{ enabled: true, prefix: 'x/', abortUploadsDays: 1 }] }) },
+      kms,
+      'lifecycle-uploads',
+      ['problem low'],
+    ],
+    [
+      'a rule that removes files',
+      { lifecycle: set({ rules: [{ enabled: true, prefix: 'do', removesObjects: 'after 30 days' }] }) },
+      { prefix: 'docs/', mode: 'client' },
+      'lifecycle-removes',
+      ['problem high'],
+    ],
+    [
+      'a rule that removes files elsewhere',
+      { lifecycle: set({ rules: [{ enabled: true, prefix: 'logs/', removesObjects: 'after 30 days' }] }) },
+      { prefix: 'docs/', mode: 'client' },
+      'lifecycle-removes',
+      [],
+    ],
+    ['no Object Lock', { objectLock: absent }, kms, 'object-lock', ['note low']],
+  ];
+  test.each(cases)('%s: %#', (_, facts, guard, code, expected) => {
+    expect(brief(findingsOf({ ...safe(guard), ...facts }, ground, [guard]), code)).toEqual(expected);
+  });
+});
+
+test('a policy that keeps the vault itself out is the worst of all', () => {
+  const other = { ...kms, kmsKey: `${KEY}-other` };
+  const found = findingsOf(safe(other), ground, [kms]);
+  expect(found.find(({ code }) => code === 'locked-out')).toMatchObject({
+    state: 'problem',
+    severity: 'high',
+    reason: expect.stringContaining('s3:PutObject by S3vaultRequireKey') as string,
+  });
+});
+
+test('a fix is the command line that was asked about', () => {
+  const [finding] = findingsOf({ ...safe(kms), policy: absent }, ground, [{ ...kms, prefix: 'docs/' }]);
+  expect(finding?.fix).toBe(`s3vault bucket harden s3://acme/docs/ --mode sse-kms --kms-key ${KEY}`);
+  const [ofVault] = findingsOf({ ...safe(kms), policy: absent }, ground, [{ ...kms, vault: '/home/a' }]);
+  expect(ofVault?.fix).toBe('s3vault bucket harden acme');
+});
+
+test.each([
+  ['eu-west-1', 'aws'],
+  ['cn-north-1', 'aws-cn'],
+  ['us-gov-west-1', 'aws-us-gov'],
+  ['us-iso-east-1', 'aws-iso'],
+  ['us-isob-east-1', 'aws-iso-b'],
+  ['eusc-de-east-1', 'aws-eusc'],
+])('ARNs in %s belong to %s', (region, partition) => {
+  expect(partitionOf({ ...ground, region })).toBe(partition);
+});
