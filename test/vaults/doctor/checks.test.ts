@@ -1,0 +1,228 @@
+/** From facts to checks: the cause is the only failure, what hangs on it is unknown. */
+import { describe, expect, test } from 'vitest';
+import { objectKey } from '../../../src/model/brands.ts';
+import { CHECK_NAMES } from '../../../src/model/doctor.ts';
+import { VaultError } from '../../../src/model/errors.ts';
+import type { StoreProbe } from '../../../src/s3/probe-store.ts';
+import { capabilitiesOf, causeOf, checksOf, exitOf } from '../../../src/vaults/doctor/checks.ts';
+import type { DoctorFacts } from '../../../src/vaults/doctor/facts.ts';
+
+const done = <T>(value: T) => ({ ok: true, value }) as const;
+const failing = (code: string, kind: VaultError['kind'] = 'refused', status?: number) =>
+  ({
+    ok: false,
+    error: new VaultError(kind, code, `text of ${code}`, {
+      hint: 'do something',
+      ...(status === undefined ? {} : { status }),
+    }),
+  }) as const;
+
+const probe: StoreProbe = {
+  write: done({
+    key: objectKey('docs/.s3vault/doctor-1'),
+    etag: 'e',
+    size: 1,
+    proof: { mode: 'client', format: 'V3', key: 'k', checksum: { algorithm: 'md5', value: 'm' } },
+  }),
+  read: done(true),
+  conditions: done('kept'),
+  bareEtags: false,
+  copy: done(true),
+  sse: { plain: 'proved', 'sse-c': 'proved', 'sse-s3': 'unproved' },
+};
+const day = 86_400_000;
+const NOW = 1_800_000_000_000;
+const healthy: DoctorFacts = {
+  patient: {
+    root: '/home/a/docs',
+    remote: { bucket: 'acme', prefix: 'docs/' },
+    mode: { kind: 'client', key: { kind: 'stored', name: 'laptop' } },
+  },
+  node: 'v24.21.0',
+  keys: done('key laptop, from the keychain'),
+  resolved: done({ region: 'eu-west-1', endpoint: undefined, isAws: true }),
+  credentials: done(true),
+  handshake: done({ tls: '1.3', validTo: NOW + 90 * day, issuer: 'Amazon', date: NOW }),
+  skew: 0,
+  reach: done(true),
+  encryption: { state: 'set', value: { algorithm: 'AES256', bucketKey: false, blocked: ['SSE-C'] } },
+  versioning: { state: 'set', value: 'Enabled' },
+  probe: done(probe),
+  watch: { folders: 12, more: false, limit: 65_536, used: 40 },
+};
+const without = (...names: readonly (keyof DoctorFacts)[]): Partial<DoctorFacts> =>
+  Object.fromEntries(names.map((name) => [name, undefined]));
+const asked = ['reach', 'encryption', 'versioning', 'probe'] as const;
+
+test('healthy: all pass, in the fixed order', () => {
+  const checks = checksOf(healthy);
+  expect(checks.map(({ check }) => check)).toEqual(CHECK_NAMES);
+  expect(checks.filter(({ state }) => state !== 'pass')).toEqual([]);
+  expect(causeOf(checks)).toBeUndefined();
+  expect(exitOf(checks)).toBe(0);
+});
+
+describe('one cause', () => {
+  const sseC = { ...healthy.patient, mode: { kind: 'sse-c', key: { kind: 'stored', name: 'a' } } } as const;
+  const kms = { ...healthy.patient, mode: { kind: 'sse-kms', keyId: 'k', context: {} } } as const;
+  const refused = (code: string, kind: VaultError['kind'] = 'refused'): StoreProbe => ({
+    write: failing(code, kind, 403),
+    bareEtags: false,
+    sse: {},
+  });
+  const cases: readonly (readonly [string, Partial<DoctorFacts>, string, number])[] = [
+    ['an old Node', { node: 'v22.1.0' }, 'node', 2],
+    ['no keychain', { keys: failing('keychain-no-bus', 'usage') }, 'keys', 2],
+    ['a key that is not there', { keys: failing('key-missing', 'usage') }, 'keys', 2],
+    [
+      'no credentials',
+      { ...without(...asked), credentials: failing('credentials-missing') },
+      'credentials',
+      4,
+    ],
+    [
+      'expired credentials',
+      { ...without(...asked), reach: failing('credentials-expired') },
+      'credentials',
+      4,
+    ],
+    [
+      'a wrong secret',
+      { ...without(...asked), reach: failing('signature', 'refused', 403) },
+      'credentials',
+      4,
+    ],
+    ['a wrong clock', { skew: 3_600_000 }, 'clock', 4],
+    [
+      'a certificate nobody trusts',
+      { ...without('skew', ...asked), handshake: failing('tls-untrusted') },
+      'tls',
+      4,
+    ],
+    [
+      'a CA bundle that is none',
+      { ...without('handshake', 'credentials', 'skew', ...asked), resolved: failing('ca-bundle', 'usage') },
+      'tls',
+      2,
+    ],
+    [
+      'no network',
+      { ...without('skew', ...asked), handshake: failing('unreachable', 'offline') },
+      'bucket',
+      4,
+    ],
+    [
+      'plain HTTP',
+      { ...without('handshake', 'credentials', 'skew', ...asked), resolved: failing('plain-http', 'usage') },
+      'bucket',
+      2,
+    ],
+    ['no bucket', { ...without(...asked), reach: failing('bucket-missing', 'refused', 404) }, 'bucket', 4],
+    [
+      'no permission to list',
+      { ...without(...asked), reach: failing('access-denied', 'refused', 403) },
+      'bucket',
+      4,
+    ],
+    ['no permission to write', { probe: done(refused('access-denied')) }, 'bucket', 4],
+    ['a wrong region', { ...without(...asked), reach: failing('wrong-region', 'refused', 400) }, 'region', 4],
+    [
+      'no region',
+      {
+        ...without('handshake', 'credentials', 'skew', ...asked),
+        resolved: failing('region-missing', 'usage'),
+      },
+      'region',
+      2,
+    ],
+    ['SSE-C that is blocked', { patient: sseC, probe: done(refused('sse-c-blocked')) }, 'sse-c', 4],
+    ['a KMS key that may not be used', { patient: kms, probe: done(refused('kms-denied')) }, 'kms', 4],
+    [
+      'a KMS key that encrypts only',
+      { patient: kms, probe: done({ ...probe, read: failing('kms-denied', 'refused', 403) }) },
+      'kms',
+      4,
+    ],
+    [
+      'no watches left',
+      { watch: { folders: 12, more: false, limit: 10, used: 0, refused: 'ENOSPC' } },
+      'watch',
+      2,
+    ],
+    ['too few watches', { watch: { folders: 70_000, more: false, limit: 65_536, used: 0 } }, 'watch', 2],
+    [
+      'a mode that the store does not prove',
+      { probe: done(refused('proof-missing', 'security')) },
+      'modes',
+      6,
+    ],
+  ];
+  test.each(cases)('%s', (_, facts, cause, exit) => {
+    const checks = checksOf({ ...healthy, ...facts });
+    expect(checks.filter(({ state }) => state === 'fail').map(({ check }) => check)).toEqual([cause]);
+    expect(causeOf(checks)?.check).toBe(cause);
+    expect(causeOf(checks)?.hint).toBeTruthy();
+    expect(exitOf(checks)).toBe(exit);
+  });
+});
+
+describe('what works but is not as it could be', () => {
+  const cases: readonly (readonly [string, Partial<DoctorFacts>, string])[] = [
+    ['a clock three minutes off', { skew: -180_000 }, 'clock'],
+    [
+      'a certificate that ends soon',
+      { handshake: done({ tls: '1.2', validTo: NOW + day, issuer: undefined, date: NOW }) },
+      'tls',
+    ],
+    ['conditions that are ignored', { probe: done({ ...probe, conditions: done('ignored') }) }, 'conditions'],
+    ['no copies', { probe: done({ ...probe, copy: failing('copy-unsupported', 'file') }) }, 'copy'],
+    ['no versions', { versioning: { state: 'absent' } }, 'versioning'],
+    ['an object that stayed', { probe: done({ ...probe, left: failing('access-denied').error }) }, 'bucket'],
+  ];
+  test.each(cases)('%s', (_, facts, name) => {
+    const checks = checksOf({ ...healthy, ...facts });
+    expect(checks.filter(({ state }) => state !== 'pass').map(({ check, state }) => [check, state])).toEqual([
+      [name, 'warn'],
+    ]);
+    expect(exitOf(checks)).toBe(0);
+  });
+});
+
+test('what could not be asked is unknown and names the cause', () => {
+  const facts = { ...healthy, ...without(...asked), reach: failing('credentials-expired') };
+  const unknown = checksOf(facts).filter(({ state }) => state === 'unknown');
+  expect(unknown.map(({ check }) => check)).toEqual([
+    'bucket',
+    'region',
+    'checksums',
+    'conditions',
+    'copy',
+    'versioning',
+    'modes',
+  ]);
+  for (const { message } of unknown) expect(message).toContain('text of credentials-expired');
+});
+
+test('the quota is said where somebody knows it', () => {
+  const patient = { ...healthy.patient, mode: { kind: 'sse-kms', keyId: 'k', context: {} } } as const;
+  const said = (facts: Partial<DoctorFacts>): string =>
+    checksOf({ ...healthy, patient, ...facts }).find(({ check }) => check === 'kms')?.message ?? '';
+  expect(said({})).toContain('quota unknown');
+  expect(said({ quota: { quota: 20_000, source: 'Service Quotas' } })).toMatch(
+    /quota 20.000 .*Service Quotas/,
+  );
+});
+
+test('what a run may rely on', () => {
+  const time = '2026-11-25T12:00:00.000Z';
+  expect(capabilitiesOf(healthy, time)).toEqual({
+    time,
+    mode: 'client',
+    conditions: 'kept',
+    checksum: 'md5',
+    copy: true,
+    versioning: true,
+    sse: { 'sse-c': 'proved', 'sse-s3': 'unproved' },
+  });
+  expect(capabilitiesOf({ ...healthy, probe: failing('unreachable', 'offline') }, time)).toBeUndefined();
+});
