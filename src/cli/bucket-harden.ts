@@ -81,7 +81,7 @@ function exitOf(steps: readonly Step[], { skipped }: HardenPlan): number {
 
 interface Report {
   plan(target: Target, guards: readonly Guard[], plan: HardenPlan): void;
-  kept(file: string): void;
+  kept(files: readonly string[]): void;
   step(step: Step): void;
   /** For stores whose enforcement of the TLS rule can't be known. */
   tls(): void;
@@ -100,7 +100,7 @@ function plainReport(out: Output): Report {
         );
       out.write('\n');
     },
-    kept: (file) => out.write(`what was there is kept in\n  ${file}\n`),
+    kept: (files) => out.write(`what was there is kept in\n${files.map((file) => `  ${file}\n`).join('')}`),
     step: (step) => out.write(stepText(step)),
     tls: () =>
       out.write(
@@ -155,7 +155,7 @@ function jsonReport(out: Output): Report {
       for (const change of changes) line('change', plainChange(change));
       for (const skip of skipped) line('skipped', skip);
     },
-    kept: (file) => line('kept', { file }),
+    kept: ([file, policy]) => line('kept', { file, policy }),
     step: (step) =>
       line(
         'step',

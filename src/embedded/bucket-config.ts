@@ -1,10 +1,10 @@
 /** Default encryption, policy, and the configurations that are only kept and given back. */
 import { bucketOf } from './buckets.ts';
-import { S3Error, invalidArgument, malformedXml } from './errors.ts';
+import { S3Error, accessDenied, invalidArgument, malformedXml } from './errors.ts';
 import { DOCUMENTS } from './operation.ts';
 import { isPublic, parsePolicy } from './policy.ts';
 import { type Reply, type S3Request, empty, xmlReply } from './request.ts';
-import { type BucketEncryption, DEFAULT_ENCRYPTION } from './world.ts';
+import { ACCOUNT, type Bucket, type BucketEncryption, DEFAULT_ENCRYPTION } from './world.ts';
 import { type XmlNode, child, document, element, listOf, parseXml, textOf, wrap } from './xml.ts';
 
 export function getBucketEncryption(request: S3Request): Reply {
@@ -84,9 +84,18 @@ export function getBucketPolicyStatus(request: S3Request): Reply {
 export function putBucketPolicy(request: S3Request): Reply {
   const bucket = bucketOf(request);
   const text = request.body.toString('utf8');
-  bucket.policy = { text, parsed: parsePolicy(text, bucket.name) };
+  const parsed = parsePolicy(text, bucket.name);
+  if (isPublic(parsed) && blocksPublicPolicy(bucket)) {
+    throw accessDenied(
+      `User: arn:aws:iam::${ACCOUNT}:user/embedded is not authorized to perform: s3:PutBucketPolicy on resource: "arn:aws:s3:::${bucket.name}" because public policies are prevented by the BlockPublicPolicy setting in S3 Block Public Access.`,
+    );
+  }
+  bucket.policy = { text, parsed };
   return empty(204);
 }
+
+const blocksPublicPolicy = ({ documents }: Bucket): boolean =>
+  /<BlockPublicPolicy>\s*true\s*</i.test(documents.get('publicAccessBlock') ?? '');
 
 export function deleteBucketPolicy(request: S3Request): Reply {
   bucketOf(request).policy = undefined;
@@ -111,10 +120,33 @@ export function getBucketDocument(request: S3Request): Reply {
   return xmlReply(text);
 }
 
+/** Root elements of the configurations that are looked into before they are kept. */
+const ROOTS: Readonly<Record<string, string>> = {
+  lifecycle: 'LifecycleConfiguration',
+  publicAccessBlock: 'PublicAccessBlockConfiguration',
+  ownershipControls: 'OwnershipControls',
+};
+
+const OWNERSHIPS = new Set(['BucketOwnerEnforced', 'BucketOwnerPreferred', 'ObjectWriter']);
+
+function checkDocument(name: string, content: XmlNode): void {
+  const rules = listOf(content, 'Rule');
+  const states = rules.map((rule) => textOf(rule, 'Status'));
+  const wrong =
+    (name === 'lifecycle' &&
+      (rules.length === 0 || states.some((state) => state !== 'Enabled' && state !== 'Disabled'))) ||
+    (name === 'ownershipControls' &&
+      (rules.length !== 1 || !OWNERSHIPS.has(textOf(rules[0], 'ObjectOwnership') ?? '')));
+  if (wrong) throw malformedXml();
+}
+
 export function putBucketDocument(request: S3Request): Reply {
+  const { name } = documentOf(request);
+  const root = ROOTS[name];
+  if (root !== undefined) checkDocument(name, parseXml(request.body, root));
   const text = request.body.toString('utf8');
   if (!text.trimStart().startsWith('<')) throw malformedXml();
-  bucketOf(request).documents.set(documentOf(request).name, text);
+  bucketOf(request).documents.set(name, text);
   return empty(200);
 }
 

@@ -2,13 +2,7 @@
 import { join } from 'node:path';
 import { systemClock } from '../clock.ts';
 import type { Config, Places } from '../config.ts';
-import {
-  type BucketConfig,
-  type BucketFacts,
-  type Finding,
-  type Trials,
-  readFacts,
-} from '../model/bucket.ts';
+import { type BucketFacts, type Finding, type Trials, readFacts } from '../model/bucket.ts';
 import { OWN_FOLDER, objectKey } from '../model/brands.ts';
 import type { Mode } from '../model/mode.ts';
 import type { Clock } from '../model/ports.ts';
@@ -132,22 +126,22 @@ export function guardsOf(vaults: readonly Vault[]): {
   };
 }
 
-/** Keeps what is about to be replaced; gives the file. */
+/** Keeps what is about to be replaced, the policy in a file of its own too, ready to be put back; gives the files. */
 export async function keepBefore(
   where: Places,
   bucket: string,
   facts: BucketFacts,
   clock: Clock = systemClock,
-): Promise<string> {
+): Promise<readonly string[]> {
   const folder = join(where.state, 'buckets', bucket);
   await privateFolder(folder);
   const time = new Date(clock.now()).toISOString();
-  const file = join(folder, `before-${time.replaceAll(/[:.]/g, '-')}.json`);
-  await replacePrivate(
-    file,
-    Buffer.from(`${JSON.stringify({ version: 1, time, bucket, ...facts }, undefined, 2)}\n`),
-  );
-  return file;
+  const ending = `${time.replaceAll(/[:.]/g, '-')}.json`;
+  const all = join(folder, `before-${ending}`);
+  const text = JSON.stringify({ version: 1, time, bucket, ...facts }, undefined, 2);
+  await replacePrivate(all, Buffer.from(`${text}\n`));
+  if (facts.policy.state !== 'set') return [all];
+  const policy = join(folder, `policy-${ending}`);
+  await replacePrivate(policy, Buffer.from(facts.policy.value));
+  return [all, policy];
 }
-
-export type { BucketConfig };

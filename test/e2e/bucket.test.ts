@@ -93,8 +93,11 @@ describe('on the embedded server', () => {
     const again = await bucketRun('harden', bucket, ...KMS, '--yes', '--json');
     expect(again.code).toBe(0);
     expect(again.lines.filter(({ event }) => event === 'change')).toEqual([]);
-    const kept = hardened.lines.find(({ event }) => event === 'kept')?.['file'] as string;
-    expect(JSON.parse(readFileSync(kept, 'utf8'))).toMatchObject({
+    const kept = hardened.lines.find(({ event }) => event === 'kept') as
+      | { file: string; policy: string }
+      | undefined;
+    expect(readFileSync(kept?.policy ?? '', 'utf8')).toBe(policyWith(foreign(bucket)));
+    expect(JSON.parse(readFileSync(kept?.file ?? '', 'utf8'))).toMatchObject({
       bucket,
       policy: { state: 'set', value: policyWith(foreign(bucket)) },
       versioning: { state: 'absent' },

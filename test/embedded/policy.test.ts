@@ -203,6 +203,16 @@ describe('policies as documents', () => {
 });
 
 describe('configurations that are only kept', () => {
+  test('a public policy is refused while public policies are blocked', async () => {
+    const allow = statement({}, { Effect: 'Allow', Action: 's3:GetObject' });
+    const { Condition: _, ...open } = allow as { readonly Condition?: unknown };
+    const Policy = JSON.stringify({ Version: '2012-10-17', Statement: [open] });
+    const put = () => s3.send(new PutBucketPolicyCommand({ Bucket, Policy }));
+    expect(await refusal(put())).toMatchObject({ status: 403, name: 'AccessDenied' });
+    await s3.send(new DeletePublicAccessBlockCommand({ Bucket }));
+    await put();
+  });
+
   test('lifecycle: none, set, read', async () => {
     const get = () => s3.send(new GetBucketLifecycleConfigurationCommand({ Bucket }));
     expect(await refusal(get())).toMatchObject({ status: 404, name: 'NoSuchLifecycleConfiguration' });
