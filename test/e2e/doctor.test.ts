@@ -61,7 +61,7 @@ describe('on the embedded server', () => {
   const asJson = (args: readonly string[] = machine.keyArgs, env: NodeJS.ProcessEnv = {}) =>
     doctor([...args, '--json'], env);
 
-  test('a healthy store: every check passes, in the fixed order, with one temporary object', async () => {
+  test('a healthy store: every check passes, in the fixed order, with one temporary object [DOCTOR-1]', async () => {
     fresh();
     const ended = await asJson();
     expect(ended.code).toBe(0);

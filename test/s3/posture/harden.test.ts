@@ -92,7 +92,7 @@ describe('hardening', () => {
     expect(short(await harden(config))).toEqual(['proved', 'proved', 'proved']);
   });
 
-  test('what could not be read is not written', async () => {
+  test('what could not be read is not written [BUCKET-2]', async () => {
     const config = memoryBucketConfig({ unreadable: ['lifecycle', 'policy', 'encryption'] });
     const before = config.facts;
     await harden(config);
@@ -124,7 +124,7 @@ describe('hardening', () => {
     expect(config.facts.policy).toEqual({ state: 'absent' });
   });
 
-  test('only what keeps the owner out is put back', async () => {
+  test('only what keeps the owner out is put back [BUCKET-3]', async () => {
     const config = memoryBucketConfig();
     const steps = await harden(config, WISHES, { blocksOwner: true });
     expect(short(steps).filter((step) => step.startsWith('taken-back'))).toEqual(['taken-back publicAccess']);
@@ -146,7 +146,7 @@ describe('hardening', () => {
     expect(await at('SSE-C', { vaults: [sseC] })).toEqual(['SSE-C']);
   });
 
-  test('a vault in another mode is never locked out', async () => {
+  test('a vault in another mode is never locked out [BUCKET-3]', async () => {
     const facts = await readFacts(memoryBucketConfig());
     const vault: Guard = { prefix: 'docs/private/', mode: 'client', vault: '/home/a/private' };
     const plan = () => planHardening(facts, ground, { ...WISHES, vaults: [vault] });

@@ -63,7 +63,7 @@ const policyText = fc
   });
 
 describe('merging', () => {
-  test('keeps every byte of foreign statements, in their order, and adds the own ones once', () => {
+  test('keeps every byte of foreign statements, in their order, and adds the own ones once [BUCKET-1]', () => {
     fc.assert(
       fc.property(policyText, ({ text: before, statements }) => {
         const after = merge(before);

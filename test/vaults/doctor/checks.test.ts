@@ -188,7 +188,7 @@ describe('what works but is not as it could be', () => {
   });
 });
 
-test('what could not be asked is unknown and names the cause', () => {
+test('what could not be asked is unknown and names the cause [DOCTOR-2]', () => {
   const facts = { ...healthy, ...without(...asked), reach: failing('credentials-expired') };
   const unknown = checksOf(facts).filter(({ state }) => state === 'unknown');
   expect(unknown.map(({ check }) => check)).toEqual([
