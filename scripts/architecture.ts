@@ -60,7 +60,14 @@ export const PARTS: Readonly<Record<PartName, Part>> = {
   s3: {
     purpose: 'the remote side: client, put, multipart, list, Mode to headers, bucket posture, KMS quota',
     imports: ['model'],
-    libraries: ['@aws-sdk/client-s3', '@aws-sdk/lib-storage', 'undici', 'fast-xml-parser', 'valibot'],
+    libraries: [
+      '@aws-sdk/client-s3',
+      '@aws-sdk/lib-storage',
+      '@aws-sdk/client-service-quotas',
+      'undici',
+      'fast-xml-parser',
+      'valibot',
+    ],
   },
   state: {
     purpose: 'the Index database, journals of unfinished uploads, migrations',

@@ -146,6 +146,8 @@ const rules = v.strictObject({
   transfers: v.exactOptional(v.pipe(count, v.maxValue(256, 'must be at most 256'))),
   limitUpload: v.exactOptional(count),
   limitDownload: v.exactOptional(count),
+  kmsQuota: v.exactOptional(v.pipe(count, v.maxValue(10_000_000, 'must be at most 10000000'))),
+  kmsShare: v.exactOptional(v.pipe(count, v.maxValue(100, 'must be at most 100'))),
   settleMs: v.exactOptional(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(3_600_000))),
 });
 

@@ -49,6 +49,7 @@ function levelOf(event: Event): (typeof LEVELS)[number] {
     case 'transfer.progress':
     case 'scan':
     case 'queue':
+    case 'kms':
       return 'trace';
     default:
       return event satisfies never;

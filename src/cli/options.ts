@@ -27,6 +27,8 @@ export interface VaultFlags extends RemoteFlags {
   readonly transfers?: number;
   readonly limitUpload?: number;
   readonly limitDownload?: number;
+  readonly kmsQuota?: number;
+  readonly kmsShare?: number;
 }
 
 /** Where keys come from. */
@@ -72,7 +74,9 @@ export function addPlaceOptions(command: Command): Command {
     .option('--kms-key <id>', 'KMS key id, ARN or alias for modes sse-kms, dsse-kms and client')
     .option('--kms-context <name=value>', 'KMS encryption context; repeatable', addPair)
     .option('--bucket-key', 'ask for an S3 Bucket Key (fewer KMS requests)')
-    .option('--no-bucket-key', 'ask for no S3 Bucket Key');
+    .option('--no-bucket-key', 'ask for no S3 Bucket Key')
+    .option('--kms-quota <n>', 'KMS requests a second of the account (default: as AWS says)', parseQuota)
+    .option('--kms-share <percent>', 'percent of the KMS quota to use at most (default: 50)', parseShare);
 }
 
 export function addVaultOptions(command: Command): Command {
@@ -134,6 +138,23 @@ export function parsePercent(text: string): number {
   const percent = Number(text.replace(/%$/, ''));
   if (!(percent > 0 && percent <= 100)) throw new InvalidArgumentError('must be a share of 100, like 5');
   return percent;
+}
+
+function parseQuota(text: string): number {
+  const quota = Number(text);
+  if (!Number.isInteger(quota) || quota < 1 || quota > 10_000_000) {
+    throw new InvalidArgumentError('must be a whole number of requests a second, like 10000');
+  }
+  return quota;
+}
+
+/** `50` or `50%`. */
+function parseShare(text: string): number {
+  const share = /^\d+\s*%?$/.test(text) ? Number.parseInt(text, 10) : Number.NaN;
+  if (!(share >= 1 && share <= 100)) {
+    throw new InvalidArgumentError('must be a whole percentage from 1 to 100');
+  }
+  return share;
 }
 
 const RATE_UNITS: { readonly [unit: string]: number } = { '': 1, K: 1_000, M: 1_000_000, G: 1_000_000_000 };

@@ -81,7 +81,7 @@ export function plainLine(event: Event): Line | undefined {
         `! ${about(event.path, event.error.message)}${event.again ? '; trying again' : ''}${hintOf(event.error)}`,
       );
     case 'throttle':
-      return trouble(`≈ throttled by ${event.resource}: ${plural(event.rate, 'transfer')} at a time now`);
+      return trouble(throttleLine(event));
     case 'warning':
       return trouble(`! ${safeName(event.message)}${hintOf(event)}`);
     case 'watch':
@@ -98,6 +98,7 @@ export function plainLine(event: Event): Line | undefined {
       return said(summaryLine(event));
     case 'scan':
     case 'queue':
+    case 'kms':
     case 'transfer.start':
     case 'transfer.progress':
       return undefined;
@@ -116,6 +117,12 @@ function about(path: string, message: string): string {
 
 function hintOf(error: { readonly hint?: string }): string {
   return error.hint === undefined ? '' : `\n  ${error.hint}`;
+}
+
+function throttleLine(event: Of<'throttle'>): string {
+  const { resource, rate, quota } = event;
+  if (quota === null) return `≈ throttled by ${resource}: ${plural(rate, 'transfer')} at a time now`;
+  return `≈ throttled by ${resource}: ${plural(rate, 'request')} a second at most now${hintOf(event)}`;
 }
 
 function planLine(plan: PlanTotals): string {

@@ -25,7 +25,9 @@ export async function vaultFor(dir: string, flags: Flags, places: Places): Promi
   const root = await existingFolder(dir);
   const config = await readConfig(places);
   const known = findVault(config, root);
-  if (known !== undefined) return { vault: adjusted(known, flags), register: () => Promise.resolve() };
+  if (known !== undefined) {
+    return { vault: adjusted(known, flags), register: () => rememberKms(known, flags, places) };
+  }
   if (flags.to === undefined) {
     throw new VaultError('usage', 'not-registered', `${root} is not a vault yet`, {
       hint: `say where to on first use: s3vault sync ${dir} --to s3://BUCKET/PREFIX --key NAME`,
@@ -36,6 +38,37 @@ export async function vaultFor(dir: string, flags: Flags, places: Places): Promi
     await changeConfig(places, (now) => registered(now, vault, flags));
   };
   return { vault, register };
+}
+
+/** How KMS is used can be said anew at any time, and is remembered: nothing stored depends on it. */
+async function rememberKms({ id }: Vault, flags: Flags, places: Places): Promise<void> {
+  if ((flags.kmsQuota ?? flags.kmsShare ?? flags.bucketKey) === undefined) return;
+  await changeConfig(places, (now) => ({
+    ...now,
+    vaults: now.vaults.map((vault) => (vault.id === id ? withKms(vault, flags) : vault)),
+  }));
+}
+
+function withKms(vault: Vault, flags: Flags): Vault {
+  const { mode, rules } = vault;
+  const { bucketKey } = flags;
+  if (bucketKey !== undefined && mode.kind !== 'sse-kms' && (bucketKey || mode.kind !== 'dsse-kms')) {
+    throw new VaultError('usage', 'no-bucket-key', `mode ${mode.kind} has no Bucket Keys`, {
+      hint: 'leave --bucket-key out',
+    });
+  }
+  return {
+    ...vault,
+    mode: mode.kind === 'sse-kms' && bucketKey !== undefined ? { ...mode, bucketKey } : mode,
+    rules: { ...rules, ...kmsRules(flags) },
+  };
+}
+
+function kmsRules({ kmsQuota, kmsShare }: Flags): Pick<Rules, 'kmsQuota' | 'kmsShare'> {
+  return {
+    ...(kmsQuota === undefined ? {} : { kmsQuota }),
+    ...(kmsShare === undefined ? {} : { kmsShare }),
+  };
 }
 
 /** Another process may have registered a vault meanwhile: what must hold is asked again. */
@@ -151,6 +184,7 @@ function rulesOf(flags: Flags): Rules {
     ...(transfers === undefined ? {} : { transfers }),
     ...(limitUpload === undefined ? {} : { limitUpload }),
     ...(limitDownload === undefined ? {} : { limitDownload }),
+    ...kmsRules(flags),
   };
 }
 
@@ -219,6 +253,7 @@ function adjusted(vault: Vault, flags: Flags): Vault {
     ...known,
     // What one store was seen to do says nothing of another.
     ...(capabilities === undefined || !sameStore ? {} : { capabilities }),
+    ...withKms(vault, flags),
     ...(keyStore === undefined ? {} : { keyStore }),
     direction: flags.direction ?? vault.direction,
     remote: { ...vault.remote, ...remoteOf(flags) },

@@ -1,8 +1,11 @@
 import { resolve } from 'node:path';
+import { systemClock } from '../clock.ts';
 import { changeConfig, findVault, places, readConfig } from '../config.ts';
 import { formatBytes, plural } from '../model/display.ts';
+import { quotaWords, rateWords } from '../model/kms.ts';
 import { EXIT, VaultError } from '../model/errors.ts';
 import type { Vault } from '../model/vault.ts';
+import { type KmsStatus, vaultKms } from '../vaults/kms-pace.ts';
 import { vaultStatus } from '../vaults/look.ts';
 import { nameOfMode } from './register.ts';
 
@@ -57,12 +60,24 @@ export async function statusCommand(
   if (wanted.length === 0 && flags.json !== true) sayNone();
   for (const vault of wanted) {
     const { files, bytes, unfinished } = await vaultStatus(vault, where);
+    const kms = await vaultKms(vault, where, systemClock);
     const facts = { id: vault.id, root: vault.root, target: targetOf(vault), mode: vault.mode.kind };
     process.stdout.write(
       flags.json === true
-        ? `${JSON.stringify({ ...facts, files, bytes, unfinished })}\n`
-        : `${vault.root}  →  ${targetOf(vault)}  ${nameOfMode(vault.mode)}\n  ${plural(files, 'file')}, ${formatBytes(bytes)} in the Index${unfinished > 0 ? `, ${plural(unfinished, 'upload')} to go on with` : ''}\n`,
+        ? `${JSON.stringify({ ...facts, files, bytes, unfinished, ...kmsFacts(kms) })}\n`
+        : `${vault.root}  →  ${targetOf(vault)}  ${nameOfMode(vault.mode)}\n  ${plural(files, 'file')}, ${formatBytes(bytes)} in the Index${unfinished > 0 ? `, ${plural(unfinished, 'upload')} to go on with` : ''}\n${kmsLines(kms)}`,
     );
   }
   return EXIT.inStep;
+}
+
+const kmsFacts = (kms: KmsStatus | undefined): { readonly kms?: object } =>
+  kms === undefined ? {} : { kms: { ...kms.gauge, dollars: kms.dollars } };
+
+/** What is asked of KMS, of how much, and what to do where that is the narrow place. */
+function kmsLines(kms: KmsStatus | undefined): string {
+  if (kms === undefined) return '';
+  const { gauge, dollars, hint } = kms;
+  const month = `${plural(gauge.requests, 'request')} this month, about $${dollars.toFixed(2)}`;
+  return `  KMS ${rateWords(gauge)} (${quotaWords(gauge)}), throttled ${gauge.throttled}; ${month}\n${hint === undefined ? '' : `  ${hint}\n`}`;
 }

@@ -57,6 +57,9 @@ export class KmsKeys {
   readonly #keys = new Map<string, KnownKey>();
   readonly #window = new Map<string, { second: number; calls: number }>();
   #calls: number[] = [];
+  #throttled: number[] = [];
+  /** Requests a second of the whole account, under all its keys; undefined: no limit. May be changed at any time. */
+  quota: number | undefined;
 
   constructor(region: string, keys: readonly EmbeddedKmsKey[], now: () => number) {
     this.#region = region;
@@ -76,9 +79,15 @@ export class KmsKeys {
     return this.#calls;
   }
 
+  /** Times of the calls that were too many. */
+  get throttledTimes(): readonly number[] {
+    return this.#throttled;
+  }
+
   /** Forgets the calls counted so far. */
   resetCalls(): void {
     this.#calls = [];
+    this.#throttled = [];
   }
 
   /** ARN of the key AWS manages for S3: what `aws:kms` without a key id means. */
@@ -110,17 +119,25 @@ export class KmsKeys {
     return key;
   }
 
+  /** Counted in intervals of a second, as AWS does (AWS KMS Developer Guide, "Throttling AWS KMS requests"). */
   #count(key: KnownKey): void {
     const now = this.#now();
-    if (key.quota !== undefined) {
-      const second = Math.floor(now / 1000);
-      const window = this.#window.get(key.id);
-      const calls = window?.second === second ? window.calls + 1 : 1;
-      this.#window.set(key.id, { second, calls });
-      if (calls > key.quota) throw new KmsFault('ThrottlingException', KMS_THROTTLED);
+    const fits = this.#fits(key.id, key.quota, now) && this.#fits(ACCOUNT, this.quota, now);
+    if (!fits) {
+      this.#throttled.push(now);
+      throw new KmsFault('ThrottlingException', KMS_THROTTLED);
     }
     this.#calls.push(now);
     if (this.#calls.length > MAX_CALLS) this.#calls = this.#calls.slice(MAX_CALLS / 2);
+  }
+
+  #fits(whose: string, quota: number | undefined, now: number): boolean {
+    if (quota === undefined) return true;
+    const second = Math.floor(now / 1000);
+    const window = this.#window.get(whose);
+    const calls = window?.second === second ? window.calls + 1 : 1;
+    this.#window.set(whose, { second, calls });
+    return calls <= quota;
   }
 
   #find(reference: string): KnownKey {

@@ -32,6 +32,8 @@ export interface EmbeddedOptions {
   /** Default `us-east-1`. Requests signed for another region are refused. */
   readonly region?: string;
   readonly kmsKeys?: readonly EmbeddedKmsKey[];
+  /** KMS requests a second of the whole account; absent: no limit. `kms.quota` changes it later. */
+  readonly kmsQuota?: number;
   readonly tls?: {
     readonly min?: TlsVersion;
     readonly max?: TlsVersion;
@@ -93,6 +95,7 @@ export async function startEmbedded(options: EmbeddedOptions = {}): Promise<Embe
     blockSseC: options.newBucketsBlockSseC ?? true,
     now,
   };
+  world.kms.quota = options.kmsQuota;
   const credentials = {
     accessKeyId: options.accessKey ?? 'AKIAEMBEDDED00000000',
     secretAccessKey: options.secretKey ?? 'embedded-endpoint-of-s3vault-secret-key',

@@ -1,7 +1,7 @@
 import { type RelPath, nameKey, relPath } from '../model/brands.ts';
 import type { Command, EngineHandle, Outcome } from '../model/command.ts';
 import { EXIT, type VaultError, asVaultError, report } from '../model/errors.ts';
-import type { EngineState, Event } from '../model/event.ts';
+import type { EngineState, Event, EventBody } from '../model/event.ts';
 import type { Hint } from '../model/hint.ts';
 import type { Action } from '../model/plan.ts';
 import type { Snapshot } from '../model/snapshot.ts';
@@ -126,6 +126,9 @@ export class Engine implements EngineHandle {
   snapshot(): Snapshot {
     return this.#emitter.snapshot;
   }
+
+  /** Says what others know of this work. */
+  readonly announce = (body: EventBody): void => this.#emitter.emit(body);
 
   command(command: Command): void {
     switch (command.command) {
@@ -353,6 +356,7 @@ export class Engine implements EngineHandle {
 
   /** The store said that it is too much, also where a request was repeated below the engine and went through. */
   throttled(error: VaultError): void {
+    if (error.resource === 'kms' && this.#parts.kmsPaced === true) return;
     this.#runs.throttled(error);
   }
 

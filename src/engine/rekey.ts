@@ -7,7 +7,7 @@ import type PQueue from 'p-queue';
 import { OWN_FOLDER, type ObjectKey, nameKey, objectKey } from '../model/brands.ts';
 import type { Command, EngineHandle, Outcome } from '../model/command.ts';
 import { EXIT, type VaultError, asVaultError, report } from '../model/errors.ts';
-import type { Event, TransferFacts } from '../model/event.ts';
+import type { Event, EventBody, TransferFacts } from '../model/event.ts';
 import { EMPTY_TOTALS } from '../model/plan.ts';
 import type { Clock, Index, ListedObject, Mover } from '../model/ports.ts';
 import type { Snapshot } from '../model/snapshot.ts';
@@ -116,6 +116,9 @@ export class Rekey implements EngineHandle {
   snapshot(): Snapshot {
     return this.#emitter.snapshot;
   }
+
+  /** Says what others know of this work. */
+  readonly announce = (body: EventBody): void => this.#emitter.emit(body);
 
   get ended(): Promise<Outcome> {
     return this.#end.promise;

@@ -14,6 +14,19 @@ export interface KmsOptions {
   readonly env: NodeJS.ProcessEnv;
   /** PEM text of certificate authorities to trust beside the system's; else the file `AWS_CA_BUNDLE`. */
   readonly ca?: string | undefined;
+  /** Tries of each request in all; default: the SDK's three. */
+  readonly attempts?: number;
+}
+
+/** What KMS says of a key beside its name. */
+export interface KmsKeyFacts {
+  readonly arn: string;
+  /** Id of the AWS CloudHSM or external key store that holds it: such a store has a quota of its own. */
+  readonly customKeyStore: string | undefined;
+}
+
+export interface KmsClient extends Kms {
+  facts(keyId: string, options?: Waits): Promise<KmsKeyFacts>;
 }
 
 const DATA_KEY_BYTES = 32;
@@ -21,7 +34,7 @@ const CONNECT_MS = 10_000;
 const REQUEST_MS = 30_000;
 
 /** KMS for client-side encryption. Throws at once (kind `usage`, code `plain-http`) where an endpoint is not HTTPS. */
-export function openKms(options: KmsOptions): Kms {
+export function openKms(options: KmsOptions): KmsClient {
   const endpoint = configuredEndpoint(options);
   let client: Promise<KMSClient> | undefined;
   const kms = () => (client ??= connect(options, endpoint));
@@ -32,7 +45,8 @@ export function openKms(options: KmsOptions): Kms {
       withErrors(keyId, () => encrypt(kms(), keyId, dataKey, context, waits)),
     decrypt: (keyId, wrapped, context, waits) =>
       withErrors(keyId, () => decrypt(kms(), keyId, wrapped, context, waits)),
-    describe: (keyId, waits) => withErrors(keyId, () => describe(kms(), keyId, waits)),
+    describe: (keyId, waits) => withErrors(keyId, async () => (await describe(kms(), keyId, waits)).arn),
+    facts: (keyId, waits) => withErrors(keyId, () => describe(kms(), keyId, waits)),
   };
 }
 
@@ -69,7 +83,7 @@ function plainHttp(from: string): VaultError {
 }
 
 async function connect(
-  { region, profile, env, ca }: KmsOptions,
+  { region, profile, env, ca, attempts }: KmsOptions,
   endpoint: string | undefined,
 ): Promise<KMSClient> {
   const { KMSClient } = await import('@aws-sdk/client-kms');
@@ -78,6 +92,7 @@ async function connect(
     ...(region === undefined ? {} : { region }),
     ...(profile === undefined ? {} : { profile }),
     ...(endpoint === undefined ? {} : { endpoint }),
+    ...(attempts === undefined ? {} : { maxAttempts: attempts }),
     requestHandler: {
       connectionTimeout: CONNECT_MS,
       requestTimeout: REQUEST_MS,
@@ -197,7 +212,7 @@ function takeDataKey(plaintext: Uint8Array | undefined, keyId: string): Secret {
   return Secret.take(plaintext);
 }
 
-async function describe(kms: Promise<KMSClient>, keyId: string, waits?: Waits): Promise<string> {
+async function describe(kms: Promise<KMSClient>, keyId: string, waits?: Waits): Promise<KmsKeyFacts> {
   const { DescribeKeyCommand } = await import('@aws-sdk/client-kms');
   const { KeyMetadata } = await (await kms).send(new DescribeKeyCommand({ KeyId: keyId }), signalOf(waits));
   if (KeyMetadata?.Enabled === false) throw kmsDisabled(keyId, {});
@@ -209,5 +224,5 @@ async function describe(kms: Promise<KMSClient>, keyId: string, waits?: Waits): 
       hint: 'try again',
     });
   }
-  return KeyMetadata.Arn;
+  return { arn: KeyMetadata.Arn, customKeyStore: KeyMetadata.CustomKeyStoreId };
 }

@@ -1,4 +1,5 @@
 import type { ErrorReport } from './errors.ts';
+import type { KmsGauge } from './kms.ts';
 import type { ModeKind } from './mode.ts';
 import type { ConsentReason, PlanTotals, PlannedLine } from './plan.ts';
 import type { Proof } from './receipt.ts';
@@ -43,7 +44,11 @@ export type EventBody =
       /** Transfers at a time now, or requests a second where a limiter counts them. */
       readonly rate: number;
       readonly quota: number | null;
+      /** The way out, for a person. */
+      readonly hint?: string;
     }
+  /** Each second in which the numbers changed; of modes that use KMS. */
+  | ({ readonly event: 'kms' } & KmsGauge)
   | ({ readonly event: 'warning'; readonly path?: string } & ErrorReport)
   | { readonly event: 'watch'; readonly state: WatchState }
   | { readonly event: 'scan'; readonly state: 'start' | 'progress' | 'done'; readonly files: number }

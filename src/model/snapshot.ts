@@ -1,5 +1,6 @@
 import type { ErrorReport } from './errors.ts';
 import type { EngineState, Event, TransferFacts, TransferResult, WatchState } from './event.ts';
+import type { KmsGauge } from './kms.ts';
 import { type ConsentReason, EMPTY_TOTALS, type PlanTotals, type PlannedLine } from './plan.ts';
 import type { Proof } from './receipt.ts';
 import type { TransferPhase } from './transfer.ts';
@@ -26,6 +27,8 @@ export interface Snapshot {
     readonly rate: number;
     readonly times: number;
   } | null;
+  /** KMS under its quota; null where the mode does not use KMS. */
+  readonly kms: KmsGauge | null;
   readonly consent: ConsentReason | null;
   /** Bytes acknowledged by the store in all, for speed. */
   readonly acknowledged: number;
@@ -72,6 +75,7 @@ export const EMPTY_SNAPSHOT: Snapshot = {
   recent: [],
   problems: new Map(),
   throttle: null,
+  kms: null,
   consent: null,
   acknowledged: 0,
   exit: null,
@@ -133,6 +137,11 @@ function step(draft: Draft, event: Event): void {
         times: (draft.throttle?.times ?? 0) + 1,
       };
       return;
+    case 'kms': {
+      const { event: _, time: __, ...gauge } = event;
+      draft.kms = gauge;
+      return;
+    }
     case 'warning':
       setProblem(draft, event.path ?? event.code, event, event.time, false);
       return;

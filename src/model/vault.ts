@@ -50,6 +50,10 @@ export interface Rules {
   /** Bytes a second. */
   readonly limitUpload?: number;
   readonly limitDownload?: number;
+  /** KMS requests a second of the account; undefined: as AWS says. */
+  readonly kmsQuota?: number;
+  /** Percent of that which s3vault may use; default 50. */
+  readonly kmsShare?: number;
   /** Milliseconds a file must be still before it is sent; default 400. */
   readonly settleMs?: number;
 }

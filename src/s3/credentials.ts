@@ -17,12 +17,13 @@ export interface CredentialPlan {
 
 /** Static keys in the environment; a profile, named or in `AWS_PROFILE`, goes before them as in the SDK. */
 export function staticCredentials({ profile, env }: CredentialPlan): Credentials | undefined {
-  const { AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN } = env;
+  const { AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_ACCOUNT_ID } = env;
   if (profile !== undefined || !AWS_ACCESS_KEY_ID || !AWS_SECRET_ACCESS_KEY) return undefined;
   return {
     accessKeyId: AWS_ACCESS_KEY_ID,
     secretAccessKey: AWS_SECRET_ACCESS_KEY,
     ...(AWS_SESSION_TOKEN ? { sessionToken: AWS_SESSION_TOKEN } : {}),
+    ...(AWS_ACCOUNT_ID ? { accountId: AWS_ACCOUNT_ID } : {}),
   };
 }
 
@@ -33,8 +34,13 @@ export function credentialSource(plan: CredentialPlan, client: () => Promise<S3C
   const load = async (forceRefresh: boolean): Promise<Credentials> => {
     try {
       const loaded = await (await client()).config.credentials({ forceRefresh });
-      const { accessKeyId, secretAccessKey, sessionToken } = loaded;
-      return { accessKeyId, secretAccessKey, ...(sessionToken === undefined ? {} : { sessionToken }) };
+      const { accessKeyId, secretAccessKey, sessionToken, accountId } = loaded;
+      return {
+        accessKeyId,
+        secretAccessKey,
+        ...(sessionToken === undefined ? {} : { sessionToken }),
+        ...(accountId === undefined ? {} : { accountId }),
+      };
     } catch (thrown) {
       throw credentialFailure(thrown);
     }

@@ -258,3 +258,9 @@ function proofMissing({ mode }: Protection, { expected, came }: Wrong): VaultErr
     { hint: HINTS[mode] },
   );
 }
+
+/** Whether an answer says that a Bucket Key serves the object; undefined where it says nothing of KMS. */
+export function saysBucketKey(answer: Headers): boolean | undefined {
+  if (answer[SSE]?.startsWith('aws:kms') !== true) return undefined;
+  return answer[BUCKET_KEY]?.toLowerCase() === 'true';
+}

@@ -8,6 +8,7 @@ import { VaultError } from '../model/errors.ts';
 import type { Clock, Metadata, Mover, ObjectStat, Waits } from '../model/ports.ts';
 import type { Checksum, Receipt } from '../model/receipt.ts';
 import { sharedChecksum, unquoted } from './checksums.ts';
+import type { Pace } from '../model/kms.ts';
 import type { ResolvedRemote } from './connect.ts';
 import { complaintOf, failureOf } from './failure.ts';
 import {
@@ -23,12 +24,15 @@ import { type RetryPolicy, withRetries } from './retrying.ts';
 import { type Headers, encodeKey } from './sign.ts';
 import { metadataHeaders, receiptOf, statOf } from './single.ts';
 import { type Site, askedOf, headAnswer, versionOf } from './site.ts';
+import { chargeFor, throttling } from './throttling.ts';
 import { Wire } from './wire.ts';
 
 export interface MoverOptions {
   readonly clock: Clock;
   readonly transfers: number;
   readonly onThrottle?: (error: VaultError) => void;
+  /** Wait for what reading and what writing will cost of KMS; undefined: nobody counts. */
+  readonly pace?: { readonly from: Pace | undefined; readonly to: Pace | undefined };
   /** Bytes that one CopyObject takes, and bytes of a part above that; smaller ones for tests. */
   readonly largestCopy?: number;
   readonly partSize?: number;
@@ -51,9 +55,17 @@ export function openMover(
   const { clock, transfers, onThrottle, largestCopy = LARGEST_COPY, partSize = PART } = options;
   const wire = new Wire(resolved, { clock, connections: transfers });
   const quirks = { bareEtags: false };
+  const reading = chargeFor(from, options.pace?.from);
+  const writing = chargeFor(to, options.pace?.to);
   const move: Move = {
-    from: { remote: resolved, protection: from, quirks, wire },
-    to: { remote: resolved, protection: to, quirks, wire },
+    from: { remote: resolved, protection: from, quirks, wire: throttling(wire, reading), charge: reading },
+    to: {
+      remote: resolved,
+      protection: to,
+      quirks,
+      wire: throttling(wire, writing, reading),
+      charge: writing,
+    },
   };
   const retries: RetryPolicy = { onThrottle };
   return {

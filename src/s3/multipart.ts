@@ -275,11 +275,12 @@ class RunningUpload {
       ...(remote.isAws ? { ChecksumAlgorithm: 'CRC32', ChecksumType: 'FULL_OBJECT' } : {}),
     });
     const command = carrying(bare, customerKeyOf(headers));
-    const output = await this.#again(() =>
-      sdkSend(this.#site, askedOf(this.#site, 'write', this.#key), this.#signal, (client, waits) =>
+    const output = await this.#again(async () => {
+      await this.#site.charge?.before('create', { signal: this.#signal });
+      return sdkSend(this.#site, askedOf(this.#site, 'write', this.#key), this.#signal, (client, waits) =>
         client.send(command, waits),
-      ),
-    );
+      );
+    });
     if (output.UploadId === undefined)
       throw new VaultError('transient', 'answer', 'the store gave no upload id');
     this.#journal.begun(output.UploadId);
@@ -354,10 +355,12 @@ class RunningUpload {
     const complete = (conditions: Headers): CompleteMultipartUploadCommand =>
       carrying(bare(conditions), customerKeyOf(readHeaders(protection)));
     const conditional = ifMatch !== undefined || ifNoneMatch !== undefined;
-    const send = (conditions: Headers): Promise<CompleteMultipartUploadCommandOutput> =>
-      sdkSend(this.#site, askedOf(this.#site, 'write', this.#key), this.#signal, (client, waits) =>
+    const send = async (conditions: Headers): Promise<CompleteMultipartUploadCommandOutput> => {
+      await this.#site.charge?.before('complete', { signal: this.#signal });
+      return sdkSend(this.#site, askedOf(this.#site, 'write', this.#key), this.#signal, (client, waits) =>
         client.send(complete(conditions), waits),
       );
+    };
     const output = await this.#again(async (attempt) => {
       try {
         return await underConditions(this.#site, this.#key, { ...this.#options, signal: this.#signal }, send);

@@ -2,6 +2,7 @@
 import type { Capabilities } from '../model/doctor.ts';
 import type { VaultError } from '../model/errors.ts';
 import type { Clock, ObjectStore } from '../model/ports.ts';
+import type { Pace } from '../model/kms.ts';
 import type { ResolvedRemote } from './connect.ts';
 import { listObjects, listUploads } from './list.ts';
 import { type Protection, checkProtection } from './modes.ts';
@@ -9,6 +10,7 @@ import { abortUpload, uploadObject } from './multipart.ts';
 import { type RetryPolicy, retrying } from './retrying.ts';
 import { confirmPut, getObject, headObject, putObject, reachBucket, removeObject } from './single.ts';
 import type { Site } from './site.ts';
+import { chargeFor, throttling } from './throttling.ts';
 import { listVersions } from './versions.ts';
 import { Wire } from './wire.ts';
 
@@ -25,6 +27,8 @@ export interface StoreOptions {
   readonly seen?: Capabilities | undefined;
   readonly onThrottle?: (error: VaultError) => void;
   readonly onRetry?: (error: VaultError, attempt: number, delayMs: number) => void;
+  /** Waits for what requests will cost of KMS; undefined: nobody counts. */
+  readonly pace?: Pace | undefined;
 }
 
 /**
@@ -38,6 +42,8 @@ export function openStore(
 ): ObjectStore {
   checkProtection(protection);
   const { clock, transfers } = options;
+  const wire = new Wire(resolved, { clock, connections: transfers });
+  const charge = chargeFor(protection, options.pace);
   const site: Site = {
     remote: resolved,
     protection,
@@ -45,7 +51,8 @@ export function openStore(
       bareEtags: options.seen?.bareEtags ?? false,
       refusesConditions: options.seen?.conditions === 'refused',
     },
-    wire: new Wire(resolved, { clock, connections: transfers }),
+    wire: throttling(wire, charge),
+    charge,
   };
   const retries: RetryPolicy = {
     ...(options.attempts === undefined ? {} : { attempts: options.attempts }),
@@ -66,7 +73,7 @@ export function openStore(
     abortUpload: (key, uploadId, waits = {}) => abortUpload(site, key, uploadId, waits),
     reach: (waits = {}) => reachBucket(site, waits),
     close: async () => {
-      await site.wire.close();
+      await wire.close();
       await resolved.close();
     },
   };

@@ -84,6 +84,7 @@ async function create({ to }: Move, key: ObjectKey, source: CopySource, options:
     ...(to.remote.isAws ? { ChecksumAlgorithm: 'CRC32', ChecksumType: 'FULL_OBJECT' } : {}),
   });
   const command = carrying(bare, customerKeyOf(headers));
+  await to.charge?.before('create', options);
   const output = await sdkSend(to, askedOf(to, 'write', key), options.signal, (client, waits) =>
     client.send(command, waits),
   );
@@ -142,6 +143,7 @@ async function complete(
     ...(to.remote.isAws ? { ChecksumType: 'FULL_OBJECT' } : {}),
   });
   const command = carrying(bare, customerKeyOf(readHeaders(to.protection)));
+  await to.charge?.before('complete', { signal });
   const output = await sdkSend(to, askedOf(to, 'write', key), signal, (client, waits) =>
     client.send(command, waits),
   );

@@ -48,17 +48,13 @@ export async function probeStore(
   waits: Waits = {},
 ): Promise<StoreProbe> {
   const protection = protectionOf(plan.how);
-  const site: Site = {
-    remote: resolved,
-    protection,
-    quirks: { bareEtags: false },
-    wire: new Wire(resolved, { clock: plan.clock, connections: 4 }),
-  };
+  const wire = new Wire(resolved, { clock: plan.clock, connections: 4 });
+  const site: Site = { remote: resolved, protection, quirks: { bareEtags: false }, wire, charge: undefined };
   const probe = new Probing(site, plan, waits);
   try {
     return await probe.run();
   } finally {
-    await site.wire.close();
+    await wire.close();
     if (protection.mode === 'sse-c') protection.key.wipe();
   }
 }

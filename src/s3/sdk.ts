@@ -31,7 +31,7 @@ const IDLE_MS = 60_000;
 
 const ignore = (): void => undefined;
 /** Else the SDK writes to the console, and so across the screen. */
-const SILENT = { trace: ignore, debug: ignore, info: ignore, warn: ignore, error: ignore };
+export const SILENT = { trace: ignore, debug: ignore, info: ignore, warn: ignore, error: ignore };
 
 export async function createClient(
   plan: ClientPlan,
@@ -98,7 +98,7 @@ function configOf(plan: ClientPlan, credentials: Credentials | undefined): S3Cli
   };
 }
 
-function refusePlain(request: unknown): void {
+export function refusePlain(request: unknown): void {
   const protocol = (request as { readonly protocol?: string }).protocol;
   if (protocol === 'https:') return;
   throw new VaultError('usage', 'plain-http', `a request would have gone out over ${protocol ?? 'nothing'}`, {

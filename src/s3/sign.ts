@@ -9,6 +9,8 @@ export interface Credentials {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
   readonly sessionToken?: string;
+  /** The account they belong to, where their provider says it. */
+  readonly accountId?: string;
 }
 
 export type Headers = Readonly<Record<string, string>>;

@@ -6,13 +6,16 @@ import type { ResolvedRemote } from './connect.ts';
 import type { Asked } from './failure.ts';
 import { type Protection, readHeaders } from './modes.ts';
 import type { Headers } from './sign.ts';
-import { type Wire, drain } from './wire.ts';
+import type { KmsCharge, Sending } from './throttling.ts';
+import { drain } from './wire.ts';
 
 export interface Site {
-  readonly wire: Wire;
+  readonly wire: Sending;
   readonly remote: ResolvedRemote;
   readonly protection: Protection;
   readonly quirks: Quirks;
+  /** For requests that do not go over `wire`; undefined: they cost nothing of KMS that is counted. */
+  readonly charge: KmsCharge | undefined;
 }
 
 /** What was learned of a store while working with it. */

@@ -73,7 +73,7 @@ export async function memoryDatabase(): Promise<DatabaseSync> {
 }
 
 /** SQLITE_CORRUPT (11) and SQLITE_NOTADB (26). */
-function isDamage(thrown: unknown): boolean {
+export function isDamage(thrown: unknown): boolean {
   const code = (thrown as { readonly errcode?: number }).errcode;
   return code !== undefined && (code % 256 === 11 || code % 256 === 26);
 }

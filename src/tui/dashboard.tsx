@@ -1,6 +1,7 @@
 import { Box, Text } from 'ink';
 import { type ReactNode, memo, useState } from 'react';
-import { formatBytes, plural } from '../model/display.ts';
+import { formatBytes, formatCount, plural } from '../model/display.ts';
+import { type KmsGauge, quotaWords, rateWords } from '../model/kms.ts';
 import type { ActiveTransfer, RecentLine, Snapshot } from '../model/snapshot.ts';
 import { shownName } from './names.ts';
 import {
@@ -42,6 +43,7 @@ export interface DashboardProps {
 
 const BAR = 20;
 const SHORT_BAR = 12;
+const KMS_BAR = 8;
 /** From this width on LAST stands beside TRANSFERS. */
 const BESIDE = 140;
 /** Lines that LAST keeps below TRANSFERS: a blank, its title and some rows. */
@@ -69,9 +71,35 @@ export function Dashboard({ vaults, shown, selected, width, height }: DashboardP
         <Text> </Text>
       </Line>
       {current !== undefined && (
-        <Activity key={selected} snapshot={current.snapshot} width={width} height={rest} />
+        <Activity
+          key={selected}
+          snapshot={current.snapshot}
+          width={width}
+          height={current.snapshot.kms === null ? rest : Math.max(0, rest - 1)}
+        />
+      )}
+      {current !== undefined && current.snapshot.kms !== null && (
+        <KmsLine gauge={current.snapshot.kms} width={width} />
       )}
     </Box>
+  );
+}
+
+/** What is asked of KMS, of how much. */
+function KmsLine({ gauge, width }: { readonly gauge: KmsGauge; readonly width: number }): ReactNode {
+  const { rate, limit, throttled } = gauge;
+  return (
+    <Line>
+      <Fixed>
+        <Text> KMS </Text>
+        <Bar share={Math.min(1, rate / limit)} width={width < 100 ? KMS_BAR : BAR} />
+        <Text> {rateWords(gauge)} </Text>
+      </Fixed>
+      <Words text={`(${quotaWords(gauge)})`} />
+      <Fixed>
+        <Text {...colour(throttled > 0 ? 'yellow' : undefined)}> throttled {formatCount(throttled)} </Text>
+      </Fixed>
+    </Line>
   );
 }
 

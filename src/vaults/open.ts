@@ -16,6 +16,7 @@ import { type ResolvedRemote, resolveRemote } from '../s3/connect.ts';
 import { openStore } from '../s3/open-store.ts';
 import { openIndex } from '../state/open-index.ts';
 import { holdProcess } from './hold.ts';
+import { type KmsPace, openKmsPace } from './kms-pace.ts';
 import { type OpenOptions, vaultState } from './options.ts';
 import { type Protecting, protect } from './protect.ts';
 
@@ -32,10 +33,13 @@ export async function openVault(vault: Vault, options: OpenOptions): Promise<Ope
   const clock = options.clock ?? systemClock;
   const resolved = await resolveRemote(vault.remote, options.env);
   const index = await openIndex({ folder: vaultState(options.places, vault) });
+  let pace: KmsPace | undefined;
   try {
-    const protecting = await protect(vault.mode, vault, resolved, options, clock);
-    return assemble(vault, resolved, index, protecting, options, clock);
+    pace = await openKmsPace(vault, vault.mode, resolved, options, clock);
+    const protecting = await protect(vault.mode, vault, resolved, options, clock, pace);
+    return assemble(vault, resolved, index, { ...protecting, pace }, options, clock);
   } catch (thrown) {
+    pace?.close();
     index.close();
     await resolved.close();
     throw thrown;
@@ -46,16 +50,21 @@ function assemble(
   vault: Vault,
   resolved: ResolvedRemote,
   index: Index,
-  protecting: Protecting,
+  protecting: Protecting & { readonly pace: KmsPace | undefined },
   options: OpenOptions,
   clock: Clock,
 ): OpenVault {
   const { include, exclude, transfers } = vault.rules;
+  const { pace } = protecting;
   const store = openStore(resolved, protecting.protection, {
     clock,
     transfers: transfers ?? DEFAULT_TRANSFERS,
     seen: vault.capabilities,
-    onThrottle: (error) => engine.throttled(error),
+    onThrottle: (error) => {
+      if (error.resource === 'kms') pace?.throttled();
+      engine.throttled(error);
+    },
+    pace: pace?.take,
   });
   const maxKeyBytes = MAX_KEY_BYTES - Buffer.byteLength(vault.remote.prefix);
   const tree = openTree({ root: vault.root, include, exclude, clock, maxKeyBytes });
@@ -73,11 +82,14 @@ function assemble(
       clock,
       modeFingerprint: modeFingerprint(vault.mode, protecting.key),
       keyFingerprint: protecting.key,
+      kmsPaced: pace !== undefined,
     },
     options,
   );
+  pace?.tellTo((body) => engine.announce(body));
   const close = async (): Promise<void> => {
     index.close();
+    pace?.close();
     await store.close();
     protecting.wipe();
   };

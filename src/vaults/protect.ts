@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { keyringOf, kmsKeyring } from '../crypto/wrap.ts';
 import { type Sealing, clientSealing, serverSealing } from '../engine/sealing.ts';
+import type { KmsClient } from '../keys/kms.ts';
 import { openKeyStore } from '../keys/open-key-store.ts';
 import { wipeMaterial } from '../keys/stored-key.ts';
 import { VaultError } from '../model/errors.ts';
@@ -11,6 +12,8 @@ import type { Clock, KeyStore, Keyring, Kms } from '../model/ports.ts';
 import type { Vault } from '../model/vault.ts';
 import type { ResolvedRemote } from '../s3/connect.ts';
 import type { Protection } from '../s3/modes.ts';
+import { throttlingKms } from '../s3/throttling-kms.ts';
+import type { KmsPace } from './kms-pace.ts';
 import type { OpenOptions } from './options.ts';
 
 export interface Protecting {
@@ -30,10 +33,11 @@ export async function protect(
   resolved: ResolvedRemote,
   options: OpenOptions,
   clock: Clock,
+  pace?: KmsPace,
 ): Promise<Protecting> {
   switch (mode.kind) {
     case 'client':
-      return protectHere(mode.key, vault, resolved, options, clock);
+      return protectHere(mode.key, vault, resolved, options, clock, pace);
     case 'sse-c': {
       const material = await loadKey(mode.key, vault, options, clock);
       if (material.kind !== 'aes-256') {
@@ -79,13 +83,14 @@ async function protectHere(
   resolved: ResolvedRemote,
   options: OpenOptions,
   clock: Clock,
+  pace: KmsPace | undefined,
 ): Promise<Protecting> {
   const under = (keyring: Keyring, wipe: () => void): Protecting => {
     const key = keyring.fingerprint;
     return { protection: { mode: 'client', key }, sealing: clientSealing(keyring), key, wipe };
   };
   if (ref.kind === 'kms') {
-    const kms = await kmsOf(vault, resolved, options);
+    const kms = await pacedKms(vault, resolved, options, clock, pace);
     return under(kmsKeyring(kms, ref.keyId, ref.context), NOTHING_TO_WIPE);
   }
   const material = await loadKey(ref, vault, options, clock);
@@ -115,12 +120,25 @@ export function keysOf(vault: Vault, options: OpenOptions, clock: Clock): KeySto
   return openKeyStore(vault.keyStore ?? options.keyStore, { ...keys, env, places, clock });
 }
 
-/** KMS as the vault reaches it, for keys that never leave it. */
-export async function kmsOf(
-  vault: Pick<Vault, 'remote'>,
+/** Under a pace each try is counted, so the SDK makes none by itself. */
+async function pacedKms(
+  vault: Vault,
   resolved: ResolvedRemote,
   options: OpenOptions,
+  clock: Clock,
+  pace: KmsPace | undefined,
 ): Promise<Kms> {
+  if (pace === undefined) return kmsOf(vault, resolved, options);
+  const kms = await kmsOf(vault, resolved, options, 1);
+  return throttlingKms(kms, pace.take, clock, { onThrottle: () => pace.throttled() });
+}
+
+export async function kmsOf(
+  vault: Pick<Vault, 'remote'>,
+  resolved: Pick<ResolvedRemote, 'region'>,
+  options: Pick<OpenOptions, 'env'>,
+  attempts?: number,
+): Promise<KmsClient> {
   const { openKms } = await import('../keys/kms.ts');
   const { caBundle, profile } = vault.remote;
   const ca = caBundle === undefined ? undefined : await readFile(caBundle, 'utf8');
@@ -129,6 +147,7 @@ export async function kmsOf(
     env: options.env,
     ...(profile === undefined ? {} : { profile }),
     ...(ca === undefined ? {} : { ca }),
+    ...(attempts === undefined ? {} : { attempts }),
   });
 }
 

@@ -3,6 +3,7 @@ import type { Side } from '../engine/conversion.ts';
 import { Rekey, type RekeyOptions, type RekeyTotals } from '../engine/rekey.ts';
 import type { Outcome } from '../model/command.ts';
 import type { VaultError } from '../model/errors.ts';
+import type { Pace } from '../model/kms.ts';
 import { type Mode, modeFingerprint } from '../model/mode.ts';
 import { DEFAULT_TRANSFERS, type Vault } from '../model/vault.ts';
 import { resolveRemote } from '../s3/connect.ts';
@@ -11,6 +12,7 @@ import { openMover } from '../s3/mover.ts';
 import { openStore } from '../s3/open-store.ts';
 import { openIndex } from '../state/open-index.ts';
 import { holdProcess } from './hold.ts';
+import { type KmsPace, openKmsPace } from './kms-pace.ts';
 import { type OpenOptions, vaultState } from './options.ts';
 import { keysOf, protect } from './protect.ts';
 
@@ -21,6 +23,8 @@ export interface OpenRekey {
   /** Runs to the end, then frees everything. */
   readonly run: () => Promise<Outcome>;
 }
+
+type OpenSide = Side & { readonly protection: Protection; readonly pace: Pace | undefined };
 
 /** Opens a vault for moving its objects to another Mode. Rejects as `openVault` does. */
 export async function openRekey(
@@ -42,14 +46,31 @@ export async function openRekey(
     if (options.keysFrom === undefined) closing.push(() => keysFrom.lock());
     const opening = { ...options, keysFrom };
     const transfers = vault.rules.transfers ?? DEFAULT_TRANSFERS;
-    const onThrottle = (error: VaultError): void => rekey.throttled(error);
-    const side = async (mode: Mode): Promise<Side & { readonly protection: Protection }> => {
-      const { protection, sealing, key, wipe } = await protect(mode, vault, resolved, opening, clock);
+    const paces: KmsPace[] = [];
+    const onThrottle = (error: VaultError): void => {
+      if (error.resource !== 'kms' || paces.length === 0) return rekey.throttled(error);
+      for (const pace of paces) pace.throttled();
+    };
+    const side = async (mode: Mode): Promise<OpenSide> => {
+      const pace = await openKmsPace(vault, mode, resolved, options, clock);
+      if (pace !== undefined) {
+        paces.push(pace);
+        closing.push(() => pace.close());
+      }
+      const { protection, sealing, key, wipe } = await protect(mode, vault, resolved, opening, clock, pace);
       // Each store closes the connections and credentials it was given.
       const own = await resolveRemote(vault.remote, options.env);
-      const store = openStore(own, protection, { clock, transfers, onThrottle });
+      const store = openStore(own, protection, { clock, transfers, onThrottle, pace: pace?.take });
       closing.push(() => store.close(), wipe);
-      return { kind: mode.kind, store, sealing, fingerprint: modeFingerprint(mode, key), key, protection };
+      return {
+        kind: mode.kind,
+        store,
+        sealing,
+        fingerprint: modeFingerprint(mode, key),
+        key,
+        protection,
+        pace: pace?.take,
+      };
     };
     const from = await side(vault.mode);
     const to = await side(next);
@@ -60,9 +81,11 @@ export async function openRekey(
       transfers,
       onThrottle,
       copies,
+      pace: { from: from.pace, to: to.pace },
     });
     closing.push(() => mover.close());
     const rekey: Rekey = new Rekey({ vault, from, to, mover, index, clock }, options);
+    paces.at(-1)?.tellTo((body) => rekey.announce(body));
     const run = async (): Promise<Outcome> => {
       const letGo = holdProcess();
       try {

@@ -17,13 +17,15 @@ export interface OpenBucket {
 const CONNECTIONS = 4;
 
 export function openBucket(resolved: ResolvedRemote, clock: Clock): OpenBucket {
+  const wire = new Wire(resolved, { clock, connections: CONNECTIONS });
   const site: Site = {
     remote: resolved,
     protection: { mode: 'client', key: '' },
     quirks: { bareEtags: false },
-    wire: new Wire(resolved, { clock, connections: CONNECTIONS }),
+    wire,
+    charge: undefined,
   };
-  const trials = wireTrials(site);
+  const trials = wireTrials(site, () => wire.close());
   return {
     config: sdkBucketConfig(site),
     trials,

@@ -19,12 +19,12 @@ const KMS_KEY = 'x-amz-server-side-encryption-aws-kms-key-id';
 const KEY_BYTES = 32;
 
 /** `close` closes the site's connections. */
-export function wireTrials(site: Site): Trials {
+export function wireTrials(site: Site, close: () => Promise<void>): Trials {
   return {
     put: (key, how, waits = {}) => tried(() => putTrial(site, key, how, waits)),
     multipart: (key, how, waits = {}) => tried(() => multipartTrial(site, key, how, waits)),
     kmsKeyOf: (key, waits = {}) => kmsKeyOf(site, key, waits),
-    close: () => site.wire.close(),
+    close,
   };
 }
 

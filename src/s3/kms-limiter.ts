@@ -1,0 +1,195 @@
+/** One vault's place in the queue of a KMS quota that all s3vault processes of the machine share. */
+import { VaultError } from '../model/errors.ts';
+import type { KmsGauge, KmsLedger, KmsQuota } from '../model/kms.ts';
+import type { Clock, Waits } from '../model/ports.ts';
+import { type Book, bookText, gaugeOf, grant, parseBook, shareOf, slowed } from './kms-book.ts';
+
+export interface LimiterOptions {
+  readonly ledger: KmsLedger;
+  /** Names account, region and key quota group: whoever names the same shares one quota. */
+  readonly scope: string;
+  /** Unlike that of any other limiter on this machine. */
+  readonly owner: string;
+  readonly clock: Clock;
+  readonly quota: KmsQuota;
+  /** Percent of the quota. */
+  readonly share: number;
+}
+
+interface Waiting {
+  readonly cost: number;
+  readonly go: () => void;
+  readonly fail: (error: VaultError) => void;
+}
+
+/** The ledger is asked no more often than this: what comes in between is asked for together. */
+const GAP_MS = 5;
+/** Another process is at the ledger. */
+const BUSY_MS = 2;
+const BUSY_PATIENCE_MS = 10_000;
+/** The wall clock against the monotonic one: more than this is a clock that was put forward. */
+const STEP_MS = 10;
+/** How long grants look older than they are after that. */
+const STEP_COUNTS_MS = 1_100;
+
+const APPLIED_MS = 86_400_000;
+
+/** What Service Quotas said of a scope within the last day. */
+export function appliedIn(ledger: Pick<KmsLedger, 'read'>, scope: string, now: number): KmsQuota | undefined {
+  const { applied } = parseBook(ledger.read(scope));
+  if (applied === undefined || Math.abs(now - applied.at) > APPLIED_MS) return undefined;
+  const { quota, source } = applied;
+  return { quota, source };
+}
+
+/** The numbers of a scope; undefined where none of its limiters was ever opened. */
+export function gaugeIn(ledger: Pick<KmsLedger, 'read'>, scope: string, now: number): KmsGauge | undefined {
+  return gaugeOf(parseBook(ledger.read(scope)), now);
+}
+
+export class KmsLimiter {
+  readonly #options: LimiterOptions;
+  #quota: KmsQuota;
+  #queue: Waiting[] = [];
+  #asked = Number.NEGATIVE_INFINITY;
+  #cancelPump: (() => void) | undefined;
+  #busySince: number | undefined;
+  #closed = false;
+  /** Wall clock minus monotonic, and how far that went forward lately. */
+  #offset: number;
+  #forward = 0;
+  #forwardUntil = 0;
+
+  constructor(options: LimiterOptions) {
+    const { clock, quota } = options;
+    this.#options = options;
+    this.#quota = quota;
+    this.#offset = clock.now() - clock.ticks();
+    this.#note();
+  }
+
+  /** Waits until `cost` KMS requests may be made; first come, first served. */
+  async take(cost: number, { signal }: Waits = {}): Promise<void> {
+    if (signal?.aborted === true || this.#closed) throw cancelled();
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const waiting: Waiting = { cost, go: resolve, fail: reject };
+    const stop = (): void => {
+      this.#queue = this.#queue.filter((other) => other !== waiting);
+      reject(cancelled());
+    };
+    signal?.addEventListener('abort', stop, { once: true });
+    this.#queue.push(waiting);
+    this.#pumpAfter(this.#asked + GAP_MS - this.#options.clock.ticks());
+    try {
+      await promise;
+    } finally {
+      signal?.removeEventListener('abort', stop);
+    }
+  }
+
+  /** KMS said that it is too much: the pace is halved, for all. Gives the numbers as they are then. */
+  throttled(): KmsGauge | undefined {
+    const { clock } = this.#options;
+    this.#change((book) => slowed(book, clock.now(), this.#limit));
+    return this.gauge();
+  }
+
+  /** What Service Quotas says, which is not asked again for a day. */
+  setQuota(quota: KmsQuota): void {
+    this.#quota = quota;
+    const at = this.#options.clock.now();
+    this.#change((book) => ({ ...book, applied: { ...quota, at } }));
+    this.#note();
+  }
+
+  gauge(): KmsGauge | undefined {
+    const { ledger, scope, clock } = this.#options;
+    return gaugeIn(ledger, scope, clock.now());
+  }
+
+  /** What waits is refused. */
+  close(): void {
+    this.#closed = true;
+    this.#cancelPump?.();
+    for (const { fail } of this.#queue.splice(0)) fail(cancelled());
+  }
+
+  get #limit(): number {
+    return shareOf(this.#quota.quota, this.#options.share);
+  }
+
+  /** Writes down which quota is kept, for whoever looks at the book. */
+  #note(): void {
+    const { share } = this.#options;
+    this.#change((book) => ({ ...book, quota: { ...this.#quota, share } }));
+  }
+
+  #change(change: (book: Book) => Book): void {
+    if (this.#closed) return;
+    const { ledger, scope, clock } = this.#options;
+    const text = (book: string | undefined) => ({ book: bookText(change(parseBook(book))), result: true });
+    if (ledger.change(scope, text) === undefined) clock.after(BUSY_MS, () => this.#change(change));
+  }
+
+  #pumpAfter(ms: number): void {
+    if (ms <= 0 && this.#cancelPump === undefined) return this.#pump();
+    this.#cancelPump ??= this.#options.clock.after(Math.max(0, ms), () => this.#pump());
+  }
+
+  #pump(): void {
+    this.#cancelPump?.();
+    this.#cancelPump = undefined;
+    if (this.#queue.length === 0) return;
+    const { ledger, scope, owner, clock } = this.#options;
+    this.#asked = clock.ticks();
+    const ask = {
+      now: clock.now(),
+      owner,
+      limit: this.#limit,
+      costs: this.#queue.map(({ cost }) => cost),
+      forward: this.#lookAtClocks(),
+    };
+    const done = ledger.change(scope, (book) => {
+      const { book: next, count, wait } = grant(parseBook(book), ask);
+      return { book: bookText(next), result: { count, wait } };
+    });
+    if (done === undefined) return this.#busy();
+    this.#busySince = undefined;
+    const { count, wait } = done.result;
+    for (const { go } of this.#queue.splice(0, count)) go();
+    if (this.#queue.length > 0) this.#pumpAfter(Math.max(GAP_MS, wait));
+  }
+
+  /** Nothing goes unasked: who cannot be asked for long fails what waits, and that is tried again later. */
+  #busy(): void {
+    const { clock } = this.#options;
+    this.#busySince ??= clock.ticks();
+    if (clock.ticks() - this.#busySince > BUSY_PATIENCE_MS) {
+      this.#busySince = undefined;
+      for (const { fail } of this.#queue.splice(0)) fail(ledgerBusy());
+      return;
+    }
+    this.#pumpAfter(BUSY_MS * (1 + clock.random()));
+  }
+
+  /** Milliseconds by which the wall clock was put forward within the last second. */
+  #lookAtClocks(): number {
+    const { clock } = this.#options;
+    const ticks = clock.ticks();
+    const step = clock.now() - ticks - this.#offset;
+    if (ticks >= this.#forwardUntil) this.#forward = 0;
+    if (Math.abs(step) > STEP_MS) this.#offset += step;
+    if (step > STEP_MS) {
+      this.#forward += step;
+      this.#forwardUntil = ticks + STEP_COUNTS_MS;
+    }
+    return this.#forward;
+  }
+}
+
+const cancelled = (): VaultError => new VaultError('cancelled', 'cancelled', 'called off');
+
+const ledgerBusy = (): VaultError =>
+  new VaultError('transient', 'kms-ledger-busy', 'another s3vault process holds the list of KMS requests', {
+    hint: 'it may be stopped in its middle: look for it with ps, let it go on or end it',
+  });

@@ -1,0 +1,242 @@
+/** The limiter against a KMS that counts, in virtual time: never above the share, nearly all of it, fair, and it learns. */
+import { describe, expect, test } from 'vitest';
+import type { KmsQuota } from '../../src/model/kms.ts';
+import { KmsLimiter, gaugeIn } from '../../src/s3/kms-limiter.ts';
+import { ManualClock } from '../support/manual-clock.ts';
+import { MemoryLedger } from '../support/memory-ledger.ts';
+import { CountingKms, hungry, mostInASecond } from '../support/counting-kms.ts';
+
+const SCOPE = 'aws/000000000000/us-east-1/symmetric';
+const option = (quota: number): KmsQuota => ({ quota, source: 'option' });
+
+function machine() {
+  const clock = new ManualClock();
+  const ledger = new MemoryLedger();
+  let owners = 0;
+  const limiter = (quota: number, share = 50, on = clock, scope = SCOPE): KmsLimiter =>
+    new KmsLimiter({ ledger, scope, owner: `p${++owners}`, clock: on, quota: option(quota), share });
+  return { clock, ledger, limiter };
+}
+
+describe('one client', () => {
+  test.each([
+    { quota: 50, share: 50, cost: 1 },
+    { quota: 50, share: 50, cost: 2 },
+    { quota: 10, share: 100, cost: 1 },
+    { quota: 7, share: 50, cost: 2 },
+    { quota: 500, share: 50, cost: 1 },
+    { quota: 10_000, share: 50, cost: 1 },
+    { quota: 100_000, share: 90, cost: 2 },
+  ])('never above its share in any second, nearly all of it when work waits: $quota × $share at $cost', async ({
+    quota,
+    share,
+    cost,
+  }) => {
+    const { clock, limiter } = machine();
+    const kms = new CountingKms(clock, quota);
+    const allowed = Math.floor((quota * share) / 100);
+    const seconds = allowed > 10_000 ? 4 : 20;
+    const stop = hungry(limiter(quota, share), kms, { cost, atATime: Math.max(16, Math.ceil(allowed / 5)) });
+    await clock.run(seconds * 1_000, 5);
+    stop();
+    expect(mostInASecond(kms.times)).toBeLessThanOrEqual(allowed);
+    // What costs two leaves an odd one over.
+    const reachable = allowed - (allowed % cost);
+    expect(kms.times.length).toBeGreaterThanOrEqual(0.9 * reachable * seconds);
+    expect(kms.throttled).toBe(0);
+  });
+
+  test('waits no longer than needed where there is room, and costs the ledger little', async () => {
+    const { clock, ledger, limiter } = machine();
+    const pace = limiter(1_000);
+    const before = ledger.changes;
+    await pace.take(1);
+    expect(ledger.changes - before).toBe(1);
+    const many = Array.from({ length: 40 }, () => pace.take(1));
+    await clock.run(10, 5);
+    await Promise.all(many);
+    expect(ledger.changes - before).toBe(2);
+  });
+
+  test('what is called off waits no longer and takes nothing', async () => {
+    const { clock, ledger, limiter } = machine();
+    const pace = limiter(2);
+    await pace.take(1);
+    const { signal, abort } = withAbort();
+    const waiting = pace.take(1, { signal });
+    abort();
+    await expect(waiting).rejects.toMatchObject({ kind: 'cancelled' });
+    await clock.run(3_000);
+    expect(gaugeIn(ledger, SCOPE, clock.now())).toMatchObject({ requests: 1 });
+  });
+
+  test('another process at the ledger is waited for, not for ever', async () => {
+    const { clock, ledger, limiter } = machine();
+    const pace = limiter(100);
+    ledger.busy = true;
+    const short = pace.take(1);
+    await clock.run(500);
+    ledger.busy = false;
+    await clock.run(50);
+    await short;
+    ledger.busy = true;
+    const long = expect(pace.take(1)).rejects.toMatchObject({ kind: 'transient', code: 'kms-ledger-busy' });
+    await clock.run(11_000);
+    await long;
+  });
+});
+
+const withAbort = (): { signal: AbortSignal; abort: () => void } => {
+  const controller = new AbortController();
+  return { signal: controller.signal, abort: () => controller.abort() };
+};
+
+describe('several processes', () => {
+  test.each([
+    2, 3, 7,
+  ])('%i share one quota: never above it, nearly all of it, each the same', async (count) => {
+    const { clock, limiter } = machine();
+    const kms = new CountingKms(clock, 200);
+    const done = Array.from({ length: count }, () => 0);
+    const stops = done.map((_, n) =>
+      hungry(limiter(200), kms, { onDone: () => (done[n] = (done[n] ?? 0) + 1), atATime: 16 + n }),
+    );
+    await clock.run(20_000, 5);
+    for (const stop of stops) stop();
+    expect(mostInASecond(kms.times)).toBeLessThanOrEqual(100);
+    expect(kms.times.length).toBeGreaterThanOrEqual(0.9 * 100 * 20);
+    expect(Math.min(...done)).toBeGreaterThanOrEqual(0.85 * Math.max(...done));
+  });
+
+  test('one that comes late has its part within two seconds, one that needs little leaves the rest', async () => {
+    const { clock, limiter } = machine();
+    const kms = new CountingKms(clock, 200);
+    let late = 0;
+    const stopFirst = hungry(limiter(200), kms);
+    await clock.run(5_000, 5);
+    const stopLate = hungry(limiter(200), kms, { onDone: () => late++ });
+    await clock.run(2_000, 5);
+    const from = late;
+    await clock.run(5_000, 5);
+    expect(late - from).toBeGreaterThanOrEqual(0.9 * 0.5 * 100 * 5);
+    stopLate();
+    const before = kms.times.length;
+    await clock.run(1_000, 5);
+    await clock.run(5_000, 5);
+    stopFirst();
+    expect(kms.times.length - before).toBeGreaterThanOrEqual(0.9 * 100 * 5.5);
+    expect(mostInASecond(kms.times)).toBeLessThanOrEqual(100);
+  });
+
+  test('one that dies in its middle holds nothing up', async () => {
+    const { clock, limiter } = machine();
+    const kms = new CountingKms(clock, 200);
+    const died = limiter(200);
+    for (let n = 0; n < 500; n++) void died.take(1).catch(() => undefined);
+    await clock.run(200, 5);
+    // Its timers end with it; its claim and its grants stay in the book.
+    died.close();
+    const stop = hungry(limiter(200), kms);
+    await clock.run(1_500, 5);
+    const from = kms.times.length;
+    await clock.run(5_000, 5);
+    stop();
+    expect(kms.times.length - from).toBeGreaterThanOrEqual(0.9 * 100 * 5);
+  });
+
+  test('where vaults disagree, the lowest share of those that wait counts; other quotas are not touched', async () => {
+    const { clock, limiter } = machine();
+    const kms = new CountingKms(clock, 200);
+    const other = new CountingKms(clock, 200);
+    const stops = [
+      hungry(limiter(200, 50), kms),
+      hungry(limiter(200, 20), kms),
+      hungry(limiter(200, 50, clock, `${SCOPE}/other`), other),
+    ];
+    await clock.run(10_000, 5);
+    for (const stop of stops) stop();
+    expect(mostInASecond(kms.times)).toBeLessThanOrEqual(40 + 60);
+    expect(kms.times.length).toBeLessThanOrEqual(41 * 10 + 60);
+    expect(other.times.length).toBeGreaterThanOrEqual(0.9 * 100 * 10);
+  });
+});
+
+describe('KMS that says it is too much', () => {
+  test('halves the pace at once, climbs back step by step, and counts', async () => {
+    const { clock, limiter } = machine();
+    const pace = limiter(1_000);
+    const stop = hungry(pace, new CountingKms(clock, 1_000_000));
+    await clock.run(3_000, 5);
+    expect(pace.gauge()).toMatchObject({ limit: 500, throttled: 0 });
+    const halved = pace.throttled();
+    expect(halved).toMatchObject({ throttled: 1 });
+    expect(halved?.limit).toBeLessThanOrEqual(250);
+    // What was under way says the same: that is one throttle of the pace.
+    pace.throttled();
+    expect(pace.gauge()).toMatchObject({ throttled: 2, limit: halved?.limit });
+    await clock.run(5_000, 5);
+    const later = pace.gauge()?.limit ?? 0;
+    expect(later).toBeGreaterThan(300);
+    expect(later).toBeLessThan(500);
+    await clock.run(15_000, 5);
+    expect(pace.gauge()?.limit).toBe(500);
+    stop();
+  });
+
+  test('finds the pace of a quota that is lower than thought, and that of one that was raised', async () => {
+    const { clock, limiter } = machine();
+    const kms = new CountingKms(clock, 60);
+    const pace = limiter(1_000);
+    const stop = hungry(pace, kms);
+    await clock.run(30_000, 5);
+    const throttledThen = kms.throttled;
+    const granted = kms.times.length;
+    expect(granted).toBeGreaterThan(0.6 * 60 * 30);
+    kms.quota = 1_000;
+    await clock.run(120_000, 5);
+    expect(pace.gauge()?.limit).toBeGreaterThan(300);
+    expect(kms.throttled).toBe(throttledThen);
+    stop();
+  });
+
+  test('another quota that was learned counts at once', async () => {
+    const { clock, limiter } = machine();
+    const kms = new CountingKms(clock, 400);
+    const pace = limiter(40);
+    const stop = hungry(pace, kms);
+    await clock.run(3_000, 5);
+    pace.setQuota({ quota: 400, source: 'service-quotas' });
+    const from = kms.times.length;
+    await clock.run(5_000, 5);
+    stop();
+    expect(kms.times.length - from).toBeGreaterThanOrEqual(0.9 * 200 * 5);
+    expect(pace.gauge()).toMatchObject({ quota: 400, source: 'service-quotas', share: 50 });
+  });
+});
+
+/** A wall clock that can be set while the monotonic one goes on. */
+class SettableClock extends ManualClock {
+  set = 0;
+  override now(): number {
+    return super.now() + this.set;
+  }
+}
+
+describe('a wall clock that is set', () => {
+  test.each([
+    -3_600_000, -700, 700, 3_600_000,
+  ])('by %i ms: never above the share, and no standstill', async (step) => {
+    const clock = new SettableClock();
+    const ledger = new MemoryLedger();
+    const kms = new CountingKms(clock, 200);
+    const pace = new KmsLimiter({ ledger, scope: SCOPE, owner: 'p', clock, quota: option(200), share: 50 });
+    const stop = hungry(pace, kms);
+    await clock.run(3_300, 5);
+    clock.set += step;
+    const from = kms.times.length;
+    await clock.run(6_000, 5);
+    stop();
+    expect(mostInASecond(kms.times)).toBeLessThanOrEqual(100);
+    expect(kms.times.length - from).toBeGreaterThanOrEqual(0.9 * 100 * 4.5);
+  });
+});
