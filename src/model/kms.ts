@@ -28,8 +28,11 @@ export interface KmsGauge extends KmsQuota {
   readonly requests: number;
 }
 
-/** Resolves when `cost` KMS requests may be made; at once where there is no limit to keep. */
-export type Pace = (cost: number, options?: Waits) => Promise<void>;
+/**
+ * Resolves when `cost` KMS requests may be made, with what is to be called once their answer is there: only then is it sure
+ * that they were counted at KMS.
+ */
+export type Pace = (cost: number, options?: Waits) => Promise<() => void>;
 
 /** Where all s3vault processes of a machine keep what they know of each other's KMS requests. */
 export interface KmsLedger {

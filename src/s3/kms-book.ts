@@ -2,8 +2,9 @@
  * The book of one KMS quota: who was let through in the last second, who waits, and how fast KMS wants it. Pure, and all of
  * its state is text, so that any number of processes can keep it together.
  *
- * - Never more than the limit in any second: what was granted counts for HOLD, a second and what requests may differ in
- *   their way to KMS.
+ * - Never more than the limit in any second: somewhere between the moment a request may go and that of its answer KMS counts
+ *   it, so it takes its place from the one until a second after the other. An answer that takes longer than LATE is not
+ *   waited for, or slow uploads would keep the quota from being used.
  * - No bursts: in a tenth of a second hardly more than a tenth of the limit.
  * - Fair: who waits has a claim; nobody takes from what an equal share leaves to the others that wait.
  * - A process that dies holds nothing: grants and claims age out by themselves.
@@ -11,9 +12,10 @@
  */
 import type { KmsGauge, KmsQuota } from '../model/kms.ts';
 
-const HOLD_MS = 1_050;
+const SECOND_MS = 1_000;
+const LATE_MS = 90;
 const BURST_MS = 100;
-/** Grants of one owner closer together than this are one line of the book. */
+/** Times closer together than this are one line of the book. */
 const LINE_MS = 10;
 /** A claim not renewed for so long is that of a process that is gone. */
 const CLAIM_MS = 1_000;
@@ -24,7 +26,8 @@ const FAIR_WAIT_MS = 20;
 const CLIMB_SECONDS = 20;
 const WHOLE_CLIMB_SECONDS = 200;
 
-type Grant = readonly [at: number, owner: string, cost: number];
+/** `at`: when they could go, rounded down; `answered`: when KMS had counted them at the latest, rounded up. */
+type Grant = readonly [at: number, answered: number, owner: string, cost: number];
 type Claim = readonly [seen: number, waiting: number, limit: number];
 
 export interface Book {
@@ -59,6 +62,13 @@ export function parseBook(text: string | undefined): Book {
   }
 }
 
+/** An answer to requests that were granted at a certain time. */
+export interface Answered {
+  readonly granted: number;
+  readonly cost: number;
+  readonly at: number;
+}
+
 export interface Ask {
   readonly now: number;
   readonly owner: string;
@@ -66,6 +76,8 @@ export interface Ask {
   readonly limit: number;
   /** What waits, in its order. */
   readonly costs: readonly number[];
+  /** Answers since the last time. */
+  readonly answered: readonly Answered[];
   /** Milliseconds that the wall clock was put forward lately: grants are that much younger than they look. */
   readonly forward: number;
 }
@@ -81,10 +93,10 @@ export interface Granted {
 /** Lets through what may go now. */
 export function grant(before: Book, ask: Ask): Granted {
   const { now, owner, costs } = ask;
-  const book = aged(before, now, ask.forward);
+  const book = aged(withAnswers(before, owner, ask.answered), now, ask.forward);
   const claims = { ...book.claims, [owner]: [now, sum(costs), ask.limit] as const };
   const limit = limitOf({ ...book, claims }, now, ask.limit);
-  const used = usedSince(book, Number.NEGATIVE_INFINITY);
+  const used = usedBy(book);
   const burst = burstOf(limit) - usedSince(book, now - BURST_MS);
   const room = Math.min(limit - used, burst);
   const fair = fairRoom({ ...book, claims }, owner, limit, room);
@@ -109,12 +121,41 @@ const sum = (numbers: readonly number[]): number => numbers.reduce((all, one) =>
 /** What fits in a tenth of a second, with room to catch up; two always do, for those that ask twice at once. */
 const burstOf = (limit: number): number => Math.max(Math.min(2, limit), Math.ceil(limit / 8));
 
+const roundDown = (time: number): number => Math.floor(time / LINE_MS) * LINE_MS;
+const roundUp = (time: number): number => Math.ceil(time / LINE_MS) * LINE_MS;
+
+/** What is answered counts from its answer; what never is, from when it was late. */
+function withAnswers(book: Book, owner: string, answered: readonly Answered[]): Book {
+  if (answered.length === 0) return book;
+  const grants = [...book.grants];
+  for (const { granted, cost, at } of answered) {
+    const late = roundUp(granted + LATE_MS);
+    if (roundUp(at) >= late) continue;
+    const line = findLine(grants, roundDown(granted), late, owner);
+    if (line < 0) continue;
+    add(grants, line, -cost);
+    const early = findLine(grants, roundDown(granted), roundUp(at), owner);
+    if (early < 0) grants.push([roundDown(granted), roundUp(at), owner, cost]);
+    else add(grants, early, cost);
+  }
+  return { ...book, grants: grants.filter(([, , , cost]) => cost > 0) };
+}
+
+const findLine = (grants: readonly Grant[], at: number, answered: number, owner: string): number =>
+  grants.findIndex((line) => line[0] === at && line[1] === answered && line[2] === owner);
+
+function add(grants: Grant[], index: number, more: number): void {
+  const line = grants[index];
+  if (line !== undefined) grants[index] = [line[0], line[1], line[2], line[3] + more];
+}
+
 /** Without what has aged out; nothing is in the future. */
 function aged(book: Book, now: number, forward: number): Book {
-  const oldest = now - HOLD_MS - forward;
+  const oldest = now - SECOND_MS - forward;
+  const newest = roundUp(now + LATE_MS);
   const grants = book.grants
-    .filter(([at]) => at > oldest)
-    .map((line): Grant => (line[0] > now ? [now, line[1], line[2]] : line));
+    .filter(([, answered]) => answered > oldest)
+    .map((line): Grant => (line[1] > newest ? [roundDown(now), newest, line[2], line[3]] : line));
   const claims = Object.entries(book.claims)
     .filter(([, [seen]]) => seen > now - CLAIM_MS)
     .map(([owner, [seen, ...rest]]) => [owner, [Math.min(seen, now), ...rest]] as const);
@@ -127,8 +168,11 @@ function aged(book: Book, now: number, forward: number): Book {
   };
 }
 
-const usedSince = ({ grants }: Book, after: number, whose?: string): number =>
-  sum(grants.filter(([at, owner]) => at > after && (whose ?? owner) === owner).map(([, , cost]) => cost));
+const usedBy = ({ grants }: Book, whose?: string): number =>
+  sum(grants.filter(([, , owner]) => (whose ?? owner) === owner).map(([, , , cost]) => cost));
+
+const usedSince = ({ grants }: Book, after: number): number =>
+  sum(grants.filter(([at]) => at > after - LINE_MS).map(([, , , cost]) => cost));
 
 /** Requests a second at most now: the lowest share of those that wait, or what KMS has slowed it down to. */
 function limitOf(book: Book, now: number, own: number): number {
@@ -142,7 +186,7 @@ function limitOf(book: Book, now: number, own: number): number {
 function fairRoom(book: Book, owner: string, limit: number, room: number): number {
   const others = Object.entries(book.claims).filter(([other]) => other !== owner);
   const equal = Math.floor(limit / (others.length + 1));
-  const used = (whose: string): number => usedSince(book, Number.NEGATIVE_INFINITY, whose);
+  const used = (whose: string): number => usedBy(book, whose);
   const reserved = others.map(([other, [, waiting]]) => Math.max(0, Math.min(waiting, equal - used(other))));
   return Math.max(room - sum(reserved), Math.min(room, equal - used(owner)));
 }
@@ -151,27 +195,38 @@ function counted(book: Book, now: number, owner: string, cost: number): Book {
   if (cost === 0) return book;
   const month = new Date(now).toISOString().slice(0, 7);
   const requests = (month === book.month ? book.requests : 0) + cost;
-  const last = book.grants.findLastIndex((line) => line[1] === owner);
-  const line = book.grants[last];
-  const joins = line !== undefined && Math.floor(line[0] / LINE_MS) === Math.floor(now / LINE_MS);
-  const rest = joins ? book.grants.toSpliced(last, 1) : book.grants;
-  return { ...book, month, requests, grants: [...rest, [now, owner, cost + (joins ? line[2] : 0)]] };
+  const grants = [...book.grants];
+  const [at, answered] = [roundDown(now), roundUp(now + LATE_MS)];
+  const line = findLine(grants, at, answered, owner);
+  if (line < 0) grants.push([at, answered, owner, cost]);
+  else add(grants, line, cost);
+  return { ...book, month, requests, grants };
 }
 
 /** When the next one may go, by what ages out until then; sooner where others hold a claim, for they may give it up. */
 function waitFor(book: Book, now: number, limit: number, cost: number, forward: number): number {
-  const freed = (holdMs: number, most: number): number => {
-    let used = usedSince(book, now - holdMs);
-    for (const [at, , spent] of book.grants) {
-      if (used + cost <= most || at <= now - holdMs) continue;
-      used -= spent;
-      if (used + cost <= most || used === 0) return at + holdMs - now;
-    }
-    return 0;
-  };
-  const wait = Math.max(freed(HOLD_MS + forward, limit), freed(BURST_MS, burstOf(limit)));
+  const most = burstOf(limit);
+  const burst = book.grants.map(([at, , , spent]) => [at + BURST_MS + LINE_MS, spent] as const);
+  const second = book.grants.map(([, at, , spent]) => [at + SECOND_MS + forward, spent] as const);
+  const wait = Math.max(freedAt(second, now, limit - cost), freedAt(burst, now, most - cost)) - now;
   const shared = Object.keys(book.claims).length > 1;
-  return Math.max(SHORTEST_WAIT_MS, Math.min(wait === 0 || shared ? FAIR_WAIT_MS : wait, LONGEST_WAIT_MS));
+  return Math.max(SHORTEST_WAIT_MS, Math.min(wait <= 0 || shared ? FAIR_WAIT_MS : wait, LONGEST_WAIT_MS));
+}
+
+/** When so much has ended that no more than `most` is left; nothing ends before `now`. */
+function freedAt(
+  ends: readonly (readonly [end: number, spent: number])[],
+  now: number,
+  most: number,
+): number {
+  const left = ends.filter(([end]) => end > now).toSorted(([a], [b]) => a - b);
+  let used = sum(left.map(([, spent]) => spent));
+  for (const [end, spent] of left) {
+    if (used <= Math.max(0, most)) return now;
+    used -= spent;
+    if (used <= Math.max(0, most)) return end;
+  }
+  return now;
 }
 
 /** KMS said it is too much: half of what went through, and from there upwards step by step. */
@@ -179,8 +234,8 @@ export function slowed(before: Book, now: number, limit: number): Book {
   const book = { ...aged(before, now, 0), throttled: before.throttled + 1 };
   const { pace } = book;
   // What was under way when it was said says it again.
-  if (pace !== undefined && now >= pace.at && now - pace.at < HOLD_MS) return book;
-  const rate = Math.max(1, Math.min(limitOf(book, now, limit), usedSince(book, Number.NEGATIVE_INFINITY)));
+  if (pace !== undefined && now >= pace.at && now - pace.at < SECOND_MS + LATE_MS) return book;
+  const rate = Math.max(1, Math.min(limitOf(book, now, limit), usedBy(book)));
   const climb = Math.max(limit / WHOLE_CLIMB_SECONDS, rate / CLIMB_SECONDS);
   return { ...book, pace: { at: now, base: Math.max(1, Math.floor(rate / 2)), climb } };
 }
@@ -198,7 +253,7 @@ export function gaugeOf(book: Book, now: number): KmsGauge | undefined {
     quota,
     source,
     share,
-    rate: usedSince(book, now - 1_000),
+    rate: usedSince(book, now - SECOND_MS),
     limit: limitOf(aged(book, now, 0), now, shareOf(quota, share)),
     throttled: book.throttled,
     requests: month === book.month ? book.requests : 0,

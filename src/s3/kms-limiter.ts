@@ -2,7 +2,16 @@
 import { VaultError } from '../model/errors.ts';
 import type { KmsGauge, KmsLedger, KmsQuota } from '../model/kms.ts';
 import type { Clock, Waits } from '../model/ports.ts';
-import { type Book, bookText, gaugeOf, grant, parseBook, shareOf, slowed } from './kms-book.ts';
+import {
+  type Answered,
+  type Book,
+  bookText,
+  gaugeOf,
+  grant,
+  parseBook,
+  shareOf,
+  slowed,
+} from './kms-book.ts';
 
 export interface LimiterOptions {
   readonly ledger: KmsLedger;
@@ -18,7 +27,7 @@ export interface LimiterOptions {
 
 interface Waiting {
   readonly cost: number;
-  readonly go: () => void;
+  readonly go: (granted: number) => void;
   readonly fail: (error: VaultError) => void;
 }
 
@@ -30,7 +39,9 @@ const BUSY_PATIENCE_MS = 10_000;
 /** The wall clock against the monotonic one: more than this is a clock that was put forward. */
 const STEP_MS = 10;
 /** How long grants look older than they are after that. */
-const STEP_COUNTS_MS = 1_100;
+const STEP_COUNTS_MS = 1_200;
+/** Older answers make no difference any more. */
+const ANSWERS_MS = 1_200;
 
 const APPLIED_MS = 86_400_000;
 
@@ -51,6 +62,8 @@ export class KmsLimiter {
   readonly #options: LimiterOptions;
   #quota: KmsQuota;
   #queue: Waiting[] = [];
+  /** Answers that the book does not know of yet. */
+  #answered: Answered[] = [];
   #asked = Number.NEGATIVE_INFINITY;
   #cancelPump: (() => void) | undefined;
   #busySince: number | undefined;
@@ -65,13 +78,13 @@ export class KmsLimiter {
     this.#options = options;
     this.#quota = quota;
     this.#offset = clock.now() - clock.ticks();
-    this.#note();
+    this.#sayQuota();
   }
 
-  /** Waits until `cost` KMS requests may be made; first come, first served. */
-  async take(cost: number, { signal }: Waits = {}): Promise<void> {
+  /** See `Pace`; first come, first served. */
+  async take(cost: number, { signal }: Waits = {}): Promise<() => void> {
     if (signal?.aborted === true || this.#closed) throw cancelled();
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const { promise, resolve, reject } = Promise.withResolvers<number>();
     const waiting: Waiting = { cost, go: resolve, fail: reject };
     const stop = (): void => {
       this.#queue = this.#queue.filter((other) => other !== waiting);
@@ -81,10 +94,19 @@ export class KmsLimiter {
     this.#queue.push(waiting);
     this.#pumpAfter(this.#asked + GAP_MS - this.#options.clock.ticks());
     try {
-      await promise;
+      const granted = await promise;
+      return () => this.#note({ granted, cost, at: this.#options.clock.now() });
     } finally {
       signal?.removeEventListener('abort', stop);
     }
+  }
+
+  /** Kept until the ledger is asked for the next time: an answer that the book does not hear of is taken for a late one. */
+  #note(answered: Answered): void {
+    const oldest = answered.at - ANSWERS_MS;
+    if ((this.#answered[0]?.at ?? oldest) < oldest)
+      this.#answered = this.#answered.filter(({ at }) => at >= oldest);
+    this.#answered.push(answered);
   }
 
   /** KMS said that it is too much: the pace is halved, for all. Gives the numbers as they are then. */
@@ -99,7 +121,7 @@ export class KmsLimiter {
     this.#quota = quota;
     const at = this.#options.clock.now();
     this.#change((book) => ({ ...book, applied: { ...quota, at } }));
-    this.#note();
+    this.#sayQuota();
   }
 
   gauge(): KmsGauge | undefined {
@@ -119,7 +141,7 @@ export class KmsLimiter {
   }
 
   /** Writes down which quota is kept, for whoever looks at the book. */
-  #note(): void {
+  #sayQuota(): void {
     const { share } = this.#options;
     this.#change((book) => ({ ...book, quota: { ...this.#quota, share } }));
   }
@@ -147,6 +169,7 @@ export class KmsLimiter {
       owner,
       limit: this.#limit,
       costs: this.#queue.map(({ cost }) => cost),
+      answered: this.#answered,
       forward: this.#lookAtClocks(),
     };
     const done = ledger.change(scope, (book) => {
@@ -155,8 +178,9 @@ export class KmsLimiter {
     });
     if (done === undefined) return this.#busy();
     this.#busySince = undefined;
+    this.#answered = [];
     const { count, wait } = done.result;
-    for (const { go } of this.#queue.splice(0, count)) go();
+    for (const { go } of this.#queue.splice(0, count)) go(ask.now);
     if (this.#queue.length > 0) this.#pumpAfter(Math.max(GAP_MS, wait));
   }
 

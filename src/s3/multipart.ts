@@ -37,6 +37,7 @@ import { sdkSend } from './sdk-failure.ts';
 import type { Headers } from './sign.ts';
 import { notRemoved, orRemove, putObject, receiptOf } from './single.ts';
 import { type Site, askedOf, headAnswer, versionOf } from './site.ts';
+import { paying } from './throttling.ts';
 import { drain } from './wire.ts';
 
 /** Parts of one upload under way at a time. */
@@ -275,12 +276,9 @@ class RunningUpload {
       ...(remote.isAws ? { ChecksumAlgorithm: 'CRC32', ChecksumType: 'FULL_OBJECT' } : {}),
     });
     const command = carrying(bare, customerKeyOf(headers));
-    const output = await this.#again(async () => {
-      await this.#site.charge?.before('create', { signal: this.#signal });
-      return sdkSend(this.#site, askedOf(this.#site, 'write', this.#key), this.#signal, (client, waits) =>
-        client.send(command, waits),
-      );
-    });
+    const output = await this.#again(() =>
+      this.#sdk('create', (client, waits) => client.send(command, waits)),
+    );
     if (output.UploadId === undefined)
       throw new VaultError('transient', 'answer', 'the store gave no upload id');
     this.#journal.begun(output.UploadId);
@@ -355,12 +353,8 @@ class RunningUpload {
     const complete = (conditions: Headers): CompleteMultipartUploadCommand =>
       carrying(bare(conditions), customerKeyOf(readHeaders(protection)));
     const conditional = ifMatch !== undefined || ifNoneMatch !== undefined;
-    const send = async (conditions: Headers): Promise<CompleteMultipartUploadCommandOutput> => {
-      await this.#site.charge?.before('complete', { signal: this.#signal });
-      return sdkSend(this.#site, askedOf(this.#site, 'write', this.#key), this.#signal, (client, waits) =>
-        client.send(complete(conditions), waits),
-      );
-    };
+    const send = (conditions: Headers): Promise<CompleteMultipartUploadCommandOutput> =>
+      this.#sdk('complete', (client, waits) => client.send(complete(conditions), waits));
     const output = await this.#again(async (attempt) => {
       try {
         return await underConditions(this.#site, this.#key, { ...this.#options, signal: this.#signal }, send);
@@ -420,6 +414,13 @@ class RunningUpload {
       putObject(this.#site, this.#key, bytesOf(body), metadata, { ...this.#options, signal: this.#signal }),
     );
     return { ETag: this.#receipt.etag };
+  }
+
+  /** Sends by the SDK what writes this key, once KMS may be asked. */
+  #sdk<T>(call: 'create' | 'complete', send: Parameters<typeof sdkSend<T>>[3]): Promise<T> {
+    const signal = this.#signal;
+    const asked = askedOf(this.#site, 'write', this.#key);
+    return paying(this.#site.charge, call, { signal }, () => sdkSend(this.#site, asked, signal, send));
   }
 
   #again<T>(fn: (attempt: number) => Promise<T>): Promise<T> {

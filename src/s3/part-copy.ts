@@ -16,6 +16,7 @@ import { carrying } from './sdk.ts';
 import { sdkSend } from './sdk-failure.ts';
 import type { Headers } from './sign.ts';
 import { type Site, askedOf, versionOf } from './site.ts';
+import { paying } from './throttling.ts';
 
 /** UploadPartCopy: copies of objects that are too large for one CopyObject. */
 /** What reads and what writes; two Sites over one set of connections. */
@@ -84,9 +85,8 @@ async function create({ to }: Move, key: ObjectKey, source: CopySource, options:
     ...(to.remote.isAws ? { ChecksumAlgorithm: 'CRC32', ChecksumType: 'FULL_OBJECT' } : {}),
   });
   const command = carrying(bare, customerKeyOf(headers));
-  await to.charge?.before('create', options);
-  const output = await sdkSend(to, askedOf(to, 'write', key), options.signal, (client, waits) =>
-    client.send(command, waits),
+  const output = await paying(to.charge, 'create', options, () =>
+    sdkSend(to, askedOf(to, 'write', key), options.signal, (client, waits) => client.send(command, waits)),
   );
   if (output.UploadId === undefined)
     throw new VaultError('transient', 'answer', 'the store gave no upload id');
@@ -143,9 +143,8 @@ async function complete(
     ...(to.remote.isAws ? { ChecksumType: 'FULL_OBJECT' } : {}),
   });
   const command = carrying(bare, customerKeyOf(readHeaders(to.protection)));
-  await to.charge?.before('complete', { signal });
-  const output = await sdkSend(to, askedOf(to, 'write', key), signal, (client, waits) =>
-    client.send(command, waits),
+  const output = await paying(to.charge, 'complete', { signal }, () =>
+    sdkSend(to, askedOf(to, 'write', key), signal, (client, waits) => client.send(command, waits)),
   );
   return versionOf(output.VersionId === undefined ? {} : { 'x-amz-version-id': output.VersionId });
 }

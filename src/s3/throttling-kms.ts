@@ -11,8 +11,12 @@ export function throttlingKms(kms: Kms, pace: Pace, clock: Clock, policy: RetryP
   const paced = <T>(call: () => Promise<T>, { signal }: Waits = {}): Promise<T> =>
     withRetries(
       async () => {
-        await pace(1, { signal });
-        return call();
+        const answered = await pace(1, { signal });
+        try {
+          return await call();
+        } finally {
+          answered();
+        }
       },
       clock,
       policy,

@@ -25,13 +25,19 @@ export class KmsCharge {
     this.#bucketKey = { write: asked, read: asked };
   }
 
-  async before(call: KmsCall, { signal }: Waits): Promise<void> {
+  /** Runs `send` once what it costs may be spent. */
+  async paying<T>(call: KmsCall, { signal }: Waits, send: () => Promise<T>): Promise<T> {
     const { write, read } = this.#bucketKey;
     this.#owed += costOf(this.#mode, isWrite(call) ? write : read);
     const whole = Math.floor(this.#owed + 1e-9);
-    if (whole === 0) return;
+    if (whole === 0) return send();
     this.#owed -= whole;
-    await this.#pace(whole, { signal });
+    const answered = await this.#pace(whole, { signal });
+    try {
+      return await send();
+    } finally {
+      answered();
+    }
   }
 
   learn(call: KmsCall, answer: Headers): void {
@@ -46,18 +52,25 @@ export function chargeFor(protection: Protection, pace: Pace | undefined): KmsCh
   return asksKms && pace !== undefined ? new KmsCharge(protection, pace) : undefined;
 }
 
+/** Runs `send` under a charge where there is one. */
+export const paying = <T>(
+  charge: KmsCharge | undefined,
+  call: KmsCall,
+  waits: Waits,
+  send: () => Promise<T>,
+): Promise<T> => (charge === undefined ? send() : charge.paying(call, waits, send));
+
 /** `source`: what reading costs where a request copies from elsewhere. */
 export function throttling(wire: Sending, charge: KmsCharge | undefined, source?: KmsCharge): Sending {
   if (charge === undefined && source === undefined) return wire;
   return {
     send: async (request): Promise<WireAnswer> => {
-      const { signal } = request;
       const call = callOf(request);
       if (call === undefined) return wire.send(request);
-      if (request.headers?.['x-amz-copy-source'] !== undefined)
-        await source?.before('copy-source', { signal });
-      await charge?.before(call, { signal });
-      const answer = await wire.send(request);
+      const copies = request.headers?.['x-amz-copy-source'] !== undefined;
+      const answer = await paying(copies ? source : undefined, 'copy-source', request, () =>
+        paying(charge, call, request, () => wire.send(request)),
+      );
       charge?.learn(call, answer.headers);
       return answer;
     },

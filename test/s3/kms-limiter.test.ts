@@ -46,6 +46,29 @@ describe('one client', () => {
     expect(kms.throttled).toBe(0);
   });
 
+  test.each([
+    20, 80,
+  ])('requests that take up to %i ms on their way are never too close at KMS', async (most) => {
+    const clock = new ManualClock();
+    let seed = 1;
+    const random = (): number => (seed = (seed * 48_271) % 2_147_483_647) / 2_147_483_647;
+    const kms = new CountingKms(clock, 100);
+    const pace = new KmsLimiter({
+      ledger: new MemoryLedger(),
+      scope: SCOPE,
+      owner: 'p',
+      clock,
+      quota: option(100),
+      share: 50,
+    });
+    const way = (): Promise<void> => clock.sleep(random() * 0.5 * most);
+    const stop = hungry(pace, kms, { way });
+    await clock.run(20_000, 5);
+    stop();
+    expect(mostInASecond(kms.times)).toBeLessThanOrEqual(50);
+    expect(kms.times.length).toBeGreaterThanOrEqual(0.9 * 50 * 20);
+  });
+
   test('waits no longer than needed where there is room, and costs the ledger little', async () => {
     const { clock, ledger, limiter } = machine();
     const pace = limiter(1_000);
@@ -105,7 +128,7 @@ describe('several processes', () => {
     for (const stop of stops) stop();
     expect(mostInASecond(kms.times)).toBeLessThanOrEqual(100);
     expect(kms.times.length).toBeGreaterThanOrEqual(0.9 * 100 * 20);
-    expect(Math.min(...done)).toBeGreaterThanOrEqual(0.85 * Math.max(...done));
+    expect(Math.min(...done)).toBeGreaterThanOrEqual(0.8 * Math.max(...done));
   });
 
   test('one that comes late has its part within two seconds, one that needs little leaves the rest', async () => {

@@ -46,20 +46,24 @@ export function mostInASecond(times: readonly number[]): number {
   return most;
 }
 
-/** Keeps `atATime` requests waiting; each failure is told to the limiter. Gives the function that ends it. */
+/** Keeps `atATime` requests waiting; `way` is that to KMS, and that back; each failure is told to the limiter. Gives the function that ends it. */
 export function hungry(
   limiter: KmsLimiter,
   kms: CountingKms,
-  { cost = 1, atATime = 16, onDone = (): void => undefined } = {},
+  { cost = 1, atATime = 16, onDone = (): void => undefined, way = async (): Promise<void> => undefined } = {},
 ): () => void {
   const one = async (): Promise<void> => {
     for (;;) {
-      await limiter.take(cost);
+      const answered = await limiter.take(cost);
       try {
+        await way();
         kms.request(cost);
+        await way();
         onDone();
       } catch {
         limiter.throttled();
+      } finally {
+        answered();
       }
     }
   };
