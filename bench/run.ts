@@ -2,15 +2,18 @@
  * `npm run bench`: s3vault beside its peer, in one run, in pairs (A B A B …), medians of at least five, whole processes
  * against the same HTTPS store on the loopback. Writes the table to bench/RESULTS.md. Not a test: nothing here fails.
  *
- *   node bench/run.ts [--runs N] [--only small,big,still,start] [--files N]
+ *   node bench/run.ts [--runs N] [--only small,big,still,start,kms] [--files N]
+ *
+ * What is left out keeps the figures it had.
  */
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, release, tmpdir, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { kmsSection } from './kms.ts';
 
 const TOP = join(dirname(fileURLToPath(import.meta.url)), '..');
 const MAIN = join(TOP, 'dist', 'main.js');
@@ -19,7 +22,7 @@ const MIB = 2 ** 20;
 const { values } = parseArgs({
   options: {
     runs: { type: 'string', default: '5' },
-    only: { type: 'string', default: 'small,big,still,start' },
+    only: { type: 'string', default: 'small,big,still,start,kms' },
     files: { type: 'string', default: '100000' },
   },
 });
@@ -287,6 +290,8 @@ if (only.has('start')) {
   );
 }
 
+const kms = only.has('kms') ? await kmsSection(work) : undefined;
+
 sinking.close();
 keeping.close();
 rmSync(work, { recursive: true, force: true });
@@ -302,16 +307,25 @@ const table = [
   ),
 ].join('\n');
 
-const rcloneVersion = execFileSync('rclone', ['version']).toString().split('\n')[0] ?? '';
-const machine = `${cpus().length} × ${cpus()[0]?.model ?? 'CPU'}, ${Math.round(totalmem() / 2 ** 30)} GiB, Linux ${release()}, Node ${process.version}, ${rcloneVersion}`;
-const text = `# Benchmarks
+const FILE = join(TOP, 'bench', 'RESULTS.md');
+const KMS_TITLE = '## KMS under quota';
+const [before = '', kmsBefore = ''] = readFileSync(FILE, 'utf8').split(`${KMS_TITLE}\n`);
+
+function processSection(): string {
+  const rcloneVersion = execFileSync('rclone', ['version']).toString().split('\n')[0] ?? '';
+  return `# Benchmarks
 
 Whole processes against one HTTPS store on the loopback that keeps no bodies (\`bench/server.ts\`), in pairs, medians of ${RUNS}
 (start-up: of ${Math.max(RUNS, 9)}). Ratios are medians of the ratios pair by pair; below 1 is faster than the peer. \`npm run bench\` makes this file.
 
-${machine}
+${machine}, ${rcloneVersion}
 
 ${table}
 `;
-writeFileSync(join(TOP, 'bench', 'RESULTS.md'), text);
-process.stdout.write(`${table}\n`);
+}
+
+const machine = `${cpus().length} × ${cpus()[0]?.model ?? 'CPU'}, ${Math.round(totalmem() / 2 ** 30)} GiB, Linux ${release()}, Node ${process.version}`;
+const processes = rows.length === 0 ? before.trimEnd() : processSection().trimEnd();
+writeFileSync(FILE, `${processes}\n\n${KMS_TITLE}\n\n${(kms ?? kmsBefore).trim()}\n`);
+if (rows.length > 0) process.stdout.write(`${table}\n`);
+if (kms !== undefined) process.stdout.write(`${kms}\n`);

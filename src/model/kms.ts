@@ -22,7 +22,7 @@ export interface KmsGauge extends KmsQuota {
   readonly limit: number;
   /** Percent. */
   readonly share: number;
-  /** How often KMS said that it is too much. */
+  /** How often KMS said that it is too much, this calendar month (UTC). */
   readonly throttled: number;
   /** KMS requests of this calendar month (UTC). */
   readonly requests: number;

@@ -193,14 +193,23 @@ function fairRoom(book: Book, owner: string, limit: number, room: number): numbe
 
 function counted(book: Book, now: number, owner: string, cost: number): Book {
   if (cost === 0) return book;
-  const month = new Date(now).toISOString().slice(0, 7);
-  const requests = (month === book.month ? book.requests : 0) + cost;
   const grants = [...book.grants];
   const [at, answered] = [roundDown(now), roundUp(now + LATE_MS)];
   const line = findLine(grants, at, answered, owner);
   if (line < 0) grants.push([at, answered, owner, cost]);
   else add(grants, line, cost);
-  return { ...book, month, requests, grants };
+  return { ...book, grants, ...ofMonth(book, now, { requests: cost }) };
+}
+
+/** Totals of the calendar month, with what is new. */
+function ofMonth(
+  book: Book,
+  now: number,
+  { requests = 0, throttled = 0 } = {},
+): Pick<Book, 'month' | 'requests' | 'throttled'> {
+  const month = new Date(now).toISOString().slice(0, 7);
+  const before = month === book.month ? book : { requests: 0, throttled: 0 };
+  return { month, requests: before.requests + requests, throttled: before.throttled + throttled };
 }
 
 /** When the next one may go, by what ages out until then; sooner where others hold a claim, for they may give it up. */
@@ -231,7 +240,7 @@ function freedAt(
 
 /** KMS said it is too much: half of what went through, and from there upwards step by step. */
 export function slowed(before: Book, now: number, limit: number): Book {
-  const book = { ...aged(before, now, 0), throttled: before.throttled + 1 };
+  const book = { ...aged(before, now, 0), ...ofMonth(before, now, { throttled: 1 }) };
   const { pace } = book;
   // What was under way when it was said says it again.
   if (pace !== undefined && now >= pace.at && now - pace.at < SECOND_MS + LATE_MS) return book;
@@ -248,14 +257,14 @@ export const shareOf = (quota: number, share: number): number =>
 export function gaugeOf(book: Book, now: number): KmsGauge | undefined {
   if (book.quota === undefined) return undefined;
   const { quota, source, share } = book.quota;
-  const month = new Date(now).toISOString().slice(0, 7);
+  const { requests, throttled } = ofMonth(book, now);
   return {
     quota,
     source,
     share,
     rate: usedSince(book, now - SECOND_MS),
     limit: limitOf(aged(book, now, 0), now, shareOf(quota, share)),
-    throttled: book.throttled,
-    requests: month === book.month ? book.requests : 0,
+    throttled,
+    requests,
   };
 }

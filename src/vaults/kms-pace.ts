@@ -51,7 +51,7 @@ export async function openKmsPace(
   if (keyId === undefined) return undefined;
   const ledger = await openKmsLedger(options.places.state);
   try {
-    const group = await groupOf(ledger, keyId, vault, resolved, options, clock);
+    const group = await groupOf(ledger, keyId, { ...vault, mode }, resolved, options, clock);
     const { kmsQuota, kmsShare } = vault.rules;
     const limiter = new KmsLimiter({
       ledger,
@@ -179,8 +179,8 @@ async function groupOf(
   options: Opening,
   clock: Clock,
 ): Promise<Group> {
-  const { region, isAws, endpoint } = resolved;
-  if (!isAws) {
+  const { region, endpoint } = resolved;
+  if (!isAmazonKms(vault, resolved, options.env)) {
     const scope = `${endpoint ?? 'store'} ${region} symmetric`;
     return { scope, quota: assumedQuota, hasServiceQuota: false };
   }
@@ -192,6 +192,16 @@ async function groupOf(
   }
   const scope = `aws ${account} ${region} symmetric`;
   return { scope, quota: tableQuota(region), hasServiceQuota: true };
+}
+
+/** Behind a store stands its own KMS; calls of our own go to AWS unless the environment says otherwise. */
+function isAmazonKms(
+  { mode }: Pick<Vault, 'mode'>,
+  { isAws }: ResolvedRemote,
+  env: NodeJS.ProcessEnv,
+): boolean {
+  const elsewhere = (env['AWS_ENDPOINT_URL_KMS'] ?? env['AWS_ENDPOINT_URL'] ?? '') !== '';
+  return mode.kind === 'client' ? !elsewhere : isAws;
 }
 
 /** The account of the credentials; where they don't say, the key's; else one that goes by the credentials' name. */
