@@ -57,9 +57,13 @@ const SOURCES: { readonly [S in QuotaSource]: string } = {
   assumed: 'assumed',
 };
 
-/** `50 % of the quota 10,000, from Service Quotas`. */
-export const quotaWords = ({ share, quota, source }: Pick<KmsGauge, 'share' | 'quota' | 'source'>): string =>
-  `${share} % of the quota ${formatCount(quota)}, ${SOURCES[source]}`;
+/** `50 % of the quota 10,000, from Service Quotas`; `short` leaves out two words. */
+export function quotaWords(
+  { share, quota, source }: Pick<KmsGauge, 'share' | 'quota' | 'source'>,
+  short = false,
+): string {
+  return `${share} % of ${short ? '' : 'the quota '}${formatCount(quota)}, ${SOURCES[source]}`;
+}
 
 /** `2,410 of 5,000 req/s`. */
 export const rateWords = ({ rate, limit }: Pick<KmsGauge, 'rate' | 'limit'>): string =>

@@ -1,7 +1,7 @@
 /** What to do where KMS is the narrow place. */
 import type { KmsGauge } from '../model/kms.ts';
 import type { Mode } from '../model/mode.ts';
-import { QUOTA_CODE, SERVICE_CODE } from './kms-quota.ts';
+import { QUOTA_CODE } from './kms-quota.ts';
 
 /** `region`: of the quota that Service Quotas can raise; undefined: it is none of those. */
 export function quotaHint(
@@ -22,7 +22,7 @@ export function quotaHint(
 
 /** The exact step; in the console: Service Quotas, AWS KMS, "Cryptographic operations (symmetric) request rate". */
 const increase = (quota: number, region: string): string =>
-  `aws service-quotas request-service-quota-increase --service-code ${SERVICE_CODE} --quota-code ${QUOTA_CODE} --desired-value ${2 * quota} --region ${region}`;
+  `aws service-quotas request-service-quota-increase --service-code kms --quota-code ${QUOTA_CODE} --desired-value ${2 * quota} --region ${region}`;
 
 /** Whether the limit is what holds the work up, or KMS has complained. */
 export const isNarrow = ({ rate, limit, throttled }: KmsGauge): boolean =>

@@ -18,7 +18,6 @@ const MIDDLE: ReadonlySet<string> = new Set([
 /** Keys in AWS CloudHSM and external key stores, each key store by itself (same page). */
 const CUSTOM_KEY_STORE = 1_800;
 
-export const SERVICE_CODE = 'kms';
 /** Service Quotas: "Cryptographic operations (symmetric) request rate". */
 export const QUOTA_CODE = 'L-6E3AF000';
 

@@ -43,7 +43,7 @@ export interface DashboardProps {
 
 const BAR = 20;
 const SHORT_BAR = 12;
-const KMS_BAR = 8;
+const KMS_BAR = 4;
 /** From this width on LAST stands beside TRANSFERS. */
 const BESIDE = 140;
 /** Lines that LAST keeps below TRANSFERS: a blank, its title and some rows. */
@@ -95,9 +95,9 @@ function KmsLine({ gauge, width }: { readonly gauge: KmsGauge; readonly width: n
         <Bar share={Math.min(1, rate / limit)} width={width < 100 ? KMS_BAR : BAR} />
         <Text> {rateWords(gauge)} </Text>
       </Fixed>
-      <Words text={`(${quotaWords(gauge)})`} />
+      <Words text={`(${quotaWords(gauge, width < 100)})`} />
       <Fixed>
-        <Text {...colour(throttled > 0 ? 'yellow' : undefined)}> throttled {formatCount(throttled)} </Text>
+        <Text {...colour(throttled > 0 ? 'yellow' : undefined)}> throttled {formatCount(throttled)}</Text>
       </Fixed>
     </Line>
   );

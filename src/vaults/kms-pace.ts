@@ -14,7 +14,7 @@ import { kmsDollars } from '../s3/kms-cost.ts';
 import { isNarrow, quotaHint } from '../s3/kms-hint.ts';
 import { KmsLimiter, appliedIn, gaugeIn } from '../s3/kms-limiter.ts';
 import { assumedQuota, customKeyStoreQuota, tableQuota } from '../s3/kms-quota.ts';
-import { readKmsQuota } from '../s3/service-quotas.ts';
+import { readKmsQuota } from '../s3/applied-quota.ts';
 import { openKmsLedger, readKmsLedger } from '../state/kms-ledger.ts';
 import type { OpenOptions } from './options.ts';
 import { kmsOf } from './protect.ts';

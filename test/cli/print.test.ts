@@ -144,6 +144,16 @@ test('plain lines: what happened on one stream, trouble on the other, nothing th
   expect(out + err).not.toMatch(/[\u0000-\u0009\u000b-\u001f]/);
 });
 
+test('a limiter that slowed down says its pace and the way out', () => {
+  const hint = 'turn on --bucket-key';
+  expect(plainLine(at({ event: 'throttle', resource: 'kms', rate: 250, quota: 1_000, hint }))).toEqual({
+    text: '≈ throttled by kms: 250 requests a second at most now\n  turn on --bucket-key',
+    trouble: true,
+  });
+  const gauge = { rate: 9, limit: 500, quota: 1_000, share: 50, throttled: 0, requests: 9 } as const;
+  expect(plainLine(at({ event: 'kms', source: 'option', ...gauge }))).toBeUndefined();
+});
+
 test('progress is for a terminal alone', () => {
   let err = '';
   printPlain(playing(EVENTS), { write: () => true }, { write: (chunk) => (err += chunk), isTTY: true });

@@ -114,6 +114,8 @@ describe('KMS under quota', () => {
     const throttles = ended.lines.filter(({ event }) => event === 'throttle');
     expect(throttles[0]).toMatchObject({ resource: 'kms', quota: 4_000 });
     expect(throttles[0]?.['rate']).toBeLessThanOrEqual(100);
+    // The number of transfers is left alone: that is for S3's own limits.
+    for (const line of throttles) expect(line['quota']).toBe(4_000);
     expect(throttles[0]?.['hint']).toContain('--bucket-key');
     for (let n = 0; n < 200; n++) expect(server.object(bucket, `docs/f${n}`)).toBeDefined();
     expect((await machine.run(['status', root])).stdout).toMatch(

@@ -61,6 +61,7 @@ export class EngineMachine {
   /** Called at every step of the store: throw to make it fail. */
   fault: (step: MemoryStep) => void | Promise<void> = () => undefined;
   silent = false;
+  kmsPaced = false;
   /** Every request since the last `forget`. */
   steps: MemoryStep[] = [];
   /** What was sent under each message id, by part: two different bodies would give both away. */
@@ -153,6 +154,7 @@ export class EngineMachine {
         clock: this.clock,
         modeFingerprint: modeFingerprint(this.vault.mode, keyFingerprint),
         keyFingerprint,
+        kmsPaced: this.kmsPaced,
       },
       { once: true, consent: false, acceptSource: false, checkRemote: false, ...options },
     );

@@ -260,6 +260,19 @@ describe('trouble with the store', () => {
     expect(machine.inStep()).toEqual([]);
   });
 
+  test('what KMS asks for slows no transfers where KMS is paced elsewhere', async () => {
+    const kms = () => new VaultError('throttled', 'kms-throttled', 'too much', { resource: 'kms' });
+    for (const paced of [true, false]) {
+      machine.kmsPaced = paced;
+      machine.tree.write(`paced-${paced}`, 'x');
+      machine.fault = failing('put', 1, kms);
+      const { exit, events } = await machine.sync();
+      expect(exit).toBe(0);
+      expect(named(events, 'throttle').length > 0).toBe(!paced);
+    }
+    expect(machine.inStep()).toEqual([]);
+  });
+
   test('offline is a state: it waits, comes back and finishes', async () => {
     machine.fault = failing('put', 3, offline);
     const { exit, events } = await machine.sync();

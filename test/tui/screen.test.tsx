@@ -171,6 +171,20 @@ describe('the dashboard at 80×24', () => {
     expect(await frame()).toContain('↑ sending');
   });
 
+  test.each([
+    80, 120,
+  ])('KMS under its quota, at %i columns; nothing of it where no KMS is used', async (columns) => {
+    open(columns);
+    handle.emit({ event: 'state', state: 'working' });
+    expect(await frame()).not.toContain('KMS');
+    const gauge = { rate: 2_410, limit: 5_000, share: 50, quota: 10_000, throttled: 3, requests: 99 };
+    handle.emit({ event: 'kms', source: 'service-quotas', ...gauge });
+    const line = (await frame()).split('\n').find((text) => text.startsWith(' KMS '));
+    const quota = columns === 80 ? '10,000' : 'the quota 10,000';
+    expect(line).toContain(`2,410 of 5,000 req/s (50 % of ${quota}, from Service Quotas)`);
+    expect(line).toMatch(/throttled 3$/);
+  });
+
   test('with problems left the bar of the plan is gone once there is nothing to do', async () => {
     open();
     sending();

@@ -10,7 +10,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type ResolvedRemote, resolveRemote } from '../../src/s3/connect.ts';
 import { isNarrow, quotaHint } from '../../src/s3/kms-hint.ts';
 import { tableQuota } from '../../src/s3/kms-quota.ts';
-import { readKmsQuota } from '../../src/s3/service-quotas.ts';
+import { readKmsQuota } from '../../src/s3/applied-quota.ts';
 
 type Answers = { readonly [operation: string]: { readonly status: number; readonly body: object } };
 

@@ -5,7 +5,7 @@ import { VaultError } from '../model/errors.ts';
 import type { KmsQuota } from '../model/kms.ts';
 import type { Waits } from '../model/ports.ts';
 import type { ResolvedRemote } from './connect.ts';
-import { QUOTA_CODE, SERVICE_CODE } from './kms-quota.ts';
+import { QUOTA_CODE } from './kms-quota.ts';
 import { SILENT, refusePlain } from './sdk.ts';
 
 const CONNECT_MS = 5_000;
@@ -65,7 +65,7 @@ async function valueOf(
   signal: AbortSignal | undefined,
 ): Promise<number | undefined> {
   const sdk = await import('@aws-sdk/client-service-quotas');
-  const asked = { ServiceCode: SERVICE_CODE, QuotaCode: QUOTA_CODE };
+  const asked = { ServiceCode: 'kms', QuotaCode: QUOTA_CODE };
   const waits = signal === undefined ? {} : { abortSignal: signal };
   try {
     const { Quota } =
