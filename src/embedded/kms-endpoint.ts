@@ -112,7 +112,8 @@ function describeKey(keys: KmsKeys, asked: Asked): object {
       KeySpec: spec,
       KeyUsage: spec === 'HMAC_256' ? 'GENERATE_VERIFY_MAC' : 'ENCRYPT_DECRYPT',
       KeyManager: key.alias?.startsWith('aws/') === true ? 'AWS' : 'CUSTOMER',
-      Origin: 'AWS_KMS',
+      Origin: key.customKeyStore === undefined ? 'AWS_KMS' : 'AWS_CLOUDHSM',
+      ...(key.customKeyStore === undefined ? {} : { CustomKeyStoreId: key.customKeyStore }),
       MultiRegion: false,
     },
   };

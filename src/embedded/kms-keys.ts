@@ -11,6 +11,8 @@ export interface EmbeddedKmsKey {
   readonly state?: KeyState;
   /** Anything but `SYMMETRIC_DEFAULT` cannot encrypt objects. */
   readonly spec?: 'SYMMETRIC_DEFAULT' | 'RSA_2048' | 'HMAC_256';
+  /** Id of the AWS CloudHSM or external key store that holds it; absent: KMS itself. */
+  readonly customKeyStore?: string;
   /** Requests a second before throttling; absent: no limit. */
   readonly quota?: number;
   /** Actions that are refused, such as `kms:Decrypt`. */
