@@ -356,7 +356,6 @@ export class Engine implements EngineHandle {
 
   /** The store said that it is too much, also where a request was repeated below the engine and went through. */
   throttled(error: VaultError): void {
-    if (error.resource === 'kms' && this.#parts.kmsPaced === true) return;
     this.#runs.throttled(error);
   }
 

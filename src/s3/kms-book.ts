@@ -2,13 +2,13 @@
  * The book of one KMS quota: who was let through in the last second, who waits, and how fast KMS wants it. Pure, and all of
  * its state is text, so that any number of processes can keep it together.
  *
- * - Never more than the limit in any second: somewhere between the moment a request may go and that of its answer KMS counts
+ * - [KMS-1] Never more than the limit in any second: somewhere between the moment a request may go and that of its answer KMS counts
  *   it, so it takes its place from the one until a second after the other. An answer that takes longer than LATE is not
  *   waited for, or slow uploads would keep the quota from being used.
  * - No bursts: in a tenth of a second hardly more than a tenth of the limit.
- * - Fair: who waits has a claim; nobody takes from what an equal share leaves to the others that wait.
+ * - [KMS-2] Fair: who waits has a claim; nobody takes from what an equal share leaves to the others that wait.
  * - A process that dies holds nothing: grants and claims age out by themselves.
- * - Times are the wall clock's. What lies in the future was written before the clock was set back, and counts as of now.
+ * - [KMS-3] Times are the wall clock's. What lies in the future was written before the clock was set back, and counts as of now.
  */
 import type { KmsGauge, KmsQuota } from '../model/kms.ts';
 

@@ -18,7 +18,7 @@ function machine() {
   return { clock, ledger, limiter };
 }
 
-describe('one client', () => {
+describe('one client [KMS-1]', () => {
   test.each([
     { quota: 50, share: 50, cost: 1 },
     { quota: 50, share: 50, cost: 2 },
@@ -114,7 +114,7 @@ const withAbort = (): { signal: AbortSignal; abort: () => void } => {
   return { signal: controller.signal, abort: () => controller.abort() };
 };
 
-describe('several processes', () => {
+describe('several processes [KMS-2]', () => {
   test.each([
     2, 3, 7,
   ])('%i share one quota: never above it, nearly all of it, each the same', async (count) => {
@@ -245,7 +245,7 @@ class SettableClock extends ManualClock {
   }
 }
 
-describe('a wall clock that is set', () => {
+describe('a wall clock that is set [KMS-3]', () => {
   test.each([
     -3_600_000, -700, 700, 3_600_000,
   ])('by %i ms: never above the share, and no standstill', async (step) => {
