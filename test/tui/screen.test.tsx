@@ -179,6 +179,7 @@ describe('the dashboard at 80×24', () => {
     expect(await frame()).not.toContain('KMS');
     const gauge = { rate: 2_410, limit: 5_000, share: 50, quota: 10_000, throttled: 3, requests: 99 };
     handle.emit({ event: 'kms', source: 'service-quotas', ...gauge });
+    clock.advance(1_000);
     const line = (await frame()).split('\n').find((text) => text.startsWith(' KMS '));
     const quota = columns === 80 ? '10,000' : 'the quota 10,000';
     expect(line).toContain(`2,410 of 5,000 req/s (50 % of ${quota}, from Service Quotas)`);
