@@ -43,3 +43,6 @@ export const systemClock: Clock = {
   after: (ms, fn) => wait(ms, fn, false),
   random: () => Math.random(),
 };
+
+/** CLOCK_MONOTONIC in microseconds, which systemd compares with its own (sd_notify(3), MONOTONIC_USEC). */
+export const monotonicMicroseconds = (): bigint => process.hrtime.bigint() / 1_000n;

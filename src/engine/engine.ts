@@ -77,6 +77,7 @@ export class Engine implements EngineHandle {
   #idle = false;
   #rescanAll = true;
   #scanAlone = false;
+  #callOffScan: (() => void) | undefined;
   readonly ended: Promise<Outcome>;
   #end: (outcome: Outcome) => void = () => undefined;
 
@@ -238,8 +239,7 @@ export class Engine implements EngineHandle {
 
   #scanLater(): void {
     const { clock } = this.#parts;
-    clock.after(HOUR_MS * (0.9 + clock.random() * 0.2), () => {
-      if (this.#stopping) return;
+    this.#callOffScan = clock.after(HOUR_MS * (0.9 + clock.random() * 0.2), () => {
       this.#hints.add({ kind: 'under', path: ROOT }, 0);
       this.#scanLater();
     });
@@ -397,6 +397,7 @@ export class Engine implements EngineHandle {
 
   async #finish(): Promise<void> {
     this.#stopping = true;
+    this.#callOffScan?.();
     this.#hints.clear();
     this.#runs.stop();
     while (this.#runs.running > 0) await this.#sleepUntilWoken();

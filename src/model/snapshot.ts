@@ -155,6 +155,7 @@ function step(draft: Draft, event: Event): void {
       draft.consent = event.reason;
       return;
     case 'state':
+      if (event.state === 'starting') beginAgain(draft);
       draft.state = event.state;
       draft.retryIn = event.retryIn ?? null;
       if (ENDS_QUESTION.has(event.state)) draft.consent = null;
@@ -176,6 +177,19 @@ function step(draft: Draft, event: Event): void {
 }
 
 type Of<Name extends Event['event']> = Extract<Event, { event: Name }>;
+
+/** An engine starts, perhaps where another one of the same vault ended: only history and what speed is counted on stay. */
+function beginAgain(draft: Draft): void {
+  draft.active.clear();
+  draft.problems.clear();
+  Object.assign(draft, {
+    ...EMPTY_SNAPSHOT,
+    active: draft.active,
+    problems: draft.problems,
+    recent: draft.recent,
+    acknowledged: draft.acknowledged,
+  });
+}
 
 function stepProgress(draft: Draft, event: Of<'transfer.progress'>): void {
   const before = draft.active.get(event.id)?.sent ?? 0;
