@@ -105,8 +105,8 @@ export const PARTS: Readonly<Record<PartName, Part>> = {
   },
   daemon: {
     purpose: 'headless life: lock, signals, socket server and client, unit files',
-    imports: ['model', 'clock.ts', 'config.ts', 'vaults'],
-    libraries: [],
+    imports: ['model', 'clock.ts', 'private-file.ts', 'config.ts', 'vaults'],
+    libraries: ['selfsigned', 'valibot'],
   },
   tui: {
     purpose: 'the screens; they know an EngineHandle or a KeyDesk and nothing behind it',
@@ -115,7 +115,7 @@ export const PARTS: Readonly<Record<PartName, Part>> = {
   },
   cli: {
     purpose: 'one file per command, the plain and the JSON printer',
-    imports: ['model', 'clock.ts', 'config.ts', 'vaults', 'daemon', 'embedded'],
+    imports: ['model', 'clock.ts', 'private-file.ts', 'config.ts', 'vaults', 'daemon', 'embedded'],
     lazy: ['tui'],
     libraries: ['commander', 'pino'],
   },

@@ -1,0 +1,261 @@
+/** The other end of the daemon's socket: requests, and its vaults as EngineHandles. */
+import { type Socket, connect } from 'node:net';
+import { isDeepStrictEqual } from 'node:util';
+import type { Places } from '../config.ts';
+import type { Command, EngineHandle, Outcome } from '../model/command.ts';
+import { VaultError } from '../model/errors.ts';
+import type { Event } from '../model/event.ts';
+import { EMPTY_SNAPSHOT, type Snapshot, foldAll } from '../model/snapshot.ts';
+import type { Vault } from '../model/vault.ts';
+import { checkSocket, nobodyThere, readNote } from './endpoint.ts';
+import { LineReader } from './lines.ts';
+import {
+  type Asked,
+  type DaemonFacts,
+  type DaemonStatus,
+  MAX_MESSAGE,
+  type Message,
+  type News,
+  PROTOCOL,
+  type Reloaded,
+  remade,
+  unpacked,
+} from './protocol.ts';
+
+/** The daemon of this user, or undefined where none runs. Rejects where something else answers, or another version. */
+export async function connectDaemon(places: Places): Promise<DaemonClient | undefined> {
+  const note = await readNote(places);
+  if (note === undefined) return undefined;
+  let socket: Socket;
+  try {
+    await checkSocket(note.socket);
+    socket = await connected(note.socket);
+  } catch (thrown) {
+    // Left behind by a daemon that was killed.
+    if (nobodyThere(thrown)) return undefined;
+    throw thrown;
+  }
+  const client = new DaemonClient(socket);
+  await client.greet(note.token);
+  return client;
+}
+
+function connected(path: string): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(path);
+    socket.once('error', reject);
+    socket.once('connect', () => {
+      socket.off('error', reject);
+      resolve(socket);
+    });
+  });
+}
+
+interface Waiting {
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: VaultError) => void;
+}
+
+export class DaemonClient {
+  readonly #socket: Socket;
+  readonly #waiting = new Map<number, Waiting>();
+  readonly #vaults = new Map<string, RemoteVault>();
+  readonly #onChange = new Set<() => void>();
+  #hello: ((facts: DaemonFacts) => void) | undefined;
+  #facts: DaemonFacts | undefined;
+  #refused: VaultError | undefined;
+  #asked = 0;
+  #close: () => void = () => undefined;
+  /** Resolves when the connection is over. */
+  readonly closed: Promise<void>;
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+    this.closed = new Promise((resolve) => {
+      this.#close = resolve;
+    });
+    const reader = new LineReader(
+      MAX_MESSAGE,
+      (line) => this.#hear(JSON.parse(line) as Message),
+      () => socket.destroy(),
+    );
+    socket.on('data', (chunk) => reader.push(chunk));
+    socket.on('error', () => socket.destroy());
+    socket.on('close', () => this.#ended());
+  }
+
+  async greet(token: string): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<DaemonFacts | undefined>();
+    this.#hello = resolve;
+    void this.closed.then(() => resolve(undefined));
+    this.#socket.write(`${JSON.stringify({ hello: 's3vault', protocol: PROTOCOL, token })}\n`);
+    this.#facts = await promise;
+    if (this.#facts === undefined) throw this.#gone();
+  }
+
+  get facts(): DaemonFacts {
+    if (this.#facts === undefined) throw this.#gone();
+    return this.#facts;
+  }
+
+  /** The connection is over. */
+  get over(): boolean {
+    return this.#socket.destroyed;
+  }
+
+  /** After `watch`: all vaults of the daemon. */
+  get vaults(): readonly RemoteVault[] {
+    return [...this.#vaults.values()];
+  }
+
+  /** Called whenever a vault comes, goes, or lies elsewhere or under another mode. */
+  onChange(listener: () => void): () => void {
+    this.#onChange.add(listener);
+    return () => this.#onChange.delete(listener);
+  }
+
+  watch(): Promise<unknown> {
+    return this.ask({ do: 'watch' });
+  }
+
+  async status(): Promise<DaemonStatus> {
+    return (await this.ask({ do: 'status' })) as DaemonStatus;
+  }
+
+  async reload(): Promise<Reloaded> {
+    return (await this.ask({ do: 'reload' })) as Reloaded;
+  }
+
+  /** Rejects with what the daemon says, or kind `offline` where it went away. */
+  ask(request: Asked): Promise<unknown> {
+    const id = ++this.#asked;
+    if (this.#socket.destroyed) return Promise.reject(this.#gone());
+    this.#socket.write(`${JSON.stringify({ id, ...request })}\n`);
+    return new Promise((resolve, reject) => this.#waiting.set(id, { resolve, reject }));
+  }
+
+  close(): void {
+    this.#socket.end();
+    // Nothing is waited for: a daemon that hangs must not hold its clients.
+    this.#socket.destroySoon();
+  }
+
+  #gone(): VaultError {
+    if (this.#refused !== undefined) return this.#refused;
+    return new VaultError('offline', 'daemon-gone', 'the daemon went away', {
+      hint: 'see: s3vault daemon status, and its log',
+    });
+  }
+
+  #ended(): void {
+    for (const { reject } of this.#waiting.values()) reject(this.#gone());
+    this.#waiting.clear();
+    for (const vault of this.#vaults.values()) vault.end();
+    this.#close();
+  }
+
+  #hear(message: Message): void {
+    switch (message.type) {
+      case 'hello':
+        this.#hello?.(message);
+        return;
+      case 'refused':
+        this.#refused = remade('usage', message.error);
+        return;
+      case 'answer': {
+        const waiting = this.#waiting.get(message.id);
+        this.#waiting.delete(message.id);
+        if ('error' in message) waiting?.reject(remade(message.kind, message.error));
+        else waiting?.resolve(message.ok);
+        return;
+      }
+      case 'vault':
+      case 'event':
+      case 'gone':
+        this.#news(message);
+        return;
+      default:
+        // A newer daemon of the same protocol may say more.
+        message satisfies never;
+    }
+  }
+
+  #news(news: News): void {
+    if (news.type === 'event') {
+      this.#vaults.get(news.vault)?.hear(news.event);
+      return;
+    }
+    if (news.type === 'gone') {
+      this.#vaults.get(news.vault)?.end();
+      this.#vaults.delete(news.vault);
+    } else if (!this.#changed(news.vault)) return;
+    else this.#add(news.vault, unpacked(news.snapshot));
+    for (const listener of this.#onChange) listener();
+  }
+
+  /** False where the vault is known: its Events go on, only what is said about it may be new. */
+  #changed(vault: Vault): boolean {
+    const known = this.#vaults.get(vault.id);
+    if (known === undefined) return true;
+    const same = isDeepStrictEqual([known.vault.remote, known.vault.mode], [vault.remote, vault.mode]);
+    known.vault = vault;
+    if (!same) known.end();
+    return !same;
+  }
+
+  #add(vault: Vault, snapshot: Snapshot): void {
+    const command = (one: Command): void => {
+      void this.ask({ do: 'command', vault: vault.id, command: one } as Asked).catch(() => undefined);
+    };
+    this.#vaults.set(vault.id, new RemoteVault(vault, snapshot, command));
+  }
+}
+
+/** One vault of the daemon. `stop` only leaves: the daemon ends by `s3vault daemon stop`. */
+export class RemoteVault implements EngineHandle {
+  /** As it is configured now. */
+  vault: Vault;
+  readonly #listeners = new Set<(event: Event) => void>();
+  readonly #command: (command: Command) => void;
+  #snapshot: Snapshot = EMPTY_SNAPSHOT;
+  #unfolded: Event[] = [];
+  #end: (outcome: Outcome) => void = () => undefined;
+  readonly ended: Promise<Outcome>;
+
+  constructor(vault: Vault, snapshot: Snapshot, command: (command: Command) => void) {
+    this.vault = vault;
+    this.#snapshot = snapshot;
+    this.#command = command;
+    this.ended = new Promise((resolve) => {
+      this.#end = resolve;
+    });
+  }
+
+  subscribe(listener: (event: Event) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  snapshot(): Snapshot {
+    if (this.#unfolded.length > 0) {
+      this.#snapshot = foldAll(this.#snapshot, this.#unfolded);
+      this.#unfolded = [];
+    }
+    return this.#snapshot;
+  }
+
+  command(command: Command): void {
+    if (command.command === 'stop') this.end();
+    else this.#command(command);
+  }
+
+  hear(event: Event): void {
+    this.#unfolded.push(event);
+    if (this.#unfolded.length >= 1_024) this.snapshot();
+    for (const listener of this.#listeners) listener(event);
+  }
+
+  end(): void {
+    this.#end({ exit: 0 });
+  }
+}

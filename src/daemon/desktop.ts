@@ -1,0 +1,48 @@
+import { execFile } from 'node:child_process';
+import { safeName } from '../model/display.ts';
+import type { Event } from '../model/event.ts';
+import type { Vault } from '../model/vault.ts';
+
+export type Notify = (title: string, body: string) => void;
+
+/** Shows a notification where a session bus and `notify-send` are there; never waits, never fails. */
+export function desktopNotify(env: NodeJS.ProcessEnv): Notify | undefined {
+  const bus = env['DBUS_SESSION_BUS_ADDRESS'];
+  if (bus === undefined || bus === '') return undefined;
+  return (title, body) => {
+    const words = ['--app-name=s3vault', '--icon=dialog-warning', '--', title, escaped(body)];
+    const child = execFile('notify-send', words, { env, timeout: 5_000 }, () => undefined);
+    child.on('error', () => undefined);
+  };
+}
+
+/** Bodies are markup (Desktop Notifications Specification, "Markup"). */
+const escaped = (text: string): string =>
+  text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+
+/** Says so each time a vault begins to need somebody, and not again while it does. */
+export class NeedsYou {
+  readonly #notify: Notify;
+  readonly #needing = new Set<string>();
+  readonly #last = new Map<string, string>();
+
+  constructor(notify: Notify) {
+    this.#notify = notify;
+  }
+
+  hear(event: Event, vault: Vault | undefined): void {
+    if (vault === undefined) return;
+    if (event.event === 'warning') this.#last.set(vault.id, event.message);
+    if (event.event === 'consent') this.#last.set(vault.id, 'many files were removed: is that right?');
+    if (event.event === 'idle') this.#last.delete(vault.id);
+    if (event.event !== 'state') return;
+    if (event.state !== 'needs-you') {
+      this.#needing.delete(vault.id);
+      return;
+    }
+    const why = this.#last.get(vault.id) ?? 'see: s3vault attach';
+    if (this.#needing.has(vault.id) || why.startsWith('locked')) return;
+    this.#needing.add(vault.id);
+    this.#notify(`s3vault needs you: ${safeName(vault.root)}`, safeName(why));
+  }
+}

@@ -1,0 +1,110 @@
+import { get } from 'node:https';
+import { VaultError } from '../model/errors.ts';
+import type { Event } from '../model/event.ts';
+import type { Clock } from '../model/ports.ts';
+import type { Vault } from '../model/vault.ts';
+
+/** Signs of life come no closer together. */
+const AT_LEAST_MS = 60_000;
+/** And, while all vaults are in step, no further apart. */
+const AT_MOST_MS = 300_000;
+const ANSWER_MS = 10_000;
+
+export interface HeartbeatOptions {
+  readonly clock: Clock;
+  /** All vaults, and whether each is in step now. */
+  readonly vaults: () => readonly { readonly id: string; readonly inStep: boolean }[];
+  readonly onTrouble: (message: string, hint: string) => void;
+  /** Rejects where it is not answered with success. */
+  readonly ping: () => Promise<void>;
+}
+
+/** The address as `--heartbeat-url` takes it. Kind `usage` for anything but https. */
+export function heartbeatUrl(text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url?.protocol === 'https:') return url;
+  throw new VaultError('usage', 'heartbeat-url', 'the heartbeat address must begin with https://', {
+    hint: 'give the address that a watcher such as Healthchecks shows, with https://; s3vault never speaks plain HTTP',
+  });
+}
+
+/**
+ * Tells a watcher elsewhere that all is well, so that silence is noticed: after every vault has been in step since the
+ * last time, and again and again while they all are. A vault that waits for somebody, or never gets done, makes silence.
+ */
+export class Heartbeat {
+  readonly #options: HeartbeatOptions;
+  readonly #inStep = new Set<string>();
+  #resting: (() => void) | undefined;
+  #callOff: (() => void) | undefined;
+  #troubled = false;
+  #closed = false;
+
+  constructor(options: HeartbeatOptions) {
+    this.#options = options;
+  }
+
+  hear(event: Event, vault: Vault | undefined): void {
+    if (event.event !== 'idle' || vault === undefined || this.#closed) return;
+    this.#inStep.add(vault.id);
+    if (this.#resting === undefined) this.#beat();
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#resting?.();
+    this.#callOff?.();
+  }
+
+  #beat(): void {
+    const { clock, vaults } = this.#options;
+    const all = vaults();
+    if (all.length === 0 || !all.every(({ id, inStep }) => inStep || this.#inStep.has(id))) return;
+    this.#inStep.clear();
+    this.#callOff?.();
+    void this.#ping();
+    this.#resting = clock.after(AT_LEAST_MS, () => {
+      this.#resting = undefined;
+      if (this.#inStep.size > 0) this.#beat();
+    });
+    this.#steadily();
+  }
+
+  #steadily(): void {
+    this.#callOff = this.#options.clock.after(AT_MOST_MS, () => {
+      this.#beat();
+      // Not all were in step: looked at again later, unless the beat has seen to that.
+      if (this.#resting === undefined) this.#steadily();
+    });
+  }
+
+  async #ping(): Promise<void> {
+    try {
+      await this.#options.ping();
+      this.#troubled = false;
+    } catch (thrown) {
+      if (this.#troubled || this.#closed) return;
+      this.#troubled = true;
+      const why = thrown instanceof Error ? thrown.message : String(thrown);
+      this.#options.onTrouble(
+        `the heartbeat did not get through: ${why}`,
+        'check the address and the network; syncing goes on',
+      );
+    }
+  }
+}
+
+/** One GET; redirects are not followed. The address may hold a secret path: it is in no error. */
+export function pinging(url: URL): () => Promise<void> {
+  return () =>
+    new Promise((resolve, reject) => {
+      const request = get(url, { timeout: ANSWER_MS, headers: { 'user-agent': 's3vault' } }, (answer) => {
+        answer.resume();
+        const { statusCode: status = 0 } = answer;
+        if (status >= 200 && status < 300) resolve();
+        else reject(new Error(`the watcher answered ${status}`));
+      });
+      request.on('timeout', () => request.destroy(new Error('no answer in time')));
+      request.on('error', reject);
+    });
+}

@@ -1,0 +1,125 @@
+/** `s3vault daemon install|uninstall`: the unit or agent is written and set going, or it is said what to run. */
+import { execFile } from 'node:child_process';
+import { chmod, mkdir, rm, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { VaultError } from '../model/errors.ts';
+import { privateFolder } from '../private-file.ts';
+import { AGENT, agentText } from './agent.ts';
+import { type InstallFacts, agentFile, textOf, unitFile } from './install-facts.ts';
+import { unitText } from './unit.ts';
+
+/** One command of the service manager, and how it went. */
+export interface Ran {
+  readonly line: string;
+  /** Undefined: it went well. */
+  readonly trouble?: string;
+}
+
+export interface Installed {
+  readonly file: string;
+  readonly text: string;
+  readonly change: 'written' | 'changed' | 'unchanged' | 'removed' | 'absent';
+  readonly ran: readonly Ran[];
+  /** What is left for the user to run: all from the first command that failed. */
+  readonly left: readonly string[];
+}
+
+export type Platform = 'linux' | 'darwin';
+
+export interface InstallOptions {
+  readonly platform: NodeJS.Platform;
+  readonly env: NodeJS.ProcessEnv;
+  readonly home: string;
+  /** False: only the file; what to run is said. */
+  readonly enable: boolean;
+}
+
+type Words = readonly [string, ...string[]];
+
+/** Run it twice and nothing changes the second time. */
+export async function install(facts: InstallFacts, options: InstallOptions): Promise<Installed> {
+  const { file, text } = fileOf(facts, options);
+  const before = await textOf(file);
+  const change = before === text ? 'unchanged' : before === undefined ? 'written' : 'changed';
+  await mkdir(dirname(file), { recursive: true });
+  if (change !== 'unchanged') await writeFile(file, text);
+  await chmod(file, 0o644);
+  // ReadWritePaths= takes only what is there when the unit starts.
+  for (const folder of [facts.places.config, facts.places.state, facts.places.logs])
+    await privateFolder(folder);
+  const steps: readonly Words[] =
+    platformOf(options) === 'darwin'
+      ? [...(before === undefined ? [] : [bootout()]), ['launchctl', 'bootstrap', domain(), file]]
+      : [
+          ['systemctl', '--user', 'daemon-reload'],
+          ['systemctl', '--user', 'enable', '--now', 's3vault.service'],
+          ...(change === 'changed' ? [['systemctl', '--user', 'restart', 's3vault.service'] as const] : []),
+        ];
+  return { file, text, change, ...(await runAll(steps, options)) };
+}
+
+export async function uninstall(options: InstallOptions): Promise<Installed> {
+  const platform = platformOf(options);
+  const file = platform === 'darwin' ? agentFile(options.home) : unitFile(options.home, options.env);
+  const text = await textOf(file);
+  if (text === undefined) return { file, text: '', change: 'absent', ran: [], left: [] };
+  const before: readonly Words[] =
+    platform === 'darwin' ? [bootout()] : [['systemctl', '--user', 'disable', '--now', 's3vault.service']];
+  const ended = await runAll(before, options);
+  await rm(file, { force: true });
+  const after: readonly Words[] = platform === 'darwin' ? [] : [['systemctl', '--user', 'daemon-reload']];
+  const reloaded =
+    ended.left.length > 0 ? { ran: [], left: after.map(lineOf) } : await runAll(after, options);
+  return {
+    file,
+    text,
+    change: 'removed',
+    ran: [...ended.ran, ...reloaded.ran],
+    left: [...ended.left, ...reloaded.left],
+  };
+}
+
+function fileOf(
+  facts: InstallFacts,
+  options: InstallOptions,
+): { readonly file: string; readonly text: string } {
+  return platformOf(options) === 'darwin'
+    ? { file: agentFile(options.home), text: agentText(facts) }
+    : { file: unitFile(options.home, options.env), text: unitText(facts) };
+}
+
+function platformOf({ platform }: InstallOptions): Platform {
+  if (platform === 'linux' || platform === 'darwin') return platform;
+  throw new VaultError('usage', 'cannot-install', `there is no service to install on ${platform}`, {
+    hint: 'start it at logon with: s3vault daemon start',
+  });
+}
+
+const domain = (): string => `gui/${String(process.getuid?.() ?? '')}`;
+const bootout = (): Words => ['launchctl', 'bootout', `${domain()}/${AGENT}`];
+const lineOf = (words: Words): string => words.join(' ');
+
+/** One after the other; the first that fails leaves the rest to the user. */
+async function runAll(
+  steps: readonly Words[],
+  { env, enable }: InstallOptions,
+): Promise<{ readonly ran: readonly Ran[]; readonly left: readonly string[] }> {
+  if (!enable) return { ran: [], left: steps.map(lineOf) };
+  const ran: Ran[] = [];
+  for (const [at, words] of steps.entries()) {
+    const trouble = await run(words, env);
+    ran.push({ line: lineOf(words), ...(trouble === undefined ? {} : { trouble }) });
+    if (trouble !== undefined) return { ran, left: steps.slice(at).map(lineOf) };
+  }
+  return { ran, left: [] };
+}
+
+function run([program, ...args]: Words, env: NodeJS.ProcessEnv): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    execFile(program, args, { env, timeout: 90_000 }, (error, _, stderr) => {
+      if (error === null) return resolve(undefined);
+      if (error.code === 'ENOENT') return resolve(`${program} is not installed`);
+      resolve(stderr.trim().split('\n')[0] ?? error.message);
+    });
+  });
+}

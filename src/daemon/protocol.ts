@@ -1,0 +1,163 @@
+/**
+ * What is spoken on the daemon's socket: one JSON object a line. The client greets, the daemon greets back; then requests
+ * with ids, each answered once, and after `watch` what happens to the vaults: a Snapshot of each first, then Events.
+ */
+import * as v from 'valibot';
+import type { Command } from '../model/command.ts';
+import { type ErrorKind, type ErrorReport, VaultError, report } from '../model/errors.ts';
+import type { Event } from '../model/event.ts';
+import type { ActiveTransfer, Problem, Snapshot } from '../model/snapshot.ts';
+import type { Vault } from '../model/vault.ts';
+
+/** Changes when an old client would misread a new daemon, or the other way round. */
+export const PROTOCOL = 1;
+
+/** Bytes of one line that a client may send. */
+export const MAX_REQUEST = 64 * 1024;
+/** Bytes of one line of the daemon: a Snapshot with all its problems is well below. */
+export const MAX_MESSAGE = 64 * 2 ** 20;
+
+// ------------------------------------------------------------------------------------------------- client to daemon
+
+const path = v.pipe(v.string(), v.minLength(1), v.maxLength(4_096));
+
+const command = v.variant('command', [
+  v.strictObject({ command: v.picklist(['pause', 'resume', 'rescan']) }),
+  v.strictObject({
+    command: v.literal('retry'),
+    paths: v.exactOptional(v.pipe(v.array(path), v.maxLength(1_000))),
+  }),
+  v.strictObject({ command: v.picklist(['first', 'skip']), path }),
+  v.strictObject({ command: v.literal('consent'), yes: v.boolean() }),
+]) satisfies v.GenericSchema<unknown, Command>;
+
+const id = v.pipe(v.number(), v.integer(), v.minValue(1));
+const vault = v.pipe(v.string(), v.maxLength(64));
+
+const greeting = v.strictObject({
+  hello: v.literal('s3vault'),
+  protocol: v.pipe(v.number(), v.integer()),
+  token: v.pipe(v.string(), v.maxLength(128)),
+});
+
+const request = v.variant('do', [
+  v.strictObject({ id, do: v.picklist(['status', 'watch', 'reload', 'lock', 'unlock', 'stop']) }),
+  v.strictObject({ id, do: v.picklist(['release', 'take-back']), vault }),
+  v.strictObject({ id, do: v.literal('command'), vault, command }),
+]);
+
+export type Greeting = v.InferOutput<typeof greeting>;
+export type Request = v.InferOutput<typeof request>;
+/** A Request before it has its number. */
+export type Asked = Request extends infer R ? (R extends Request ? Omit<R, 'id'> : never) : never;
+
+/** The greeting in a line, or undefined. */
+export const parseGreeting = (line: string): Greeting | undefined => parse(greeting, line);
+
+/** The request in a line, or undefined where it is none: unknown, unfinished, or with what does not belong there. */
+export const parseRequest = (line: string): Request | undefined => parse(request, line);
+
+/** The number of a request that could not be understood otherwise, so that its answer finds it. */
+export const idOf = (line: string): number | undefined => parse(v.object({ id }), line)?.id;
+
+function parse<T>(schema: v.GenericSchema<unknown, T>, line: string): T | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch {
+    return undefined;
+  }
+  const result = v.safeParse(schema, value);
+  return result.success ? result.output : undefined;
+}
+
+// ------------------------------------------------------------------------------------------------- daemon to client
+
+export type Message =
+  | ({ readonly type: 'hello'; readonly protocol: number } & DaemonFacts)
+  /** The connection ends after it. */
+  | { readonly type: 'refused'; readonly error: ErrorReport }
+  | { readonly type: 'answer'; readonly id: number; readonly ok: unknown }
+  | { readonly type: 'answer'; readonly id: number; readonly error: ErrorReport; readonly kind: ErrorKind }
+  | News;
+
+/** What happens to vaults. `vault` comes first for each, and again when its configuration changed. */
+export type News =
+  | { readonly type: 'vault'; readonly vault: Vault; readonly snapshot: WireSnapshot }
+  | { readonly type: 'event'; readonly vault: string; readonly event: Event }
+  | { readonly type: 'gone'; readonly vault: string };
+
+export interface DaemonFacts {
+  readonly version: string;
+  readonly pid: number;
+  /** ISO 8601. */
+  readonly started: string;
+  /** Every vault was tried once. */
+  readonly ready: boolean;
+}
+
+/** How one vault stands with the daemon; `locked` and `released`: the daemon does not hold it just now. */
+export type Phase = 'opening' | 'running' | 'waiting' | 'locked' | 'released' | 'closing';
+
+export interface VaultLine {
+  readonly id: string;
+  readonly root: string;
+  readonly phase: Phase;
+  readonly state: Snapshot['state'];
+  readonly paused: boolean;
+  readonly failed: number;
+  readonly problems: number;
+  readonly underWay: number;
+  /** Of the last Plan, acknowledged by the store. */
+  readonly done: Snapshot['done'];
+  readonly planned: { readonly files: number; readonly bytes: number };
+  /** Why it is not running, or what a person should see to. */
+  readonly why?: ErrorReport;
+  /** The exit code that a run of its own would have ended with; 0 while it runs. */
+  readonly exit: number;
+}
+
+export interface DaemonStatus extends DaemonFacts {
+  readonly locked: boolean;
+  /** Resident memory in bytes. */
+  readonly memory: number;
+  readonly clients: number;
+  readonly vaults: readonly VaultLine[];
+}
+
+/** What a reload changed. */
+export interface Reloaded {
+  readonly added: readonly string[];
+  readonly removed: readonly string[];
+  readonly changed: readonly string[];
+}
+
+/** A Snapshot without maps. */
+export type WireSnapshot = Omit<Snapshot, 'active' | 'problems'> & {
+  readonly active: readonly ActiveTransfer[];
+  readonly problems: readonly Problem[];
+};
+
+export const packed = (snapshot: Snapshot): WireSnapshot => ({
+  ...snapshot,
+  active: [...snapshot.active.values()],
+  problems: [...snapshot.problems.values()],
+});
+
+export const unpacked = (wire: WireSnapshot): Snapshot => ({
+  ...wire,
+  active: new Map(wire.active.map((one) => [one.id, one])),
+  problems: new Map(wire.problems.map((one) => [one.path, one])),
+});
+
+/** The answer to a request that failed. */
+export const failure = (to: number, error: VaultError): Message => ({
+  type: 'answer',
+  id: to,
+  error: report(error),
+  kind: error.kind,
+});
+
+/** An error that came over the socket, as if it had happened here. */
+export const remade = (kind: ErrorKind, { code, message, hint }: ErrorReport): VaultError =>
+  new VaultError(kind, code, message, hint === undefined ? {} : { hint });

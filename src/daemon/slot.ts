@@ -1,0 +1,247 @@
+import type { Command, EngineHandle, Outcome } from '../model/command.ts';
+import { EXIT, type ErrorReport, VaultError, asVaultError, report } from '../model/errors.ts';
+import type { Event } from '../model/event.ts';
+import type { Clock } from '../model/ports.ts';
+import type { Snapshot } from '../model/snapshot.ts';
+import type { Vault } from '../model/vault.ts';
+import { againIn, kindOfExit } from './again.ts';
+import { Feed } from './feed.ts';
+import type { Phase } from './protocol.ts';
+
+/** An opened vault, as the composition root gives it. */
+export interface Opened {
+  readonly engine: EngineHandle;
+  run(): Promise<Outcome>;
+}
+
+export interface SlotWorld {
+  readonly clock: Clock;
+  readonly open: (vault: Vault) => Promise<Opened>;
+  readonly onEvent: (vault: Vault, event: Event) => void;
+}
+
+/** What the daemon wants of a vault: run it, keep its key out of memory, leave it to another process, be done with it. */
+export type Wanted = 'run' | 'locked' | 'released' | 'gone';
+
+/** After `stop` an engine ends within seconds; then it is told once more. */
+const STOP_AGAIN_MS = 6_000;
+/** Opening waits for key stores and commands, each with limits of its own; longer than this nothing is alive any more. */
+const STUCK_MS = 300_000;
+
+/**
+ * One vault's life in the daemon: opened, run, tried again when it could not be, stopped and opened anew as is wanted.
+ * What is done is done one after the other, so that a vault is never open twice.
+ */
+export class Slot {
+  readonly #world: SlotWorld;
+  readonly #feed: Feed;
+  #vault: Vault;
+  #wanted: Wanted = 'run';
+  #phase: Phase = 'opening';
+  #running: { readonly engine: EngineHandle; readonly ended: Promise<void> } | undefined;
+  #turn: Promise<void> = Promise.resolve();
+  #since: number;
+  #failures = 0;
+  #why: ErrorReport | undefined;
+  #exit: number = EXIT.inStep;
+  #wait: (() => void) | undefined;
+  #paused = false;
+
+  constructor(vault: Vault, world: SlotWorld) {
+    this.#vault = vault;
+    this.#world = world;
+    this.#since = world.clock.ticks();
+    this.#feed = new Feed(world.clock, (event) => world.onEvent(this.#vault, event));
+  }
+
+  get vault(): Vault {
+    return this.#vault;
+  }
+
+  get phase(): Phase {
+    return this.#phase;
+  }
+
+  get snapshot(): Snapshot {
+    return this.#feed.snapshot;
+  }
+
+  get paused(): boolean {
+    return this.#paused;
+  }
+
+  /** Why it is not running; undefined while it is. */
+  get why(): ErrorReport | undefined {
+    return this.#why;
+  }
+
+  /** The exit code of what keeps it from running. */
+  get exit(): number {
+    return this.#exit;
+  }
+
+  /** False where opening or closing hangs. */
+  get alive(): boolean {
+    const passing = this.#phase === 'opening' || this.#phase === 'closing';
+    return !passing || this.#world.clock.ticks() - this.#since < STUCK_MS;
+  }
+
+  /** Resolves once it is so; for `run` once it was tried. */
+  want(wanted: Wanted): Promise<void> {
+    this.#wanted = wanted;
+    this.#wait?.();
+    this.#wait = undefined;
+    return this.#next(() => this.#settle());
+  }
+
+  /** Another configuration of the same vault: what runs ends in order, and begins anew under it. */
+  change(vault: Vault): Promise<void> {
+    return this.#next(async () => {
+      await this.#close();
+      this.#vault = vault;
+      this.#failures = 0;
+      this.#wait?.();
+      this.#wait = undefined;
+      await this.#settle();
+    });
+  }
+
+  /** Throws kind `usage` where the vault does not run. */
+  command(command: Command): void {
+    if (command.command === 'pause' || command.command === 'resume') {
+      this.#paused = command.command === 'pause';
+    }
+    if (this.#running !== undefined) this.#running.engine.command(command);
+    else if (this.#phase === 'waiting' && WAKES.has(command.command)) void this.want('run');
+    else if (command.command !== 'pause') throw this.#notRunning();
+  }
+
+  #notRunning(): VaultError {
+    const { root } = this.#vault;
+    const hint = this.#why?.hint ?? 'see: s3vault daemon status';
+    return new VaultError('usage', 'not-running', `${root} is not synced just now: ${this.#phase}`, { hint });
+  }
+
+  #next(fn: () => Promise<void>): Promise<void> {
+    const done = this.#turn.then(fn);
+    this.#turn = done.catch(() => undefined);
+    return done;
+  }
+
+  async #settle(): Promise<void> {
+    if (this.#wanted !== 'run') {
+      await this.#close();
+      // Meanwhile it may be wanted otherwise; then another turn follows.
+      if (this.#wanted === 'locked') this.#lock();
+      if (this.#wanted === 'released') this.#release();
+      return;
+    }
+    if (this.#running === undefined && this.#wait === undefined) await this.#open();
+  }
+
+  async #open(): Promise<void> {
+    this.#enter('opening');
+    try {
+      const opened = await this.#world.open(this.#vault);
+      this.#why = undefined;
+      this.#exit = EXIT.inStep;
+      this.#enter('running');
+      this.#run(opened);
+    } catch (thrown) {
+      this.#failed(asVaultError(thrown));
+    }
+  }
+
+  #run(opened: Opened): void {
+    const { engine } = opened;
+    let last: ErrorReport | undefined;
+    const leave = engine.subscribe((event) => {
+      if (event.event === 'warning') last = event;
+      if (event.event === 'idle') this.#failures = 0;
+      // Its end is the daemon's business, not that of who looks.
+      if (event.event !== 'summary') this.#feed.pass(event);
+    });
+    const ended = opened.run().then(({ exit }) => {
+      leave();
+      this.#running = undefined;
+      if (this.#phase === 'running' && this.#wanted === 'run') this.#ended(exit, last);
+    });
+    this.#running = { engine, ended };
+    if (this.#paused) engine.command({ command: 'pause' });
+  }
+
+  /** By itself: something was final for the engine. */
+  #ended(exit: number, last: ErrorReport | undefined): void {
+    const { code, message, hint } = last ?? { code: 'ended', message: 'the sync ended by itself' };
+    this.#failed(new VaultError(kindOfExit(exit), code, message, hint === undefined ? {} : { hint }));
+  }
+
+  #failed(error: VaultError): void {
+    const before = this.#why;
+    this.#failures++;
+    this.#why = report(error);
+    this.#exit = error.exit;
+    this.#enter('waiting');
+    const known = before?.code === error.code && before.message === error.message;
+    const shown = this.#feed.snapshot.problems.get(error.code)?.message === error.message;
+    if (!known && !shown) this.#feed.say({ event: 'warning', ...this.#why });
+    const again = againIn(error, this.#failures, this.#world.clock.random());
+    const state = error.kind === 'offline' ? 'offline' : 'needs-you';
+    this.#feed.say({ event: 'state', state, ...(again === undefined ? {} : { retryIn: again }) });
+    if (again === undefined) {
+      // Nothing but a wish of somebody ends this wait.
+      this.#wait = () => undefined;
+      return;
+    }
+    this.#wait = this.#world.clock.after(again, () => {
+      this.#wait = undefined;
+      void this.#next(() => this.#settle());
+    });
+  }
+
+  async #close(): Promise<void> {
+    const running = this.#running;
+    if (running === undefined) return;
+    this.#enter('closing');
+    const { engine, ended } = running;
+    engine.command({ command: 'stop' });
+    const callOff = this.#world.clock.after(STOP_AGAIN_MS, () => engine.command({ command: 'stop' }));
+    await ended;
+    callOff();
+  }
+
+  #lock(): void {
+    if (this.#phase === 'locked') return;
+    this.#enter('locked');
+    this.#why = LOCKED;
+    this.#feed.say({ event: 'warning', ...LOCKED });
+    this.#feed.say({ event: 'state', state: 'needs-you' });
+  }
+
+  #release(): void {
+    if (this.#phase === 'released') return;
+    this.#enter('released');
+    this.#why = RELEASED;
+    this.#feed.say({ event: 'state', state: 'paused' });
+  }
+
+  #enter(phase: Phase): void {
+    this.#phase = phase;
+    this.#since = this.#world.clock.ticks();
+  }
+}
+
+/** What a person does who looks at a vault that waits: it is tried now. */
+const WAKES: ReadonlySet<Command['command']> = new Set(['retry', 'rescan', 'resume']);
+
+const LOCKED: ErrorReport = {
+  code: 'locked',
+  message: 'locked: its key is out of memory',
+  hint: 'go on with: s3vault daemon unlock',
+};
+
+const RELEASED: ErrorReport = {
+  code: 'released',
+  message: 'another s3vault command works on this vault',
+  hint: 'the daemon goes on when that ends',
+};

@@ -1,0 +1,219 @@
+import { beforeEach, describe, expect, test } from 'vitest';
+import { VaultError } from '../../src/model/errors.ts';
+import { FakeWorld, settled, vault } from './fakes.ts';
+
+const A = vault('a');
+const B = vault('b');
+const C = vault('c');
+let world: FakeWorld;
+
+const start = async (...vaults: Parameters<typeof vault>[0][]): Promise<void> => {
+  world = new FakeWorld(...vaults.map((name) => vault(name)));
+  await world.daemon.start();
+};
+
+beforeEach(() => start('a', 'b'));
+
+test('opens every vault; one that cannot be opened is a problem of its own', async () => {
+  world = new FakeWorld(A, B);
+  world.fails = ({ id }) =>
+    id === A.id
+      ? new VaultError('usage', 'key-missing', 'there is no key k', { hint: 'bring it' })
+      : undefined;
+  await world.daemon.start();
+  expect(world.line(A)).toMatchObject({ phase: 'waiting', state: 'needs-you', exit: 2 });
+  expect(world.line(A).why).toStrictEqual({
+    code: 'key-missing',
+    message: 'there is no key k',
+    hint: 'bring it',
+  });
+  expect(world.line(B).phase).toBe('running');
+});
+
+describe('a vault that waits', () => {
+  const failing = async (kind: ConstructorParameters<typeof VaultError>[0], code = 'x'): Promise<void> => {
+    world = new FakeWorld(A);
+    world.fails = () => new VaultError(kind, code, 'no');
+    await world.daemon.start();
+    world.fails = () => undefined;
+  };
+
+  test.each([
+    ['held', 5_000],
+    ['offline', 5_000],
+    ['refused', 30_000],
+    ['usage', 60_000],
+  ] as const)('for kind %s is tried again after %i ms', async (kind, ms) => {
+    await failing(kind);
+    world.clock.advance(ms - 1);
+    await settled();
+    expect(world.opened(A)).toBe(0);
+    world.clock.advance(1);
+    await settled();
+    expect(world.opened(A)).toBe(1);
+    expect(world.line(A)).toMatchObject({ phase: 'running', exit: 0 });
+  });
+
+  test('after a security failure, or in the middle of a rekey, is not tried by itself', async () => {
+    for (const [kind, code] of [
+      ['security', 'no-proof'],
+      ['usage', 'rekey-unfinished'],
+    ] as const) {
+      await failing(kind, code);
+      world.clock.advance(24 * 3_600_000);
+      await settled();
+      expect(world.opened(A)).toBe(0);
+      world.daemon.command(A.id, { command: 'retry' });
+      await settled();
+      expect(world.opened(A)).toBe(1);
+    }
+  });
+
+  test('is tried more and more seldom, and its trouble is said once', async () => {
+    world = new FakeWorld(A);
+    let tries = 0;
+    world.fails = () => {
+      tries++;
+      return new VaultError('held', 'vault-held', 'process 1 holds this vault');
+    };
+    await world.daemon.start();
+    await world.clock.run(300_000, 1_000);
+    expect(tries).toBe(8);
+    expect(world.events.filter(({ event }) => event.event === 'warning')).toHaveLength(1);
+  });
+
+  test('is tried at once after a reload', async () => {
+    await failing('usage', 'key-missing');
+    await world.daemon.reload();
+    await settled();
+    expect(world.line(A).phase).toBe('running');
+  });
+});
+
+test('an engine that ends by itself is a problem with its own words, and begins again later', async () => {
+  world
+    .engine(A)
+    .emit({ event: 'warning', code: 'access-denied', message: 'the store refused', hint: 'look' });
+  world.engine(A).end(4);
+  await settled();
+  expect(world.line(A)).toMatchObject({ phase: 'waiting', state: 'needs-you', exit: 4 });
+  expect(world.line(A).why?.message).toBe('the store refused');
+  expect(world.line(B).phase).toBe('running');
+  world.clock.advance(30_000);
+  await settled();
+  expect(world.line(A).phase).toBe('running');
+});
+
+describe('a reload', () => {
+  test('adds, removes and changes vaults, and does not touch the others', async () => {
+    await start('a', 'b', 'c');
+    const other = vault('b', { rules: { removals: true, include: [], exclude: [] } });
+    world.config = { version: 1, vaults: [A, other, vault('d')] };
+    expect(await world.daemon.reload()).toStrictEqual({
+      added: ['/files/d'],
+      removed: ['/files/c'],
+      changed: ['/files/b'],
+    });
+    await settled();
+    expect(world.opened(A)).toBe(1);
+    expect(world.engine(A).commands).toStrictEqual([]);
+    expect(world.opened(B)).toBe(2);
+    expect(world.engine(C).commands).toStrictEqual([{ command: 'stop' }]);
+    expect(world.daemon.lines().map(({ root }) => root)).toStrictEqual(['/files/a', '/files/b', '/files/d']);
+  });
+
+  test('sees no change in the order of fields', async () => {
+    world.config = {
+      version: 1,
+      vaults: [Object.fromEntries(Object.entries(A).toReversed()) as typeof A, B],
+    };
+    expect(await world.daemon.reload()).toStrictEqual({ added: [], removed: [], changed: [] });
+  });
+
+  test('of a configuration that cannot be read changes nothing', async () => {
+    const { daemon } = world;
+    Object.defineProperty(world, 'config', {
+      get: () => {
+        throw new VaultError('usage', 'config-json', 'config.json is not JSON');
+      },
+    });
+    await expect(daemon.reload()).rejects.toThrow('not JSON');
+    expect(daemon.lines().map(({ phase }) => phase)).toStrictEqual(['running', 'running']);
+  });
+});
+
+describe('locking', () => {
+  test('stops every engine, waits for that, and unlocking opens them anew; a pause is kept', async () => {
+    world.daemon.command(A.id, { command: 'pause' });
+    await world.daemon.lock();
+    expect(world.daemon.lines().map(({ phase, state }) => [phase, state])).toStrictEqual([
+      ['locked', 'needs-you'],
+      ['locked', 'needs-you'],
+    ]);
+    expect(world.line(A).why?.message).toMatch(/^locked/);
+    expect(() => world.daemon.command(B.id, { command: 'rescan' })).toThrow('is not synced just now');
+    await world.daemon.unlock();
+    expect(world.daemon.lines().map(({ phase }) => phase)).toStrictEqual(['running', 'running']);
+    expect(world.engine(A).commands).toStrictEqual([{ command: 'pause' }]);
+    expect(world.engine(B).commands).toStrictEqual([]);
+  });
+
+  test('also keeps a vault closed that comes later', async () => {
+    await world.daemon.lock();
+    world.config = { version: 1, vaults: [A, B, C] };
+    await world.daemon.reload();
+    await settled();
+    expect(world.opened(C)).toBe(0);
+    expect(world.line(C).phase).toBe('locked');
+  });
+});
+
+describe('letting go of a vault', () => {
+  test('closes it first, and takes it back under the configuration that holds then', async () => {
+    await world.daemon.release(A.id);
+    expect(world.engine(A).commands).toStrictEqual([{ command: 'stop' }]);
+    expect(world.line(A).phase).toBe('released');
+    const moved = vault('a', { mode: { kind: 'sse-kms', keyId: 'k', context: {} } });
+    world.config = { version: 1, vaults: [moved, B] };
+    world.daemon.takeBack(A.id);
+    await settled();
+    expect(world.line(A).phase).toBe('running');
+    expect(world.daemon.slots.map(({ vault: one }) => one.mode.kind)).toStrictEqual(['sse-kms', 'sse-s3']);
+    expect(world.opened(A)).toBe(2);
+  });
+
+  test('is counted: the last one gives it back', async () => {
+    await world.daemon.release(A.id);
+    await world.daemon.release(A.id);
+    world.daemon.takeBack(A.id);
+    await settled();
+    expect(world.line(A).phase).toBe('released');
+    world.daemon.takeBack(A.id);
+    await settled();
+    expect(world.line(A).phase).toBe('running');
+  });
+});
+
+test('stopping waits for all engines, and tells one that lingers once more', async () => {
+  world.engine(B).obeys = false;
+  let ended = false;
+  const stopped = world.daemon.stop().then(() => {
+    ended = true;
+  });
+  await settled();
+  expect(ended).toBe(false);
+  world.clock.advance(6_000);
+  expect(world.engine(B).commands).toStrictEqual([{ command: 'stop' }, { command: 'stop' }]);
+  world.engine(B).end(130);
+  await stopped;
+});
+
+test('is not alive where a vault is neither opened nor refused', async () => {
+  expect(world.daemon.alive).toBe(true);
+  world.engine(A).obeys = false;
+  void world.daemon.lock();
+  await settled();
+  expect(world.daemon.alive).toBe(true);
+  world.clock.advance(300_001);
+  expect(world.daemon.alive).toBe(false);
+});

@@ -1,0 +1,207 @@
+/** Heartbeat, notifications and metrics: for people who do not look. */
+import { readFileSync } from 'node:fs';
+import { request } from 'node:https';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { systemClock } from '../../src/clock.ts';
+import { NeedsYou } from '../../src/daemon/desktop.ts';
+import { Heartbeat, heartbeatUrl } from '../../src/daemon/heartbeat.ts';
+import { type MetricsServer, serveMetrics } from '../../src/daemon/metrics-server.ts';
+import { Tally, metricsText } from '../../src/daemon/metrics.ts';
+import { takeDaemonLock } from '../../src/vaults/daemon-lock.ts';
+import { ManualClock } from '../support/manual-clock.ts';
+import { FakeWorld, at, settled, tempPlaces, vault } from './fakes.ts';
+
+const A = vault('a');
+const B = vault('b');
+
+describe('the heartbeat', () => {
+  let clock: ManualClock;
+  let pings: number;
+  let troubles: string[];
+  let states: Map<string, boolean>;
+  let fail: boolean;
+  let heartbeat: Heartbeat;
+
+  beforeEach(() => {
+    clock = new ManualClock();
+    pings = 0;
+    troubles = [];
+    fail = false;
+    states = new Map([
+      [A.id, false],
+      [B.id, false],
+    ]);
+    heartbeat = new Heartbeat({
+      clock,
+      vaults: () => [...states].map(([id, inStep]) => ({ id, inStep })),
+      onTrouble: (message) => troubles.push(message),
+      ping: async () => {
+        pings++;
+        if (fail) throw new Error('the watcher answered 500');
+      },
+    });
+  });
+  afterEach(() => heartbeat.close());
+
+  const idle = (one: typeof A): void => {
+    states.set(one.id, true);
+    heartbeat.hear(at({ event: 'idle' }), one);
+  };
+
+  test('comes when every vault has been in step, and then as long as they are', () => {
+    idle(A);
+    expect(pings).toBe(0);
+    idle(B);
+    expect(pings).toBe(1);
+    clock.advance(300_000);
+    expect(pings).toBe(2);
+    clock.advance(300_000);
+    expect(pings).toBe(3);
+    states.set(A.id, false);
+    clock.advance(3_600_000);
+    expect(pings).toBe(3);
+    idle(A);
+    expect(pings).toBe(4);
+    clock.advance(300_000);
+    expect(pings).toBe(5);
+  });
+
+  test('counts a vault that was in step in between, and comes once a minute at most', () => {
+    idle(A);
+    states.set(A.id, false);
+    idle(B);
+    expect(pings).toBe(1);
+    for (let n = 0; n < 20; n++) {
+      idle(A);
+      idle(B);
+    }
+    expect(pings).toBe(1);
+    clock.advance(60_000);
+    expect(pings).toBe(2);
+  });
+
+  test('says once that it does not get through', async () => {
+    fail = true;
+    idle(A);
+    idle(B);
+    clock.advance(300_000);
+    await settled();
+    clock.advance(300_000);
+    await settled();
+    expect(troubles).toStrictEqual(['the heartbeat did not get through: the watcher answered 500']);
+  });
+
+  test('goes over https only', () => {
+    expect(heartbeatUrl('https://hc.example.org/ping/1').hostname).toBe('hc.example.org');
+    for (const text of ['http://hc.example.org/', 'hc.example.org', 'file:///x', ''])
+      expect(() => heartbeatUrl(text)).toThrow('must begin with https://');
+  });
+});
+
+test('a notification comes when a vault begins to need somebody, not again while it does', () => {
+  const said: string[] = [];
+  const needs = new NeedsYou((title, body) => said.push(`${title}: ${body}`));
+  const warn = (message: string): void => needs.hear(at({ event: 'warning', code: 'x', message }), A);
+  const state = (to: 'needs-you' | 'working'): void => needs.hear(at({ event: 'state', state: to }), A);
+  warn('the key is gone');
+  state('needs-you');
+  state('needs-you');
+  state('working');
+  state('needs-you');
+  needs.hear(at({ event: 'state', state: 'needs-you' }), undefined);
+  expect(said).toStrictEqual(Array(2).fill('s3vault needs you: /files/a: the key is gone'));
+});
+
+describe('metrics', () => {
+  test('are counts and states of each vault', async () => {
+    const odd = vault('a', { root: '/files/"odd"\n\\name' });
+    const world = new FakeWorld(odd);
+    await world.daemon.start();
+    const tally = new Tally();
+    const one = { id: 1, path: 'a', key: 'a', direction: 'up', bytes: 10, mode: 'client' } as const;
+    const done = { versionId: null, proof: null, attempts: 1, ms: 1 } as const;
+    tally.hear(at({ event: 'transfer.done', ...done, result: 'written', ...one }), odd);
+    tally.hear(at({ event: 'transfer.done', ...done, result: 'removed', ...one }), odd);
+    tally.hear(at({ event: 'idle' }), odd);
+    const text = metricsText({ version: '1.2.3', vaults: world.daemon.lines(), tally, memory: 5 });
+    const labels = `vault="${odd.id}",root="/files/\\"odd\\"\\n\\\\name"`;
+    for (const line of [
+      's3vault_info{version="1.2.3"} 1',
+      `s3vault_vault_state{${labels},state="starting"} 1`,
+      `s3vault_vault_state{${labels},state="idle"} 0`,
+      `s3vault_files_sent_total{${labels}} 1`,
+      `s3vault_bytes_sent_total{${labels}} 10`,
+      `s3vault_removals_total{${labels}} 1`,
+      `s3vault_last_in_step_timestamp_seconds{${labels}} ${Date.parse('2026-11-25T10:00:00Z') / 1_000}`,
+    ])
+      expect(text.split('\n')).toContain(line);
+    expect(
+      text.split('\n').filter((line) => !/^(# (HELP|TYPE) )?\w+(\{.*\})? ?.*$/.test(line)),
+    ).toStrictEqual(['']);
+  });
+
+  describe('over HTTPS', () => {
+    let home: ReturnType<typeof tempPlaces>;
+    let server: MetricsServer;
+
+    beforeEach(async () => {
+      home = tempPlaces();
+      (await takeDaemonLock(home.places))();
+      server = await serveMetrics({
+        port: 0,
+        places: home.places,
+        clock: systemClock,
+        text: () => 'numbers\n',
+      });
+    });
+    afterEach(async () => {
+      await server.close();
+      home.remove();
+    });
+
+    function get(path: string, token?: string): Promise<{ status: number; text: string }> {
+      return new Promise((resolve, reject) => {
+        const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
+        const options = {
+          host: '127.0.0.1',
+          port: server.port,
+          path,
+          headers,
+          ca: readFileSync(server.certificate),
+        };
+        request(options, (answer) => {
+          let text = '';
+          answer.on('data', (chunk: Buffer) => {
+            text += chunk.toString();
+          });
+          answer.on('end', () => resolve({ status: answer.statusCode ?? 0, text }));
+        })
+          .on('error', reject)
+          .end();
+      });
+    }
+
+    test('for who shows the token, with a certificate that can be checked and stays', async () => {
+      const token = readFileSync(server.token, 'utf8').trim();
+      expect(await get('/metrics', token)).toStrictEqual({ status: 200, text: 'numbers\n' });
+      expect((await get('/metrics')).status).toBe(401);
+      expect((await get('/metrics', 'wrong')).status).toBe(401);
+      expect((await get('/', token)).status).toBe(404);
+      const before = readFileSync(server.certificate, 'utf8');
+      await server.close();
+      server = await serveMetrics({ port: 0, places: home.places, clock: systemClock, text: () => '' });
+      expect(readFileSync(server.certificate, 'utf8')).toBe(before);
+      expect((await get('/metrics', token)).status).toBe(200);
+    });
+
+    test('says so where the port is taken', async () => {
+      const other = serveMetrics({
+        port: server.port,
+        places: home.places,
+        clock: systemClock,
+        text: () => '',
+      });
+      await expect(other).rejects.toMatchObject({ code: 'metrics-port' });
+    });
+  });
+});

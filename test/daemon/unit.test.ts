@@ -1,0 +1,174 @@
+/** The unit and the agent as files, and what systemd itself says of the unit. */
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { places } from '../../src/config.ts';
+import { agentText } from '../../src/daemon/agent.ts';
+import { install, uninstall } from '../../src/daemon/install.ts';
+import { type InstallFacts, carriedEnv, leftBehind } from '../../src/daemon/install-facts.ts';
+import { unitText, word } from '../../src/daemon/unit.ts';
+import { describeWithout } from '../rgw.ts';
+
+let folder: string;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 's3vault-unit-'));
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+const facts = (over: Partial<InstallFacts> = {}): InstallFacts => ({
+  node: process.execPath,
+  main: join(folder, 'main.js'),
+  args: ['--metrics', '9763'],
+  home: folder,
+  places: places({ S3VAULT_HOME: join(folder, 'own home') }),
+  env: { S3VAULT_HOME: join(folder, 'own home'), AWS_PROFILE: '100% "mine"' },
+  roots: ['/tmp/a vault', '/srv/data'],
+  ...over,
+});
+
+test('the unit is hardened, and may write only where there is something to write', () => {
+  const unit = unitText(facts());
+  for (const line of [
+    'Type=notify',
+    'NotifyAccess=all',
+    'NoNewPrivileges=yes',
+    'ProtectSystem=strict',
+    'ProtectHome=read-only',
+    'PrivateTmp=yes',
+    'RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK',
+    'ReadWritePaths="-/tmp/a vault"',
+    'BindPaths="-/tmp/a vault"',
+    'ReadWritePaths=-/srv/data',
+    `ReadWritePaths="-${join(folder, 'own home', 'run')}"`,
+    `BindReadOnlyPaths="-${join(folder, 'own home', 'config')}"`,
+    'Environment="AWS_PROFILE=100%% \\"mine\\""',
+    'WatchdogSec=120s',
+  ]) {
+    expect(unit.split('\n')).toContain(line);
+  }
+  expect(unit).toContain('daemon run --metrics 9763\n');
+  expect(unit).not.toMatch(/^MemoryDenyWriteExecute/m);
+  expect(unit).not.toMatch(/^LoadCredential/m);
+});
+
+test('the passphrase comes as a credential', () => {
+  const unit = unitText(facts({ passphraseFile: '/etc/s3vault/pass phrase' }));
+  expect(unit).toContain('\nLoadCredential="s3vault-passphrase:/etc/s3vault/pass phrase"\n');
+});
+
+test('words are quoted where they must be', () => {
+  expect(word('/plain/path-1.0')).toBe('/plain/path-1.0');
+  expect(word('50%')).toBe('50%%');
+  expect(word('a b\\c"d')).toBe('"a b\\\\c\\"d"');
+  expect(word("it's")).toBe('"it\'s"');
+});
+
+test('settings are carried over, secrets never', () => {
+  const env = {
+    AWS_PROFILE: 'p',
+    AWS_SECRET_ACCESS_KEY: 'hush',
+    AWS_ACCESS_KEY_ID: 'AKIA',
+    PATH: '/bin',
+    AWS_REGION: '',
+  };
+  expect(carriedEnv(env)).toStrictEqual({ AWS_PROFILE: 'p' });
+  expect(leftBehind(env)).toStrictEqual(['AWS_SECRET_ACCESS_KEY', 'AWS_ACCESS_KEY_ID']);
+});
+
+const hasAnalyze = spawnSync('systemd-analyze', ['--version']).status === 0;
+const suite = 'systemd-analyze verify';
+
+function checksUnit(): void {
+  test.each([
+    ['with everything', {}],
+    ['with a credential and no vaults', { passphraseFile: '/etc/hostname', roots: [], env: {} }],
+  ])('finds nothing to say of the unit %s', (_, over) => {
+    writeFileSync(join(folder, 'main.js'), '');
+    mkdirSync(join(folder, 'run'));
+    const file = join(folder, 's3vault.service');
+    writeFileSync(file, unitText(facts(over)));
+    const { status, stderr, stdout } = spawnSync('systemd-analyze', ['--user', 'verify', '--man=no', file], {
+      encoding: 'utf8',
+      env: { PATH: process.env['PATH'], HOME: folder, XDG_RUNTIME_DIR: join(folder, 'run') },
+    });
+    const said = `${stdout}${stderr}`.split('\n').filter((line) => line.includes('s3vault'));
+    expect({ status, said }).toStrictEqual({ status: 0, said: [] });
+  });
+}
+
+if (hasAnalyze) describe(suite, checksUnit);
+else describeWithout(suite, checksUnit, 'systemd-analyze is missing: apt-get install systemd');
+
+test('the agent is a property list with everything escaped', () => {
+  const text = agentText(facts({ env: { AWS_PROFILE: 'a<b>&"c"' }, passphraseFile: '/p' }));
+  expect(text).toContain('<string>a&lt;b&gt;&amp;&quot;c&quot;</string>');
+  expect(text).toContain('<key>S3VAULT_PASSPHRASE_FILE</key>\n    <string>/p</string>');
+  expect(text).toContain(
+    '    <string>daemon</string>\n    <string>run</string>\n    <string>--metrics</string>',
+  );
+});
+
+describe('installing', () => {
+  /** A service manager that notes what it is told, and fails where `fails` says so. */
+  function systemctl(fails = ''): NodeJS.ProcessEnv {
+    mkdirSync(join(folder, 'bin'), { recursive: true });
+    const script = `#!/bin/sh\necho "$@" >> '${join(folder, 'told')}'\ncase "$*" in *${fails || 'nothing-fails'}*) echo 'no bus' >&2; exit 1;; esac\n`;
+    for (const name of ['systemctl', 'launchctl'])
+      writeFileSync(join(folder, 'bin', name), script, { mode: 0o755 });
+    return { PATH: `${join(folder, 'bin')}:/bin:/usr/bin`, HOME: folder };
+  }
+  const told = (): readonly string[] => readFileSync(join(folder, 'told'), 'utf8').trim().split('\n');
+  const options = (env: NodeJS.ProcessEnv, platform: NodeJS.Platform = 'linux', enable = true) => ({
+    platform,
+    env,
+    home: folder,
+    enable,
+  });
+  const unit = (): string => join(folder, '.config/systemd/user/s3vault.service');
+
+  test('writes the unit and sets it going; again, it changes nothing; changed, it restarts', async () => {
+    const env = systemctl();
+    const first = await install(facts(), options(env));
+    expect(first).toMatchObject({ file: unit(), change: 'written', left: [] });
+    expect(readFileSync(unit(), 'utf8')).toBe(first.text);
+    expect(told()).toStrictEqual(['--user daemon-reload', '--user enable --now s3vault.service']);
+    expect((await install(facts(), options(env))).change).toBe('unchanged');
+    const changed = await install(facts({ args: [] }), options(env));
+    expect(changed.change).toBe('changed');
+    expect(told().at(-1)).toBe('--user restart s3vault.service');
+  });
+
+  test('leaves to the user what it cannot run', async () => {
+    const installed = await install(facts(), options(systemctl('enable')));
+    expect(installed.left).toStrictEqual(['systemctl --user enable --now s3vault.service']);
+    expect(installed.ran.at(-1)).toStrictEqual({
+      line: 'systemctl --user enable --now s3vault.service',
+      trouble: 'no bus',
+    });
+    const none = await install(facts(), options({ PATH: folder }));
+    expect(none.ran).toStrictEqual([
+      { line: 'systemctl --user daemon-reload', trouble: 'systemctl is not installed' },
+    ]);
+    expect((await install(facts(), options(systemctl(), 'linux', false))).ran).toStrictEqual([]);
+  });
+
+  test('takes it away again, also twice', async () => {
+    const env = systemctl();
+    await install(facts(), options(env));
+    expect((await uninstall(options(env))).change).toBe('removed');
+    expect(existsSync(unit())).toBe(false);
+    expect(told().slice(-2)).toStrictEqual(['--user disable --now s3vault.service', '--user daemon-reload']);
+    expect((await uninstall(options(env))).change).toBe('absent');
+  });
+
+  test('is an agent on macOS, and refused where there is neither', async () => {
+    const env = systemctl();
+    const installed = await install(facts(), options(env, 'darwin'));
+    expect(installed.file).toBe(join(folder, 'Library/LaunchAgents/org.s3vault.daemon.plist'));
+    expect(told()[0]).toMatch(/^bootstrap gui\/\d+ .*org\.s3vault\.daemon\.plist$/);
+    await expect(install(facts(), options(env, 'win32'))).rejects.toMatchObject({ code: 'cannot-install' });
+  });
+});
