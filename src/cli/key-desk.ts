@@ -19,6 +19,7 @@ import { keyOfMode, keysOfVault, nextName, storeOf, usersOf, withKey } from './k
 import { kmsInfo, kmsKeyNamed, kmsKeyOfMode, kmsKeys, refuseKms } from './kms-keys.ts';
 import type { KeyFlags } from './options.ts';
 import { steps } from './rekey-steps.ts';
+import { withReleased } from './with-daemon.ts';
 
 export interface DeskOptions {
   readonly kind: KeyStoreKind;
@@ -168,6 +169,17 @@ export class Desk implements KeyDesk {
     const { where, kind } = this.#options;
     await this.#notKms(name, 'rotate');
     const next = await this.#nextKey(name);
+    const users = usersOf(await readConfig(where), kind, name);
+    return withReleased(users, where, () => this.#rotateTo(next, name, onProgress, signal));
+  }
+
+  async #rotateTo(
+    next: string,
+    name: string,
+    onProgress: (progress: RotateProgress) => void,
+    signal: AbortSignal,
+  ): Promise<RotateEnd> {
+    const { where, kind } = this.#options;
     const config = await changeConfig(where, (now) => ({
       ...now,
       vaults: now.vaults.map((vault) =>

@@ -1,3 +1,4 @@
+import type { DaemonLog } from '../daemon/log.ts';
 import { VaultError } from '../model/errors.ts';
 import type { Event } from '../model/event.ts';
 
@@ -8,6 +9,7 @@ export type EventLog = (event: Event) => void;
 export const LOG_LEVEL = ['--log-level <level>', 'log to stderr: error, warn, info, debug, trace'] as const;
 
 const LEVELS = ['error', 'warn', 'info', 'debug', 'trace'] as const;
+type Level = (typeof LEVELS)[number];
 
 /** Throws code `log-level` for a level that there isn't. */
 export function checkLevel(level: unknown): void {
@@ -17,19 +19,34 @@ export function checkLevel(level: unknown): void {
   });
 }
 
+/** Opens the log of a level: JSON lines on stderr. */
+async function openPino(level: string): Promise<(level: Level, line: object) => void> {
+  checkLevel(level);
+  const { destination, pino } = await import('pino');
+  const log = pino({ level, base: null, timestamp: false }, destination({ dest: 2, sync: true }));
+  return (at, line) => log[at](line);
+}
+
 /**
  * A log is the Events written down, JSON lines on stderr: there is no second channel of strings. Gives undefined where
  * no level was asked for. Events carry no secrets, so no line does.
  */
 export async function openLog(level: string | undefined): Promise<EventLog | undefined> {
-  checkLevel(level);
   if (level === undefined) return undefined;
-  const { destination, pino } = await import('pino');
-  const log = pino({ level, base: null, timestamp: false }, destination({ dest: 2, sync: true }));
-  return (event) => log[levelOf(event)](event);
+  const write = await openPino(level);
+  return (event) => write(levelOf(event), event);
 }
 
-function levelOf(event: Event): (typeof LEVELS)[number] {
+/** The daemon's log: the same, each line with the folder of its vault, and the daemon's own facts. */
+export async function openDaemonLog(level: string): Promise<DaemonLog> {
+  const write = await openPino(level);
+  return (event, vault) => {
+    const at = event.event === 'daemon' ? 'info' : event.event === 'client' ? 'warn' : levelOf(event);
+    write(at, vault === undefined ? event : { ...event, vault: vault.root });
+  };
+}
+
+function levelOf(event: Event): Level {
   switch (event.event) {
     case 'transfer.failed':
       return event.again ? 'warn' : 'error';

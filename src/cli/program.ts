@@ -2,6 +2,7 @@ import { Command, CommanderError, Option } from 'commander';
 import { systemClock } from '../clock.ts';
 import { EXIT, asVaultError } from '../model/errors.ts';
 import { MODE_KINDS } from '../model/mode.ts';
+import { addDaemon } from './daemon-options.ts';
 import { LOG_LEVEL, checkLevel } from './log.ts';
 import {
   addKeyOptions,
@@ -78,6 +79,7 @@ function buildProgram(version: string, setExit: SetExit): Command {
   addVerify(program, setExit);
   addBucket(program, setExit);
   addDoctor(program, setExit);
+  addDaemon(program, setExit, version);
   addDemo(program, setExit);
   addLogLevel(program);
   return program;

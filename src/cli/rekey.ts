@@ -15,6 +15,7 @@ import { modeOf, nameOfMode } from './register.ts';
 import { steps } from './rekey-steps.ts';
 import { runToEnd } from './run-engine.ts';
 import { openOptions } from './sync.ts';
+import { withReleased } from './with-daemon.ts';
 
 export interface RekeyFlags extends VaultFlags, KeyFlags {
   readonly toMode?: string;
@@ -36,7 +37,8 @@ export async function rekeyCommand(dir: string, flags: RekeyFlags): Promise<numb
   }
   const next = nextMode(vault, flags);
   if (flags.dryRun !== true && flags.yes !== true) await ask(vault, next, where);
-  return rekeyVault(vault, next, flags, where, config);
+  const say = (text: string): void => void process.stderr.write(`${text}\n`);
+  return withReleased([vault], where, () => rekeyVault(vault, next, flags, where, config), say);
 }
 
 function nextMode(vault: Vault, flags: RekeyFlags): Mode {

@@ -1,5 +1,6 @@
 import { homedir } from 'node:os';
-import { type Config, type Places, places, readConfig } from '../config.ts';
+import { isDeepStrictEqual } from 'node:util';
+import { type Config, type Places, findVault, places, readConfig } from '../config.ts';
 import { systemClock } from '../clock.ts';
 import { VaultError } from '../model/errors.ts';
 import type { Vault } from '../model/vault.ts';
@@ -13,6 +14,8 @@ import { planCommand } from './plan.ts';
 import { printJson, printPlain } from './print.ts';
 import { nameOfKey, nameOfMode, vaultFor } from './register.ts';
 import { runToEnd } from './run-engine.ts';
+import type { ScreenFacts } from './screen.ts';
+import { holderOf, reloadDaemon, withReleased } from './with-daemon.ts';
 
 export interface SyncFlags extends VaultFlags, KeyFlags {
   readonly once?: boolean;
@@ -30,6 +33,32 @@ export async function syncCommand(dir: string, flags: SyncFlags): Promise<number
   const where = places(process.env);
   const log = await openLog(flags.logLevel);
   const { vault, register } = await vaultFor(dir, flags, where);
+  refuseUnready(vault);
+  const config = await readConfig(where);
+  const options = openOptions(flags, where, config);
+  const alone = async (): Promise<number> => {
+    if (flags.dryRun === true) return planCommand(vault, options, flags.json === true);
+    const open = await openVault(vault, { ...options, onMet: register });
+    return present(open, vault, flags, log);
+  };
+  const holding = await holderOf(vault, where);
+  if (holding === undefined) {
+    const exit = await alone();
+    if (findVault(config, vault.root) === undefined) await reloadDaemon(where);
+    return exit;
+  }
+  const { client, line } = holding;
+  if (line.phase === 'running' && asRegistered(vault, flags, config)) {
+    process.stderr.write(`the daemon (process ${client.facts.pid}) holds this vault and does the sync\n`);
+    const { syncThroughDaemon } = await import('./sync-through.ts');
+    return syncThroughDaemon(client, vault, flags, log);
+  }
+  client.close();
+  return withReleased([vault], where, alone, (text) => process.stderr.write(`${text}\n`));
+}
+
+/** Kind `usage` for a vault that cannot be synced as it is configured. */
+export function refuseUnready(vault: Vault): void {
   if (vault.direction !== 'push') {
     throw new VaultError('usage', 'direction', `direction ${vault.direction} is not part of this version`, {
       hint: 'use --direction push, or leave it out',
@@ -45,10 +74,14 @@ export async function syncCommand(dir: string, flags: SyncFlags): Promise<number
       },
     );
   }
-  const options = openOptions(flags, where, await readConfig(where));
-  if (flags.dryRun === true) return planCommand(vault, options, flags.json === true);
-  const open = await openVault(vault, { ...options, onMet: register });
-  return present(open, vault, flags, log);
+}
+
+/** Whether this run wants nothing that is not in the configuration: then the daemon's engine does what it would do. */
+function asRegistered(vault: Vault, flags: SyncFlags, config: Config): boolean {
+  const { dryRun, yes, acceptSource, checkRemote, passphraseCommand, keyCommand } = flags;
+  if ([dryRun, yes, acceptSource, checkRemote].includes(true)) return false;
+  if (passphraseCommand !== undefined || keyCommand !== undefined) return false;
+  return isDeepStrictEqual(vault, findVault(config, vault.root));
 }
 
 /** What opening a vault needs of flags and configuration. */
@@ -100,16 +133,19 @@ function homely(path: string): string {
 }
 
 async function onScreen(open: OpenVault, vault: Vault): Promise<number> {
-  const [{ showVault }, { settingsDesk }] = await Promise.all([
-    import('./screen.ts'),
-    import('./settings.ts'),
-  ]);
-  const { bucket, prefix } = vault.remote;
-  return showVault(open, {
-    title: homely(vault.root),
-    target: `s3://${bucket}/${prefix}`,
-    mode: vault.mode.kind,
-    key: nameOfKey(vault.mode),
-    settings: settingsDesk(vault.id, places(process.env)),
-  });
+  const { showVault } = await import('./screen.ts');
+  return showVault(open, await screenFacts(vault, places(process.env)));
+}
+
+/** A vault as the screen names it. A change of its settings is told to the daemon, where one runs. */
+export async function screenFacts(vault: Vault, where: Places): Promise<ScreenFacts> {
+  const { settingsDesk } = await import('./settings.ts');
+  const { id, root, remote, mode } = vault;
+  return {
+    title: homely(root),
+    target: `s3://${remote.bucket}/${remote.prefix}`,
+    mode: mode.kind,
+    key: nameOfKey(mode),
+    settings: settingsDesk(id, where, () => reloadDaemon(where, id, () => undefined)),
+  };
 }

@@ -1,13 +1,17 @@
 import { resolve } from 'node:path';
 import { systemClock } from '../clock.ts';
-import { changeConfig, findVault, places, readConfig } from '../config.ts';
+import { type Places, changeConfig, findVault, places, readConfig } from '../config.ts';
+import { type DaemonClient, connectDaemon } from '../daemon/client.ts';
+import type { DaemonStatus, VaultLine } from '../daemon/protocol.ts';
 import { formatBytes, plural } from '../model/display.ts';
+import { EXIT, VaultError, asVaultError } from '../model/errors.ts';
 import { quotaWords, rateWords } from '../model/kms.ts';
-import { EXIT, VaultError } from '../model/errors.ts';
 import type { Vault } from '../model/vault.ts';
 import { type KmsStatus, vaultKms } from '../vaults/kms-pace.ts';
 import { vaultStatus } from '../vaults/look.ts';
+import { vaultLines } from './daemon-lines.ts';
 import { nameOfMode } from './register.ts';
+import { reloadDaemon } from './with-daemon.ts';
 
 const targetOf = ({ remote }: Vault): string => `s3://${remote.bucket}/${remote.prefix}`;
 
@@ -37,6 +41,7 @@ export async function forgetCommand(dir: string): Promise<number> {
     ...config,
     vaults: config.vaults.filter((other) => other.id !== vault.id),
   }));
+  await reloadDaemon(where);
   process.stdout.write(`forgot ${vault.root}; its objects in ${targetOf(vault)} stay\n`);
   return EXIT.inStep;
 }
@@ -49,7 +54,7 @@ async function knownVault(dir: string, where: ReturnType<typeof places>): Promis
   });
 }
 
-/** `s3vault status [DIR]`: what the Index knows, also while another process syncs. */
+/** `s3vault status [DIR]`: what the Index knows, and where a daemon runs, how it gets on. */
 export async function statusCommand(
   dir: string | undefined,
   flags: { readonly json?: boolean },
@@ -58,15 +63,26 @@ export async function statusCommand(
   const { vaults } = await readConfig(where);
   const wanted = dir === undefined ? vaults : [await knownVault(dir, where)];
   if (wanted.length === 0 && flags.json !== true) sayNone();
+  const daemon = await daemonStatus(where);
   for (const vault of wanted) {
     const { files, bytes, unfinished } = await vaultStatus(vault, where);
     const kms = await vaultKms(vault, where, systemClock);
     const facts = { id: vault.id, root: vault.root, target: targetOf(vault), mode: vault.mode.kind };
-    process.stdout.write(
-      flags.json === true
-        ? `${JSON.stringify({ ...facts, files, bytes, unfinished, ...kmsFacts(kms) })}\n`
-        : `${vault.root}  →  ${targetOf(vault)}  ${nameOfMode(vault.mode)}\n  ${plural(files, 'file')}, ${formatBytes(bytes)} in the Index${unfinished > 0 ? `, ${plural(unfinished, 'upload')} to go on with` : ''}\n${kmsLines(kms)}`,
-    );
+    const line = daemon?.vaults.find(({ id }) => id === vault.id);
+    if (flags.json === true) {
+      const live = line === undefined ? { daemon: null } : { daemon: daemon?.pid, ...liveOf(line) };
+      process.stdout.write(
+        `${JSON.stringify({ ...facts, files, bytes, unfinished, ...kmsFacts(kms), ...live })}\n`,
+      );
+    } else {
+      const more = unfinished > 0 ? `, ${plural(unfinished, 'upload')} to go on with` : '';
+      process.stdout.write(
+        `${vault.root}  →  ${targetOf(vault)}  ${nameOfMode(vault.mode)}\n` +
+          `  ${plural(files, 'file')}, ${formatBytes(bytes)} in the Index${more}\n${kmsLines(kms)}`,
+      );
+      if (line !== undefined)
+        for (const text of vaultLines(line, 'daemon:')) process.stdout.write(`  ${text}\n`);
+    }
   }
   return EXIT.inStep;
 }
@@ -80,4 +96,22 @@ function kmsLines(kms: KmsStatus | undefined): string {
   const { gauge, dollars, hint } = kms;
   const month = `${plural(gauge.requests, 'request')} this month, about $${dollars.toFixed(2)}`;
   return `  KMS ${rateWords(gauge)} (${quotaWords(gauge)}), throttled ${gauge.throttled}; ${month}\n${hint === undefined ? '' : `  ${hint}\n`}`;
+}
+
+/** What the daemon says of itself; undefined where none runs. One that does not answer properly is no reason to know nothing. */
+async function daemonStatus(where: Places): Promise<DaemonStatus | undefined> {
+  let client: DaemonClient | undefined;
+  try {
+    client = await connectDaemon(where);
+    return await client?.status();
+  } catch (thrown) {
+    process.stderr.write(`! the daemon does not answer: ${asVaultError(thrown).message}\n`);
+    return undefined;
+  } finally {
+    client?.close();
+  }
+}
+
+function liveOf({ id: _id, root: _root, ...live }: VaultLine): Omit<VaultLine, 'id' | 'root'> {
+  return live;
 }

@@ -20,6 +20,8 @@ export interface AppProps {
   readonly stores: readonly ScreenStore[];
   /** A sentence that stays, such as the demo's. */
   readonly note?: string;
+  /** What `quit` does where the engines are not this screen's to stop. */
+  readonly onQuit?: () => void;
 }
 
 /** Title, rule, rule and footer; a line for what is said. On Windows a full window is cleared at each frame: one less. */
@@ -28,7 +30,7 @@ const FRAME = 5;
 /** Below this nothing can be read. */
 const LEAST = { columns: 40, rows: 10 } as const;
 
-export function App({ vaults, stores, note }: AppProps): ReactNode {
+export function App({ vaults, stores, note, onQuit }: AppProps): ReactNode {
   const { columns, rows: all } = useWindowSize();
   const rows = process.platform === 'win32' ? all - 1 : all;
   const shown = useAll(stores);
@@ -55,6 +57,10 @@ export function App({ vaults, stores, note }: AppProps): ReactNode {
       page,
       settings: settings.lines,
     });
+    if (onQuit !== undefined && led.ui.quits > latest.current.quits) {
+      onQuit();
+      return;
+    }
     show(led.ui);
     if (led.set !== undefined) settings.change(led.set.name, led.set.value);
     for (const command of led.commands) {

@@ -24,6 +24,10 @@ export interface ScreenOptions extends ScreenStreams {
   readonly clock: Clock;
   /** A sentence that stays. */
   readonly note?: string;
+  /** The engines live elsewhere: leaving the screen is only that, and stops none of them. */
+  readonly attached?: boolean;
+  /** Takes the screen down. */
+  readonly signal?: AbortSignal;
 }
 
 /**
@@ -31,18 +35,26 @@ export interface ScreenOptions extends ScreenStreams {
  * back on a crash and on signals, too. Rejects only with what React threw.
  */
 export async function runScreen(options: ScreenOptions): Promise<void> {
-  const { vaults, clock, note } = options;
+  const { vaults, clock, note, attached, signal } = options;
   const [{ App }, { createElement }] = await Promise.all([import('./app.tsx'), import('react')]);
   const pacer = new Pacer(clock);
   const stores = vaults.map(({ handle }) => new ScreenStore(handle, clock, pacer));
-  const app = createElement(App, { vaults, stores, ...(note === undefined ? {} : { note }) });
+  const leave = (): void => screen.unmount();
+  const app = createElement(App, {
+    vaults,
+    stores,
+    ...(note === undefined ? {} : { note }),
+    ...(attached === true ? { onQuit: leave } : {}),
+  });
   const screen = await openScreen(app, options);
   const ended = Promise.all(vaults.map(({ handle }) => handle.ended));
-  const leave = (): void => screen.unmount();
   void ended.then(leave, leave);
+  signal?.addEventListener('abort', leave, { once: true });
+  if (signal?.aborted === true) leave();
   try {
     await screen.waitUntilExit();
   } finally {
+    signal?.removeEventListener('abort', leave);
     for (const store of stores) store.close();
   }
 }

@@ -1,0 +1,85 @@
+import { resolve } from 'node:path';
+import { systemClock } from '../clock.ts';
+import { findVault, places, readConfig } from '../config.ts';
+import { type DaemonClient, type RemoteVault, connectDaemon } from '../daemon/client.ts';
+import { noDaemon } from '../daemon/status-text.ts';
+import { EXIT, VaultError } from '../model/errors.ts';
+import type { Vault } from '../model/vault.ts';
+import type { ScreenFacts } from './screen.ts';
+import { screenFacts } from './sync.ts';
+
+type ScreenVault = ScreenFacts & { readonly handle: RemoteVault };
+
+/** `s3vault attach [DIR]`: the screen on the daemon's vaults. */
+export async function attachCommand(dir: string | undefined): Promise<number> {
+  const where = places(process.env);
+  const vault = dir === undefined ? undefined : findVault(await readConfig(where), resolve(dir));
+  if (dir !== undefined && vault === undefined) {
+    throw new VaultError('usage', 'not-registered', `${resolve(dir)} is not a vault`, {
+      hint: 's3vault vaults lists those that are',
+    });
+  }
+  if (!process.stdout.isTTY) {
+    throw new VaultError('usage', 'no-terminal', 'there is no terminal to show the screen on', {
+      hint: 'without one: s3vault status, s3vault daemon status, both with --json too',
+    });
+  }
+  const client = await connectDaemon(where);
+  if (client === undefined) throw noDaemon();
+  return attach(client, vault);
+}
+
+/** Shows all vaults, or one, until the user leaves or the daemon ends. Closes the client. */
+export async function attach(client: DaemonClient, only?: Pick<Vault, 'id'>): Promise<number> {
+  const left = new AbortController();
+  const leave = (): void => left.abort();
+  process.on('SIGTERM', leave).on('SIGHUP', leave);
+  try {
+    await client.watch();
+    while (!client.over && !left.signal.aborted) {
+      const vaults = client.vaults.filter(({ vault }) => only === undefined || vault.id === only.id);
+      if (vaults.length === 0) {
+        process.stderr.write(
+          'the daemon has no vaults; make one with: s3vault sync DIR --to s3://BUCKET/PREFIX --key NAME\n',
+        );
+        return EXIT.inStep;
+      }
+      if (!(await show(client, vaults, left.signal))) break;
+    }
+  } finally {
+    process.off('SIGTERM', leave).off('SIGHUP', leave);
+  }
+  const { pid } = client.facts;
+  if (client.over)
+    process.stderr.write(`the daemon (process ${pid}) has ended; start it with: s3vault daemon start\n`);
+  client.close();
+  return EXIT.inStep;
+}
+
+/** True where the list of vaults has changed, and is to be shown anew. */
+async function show(
+  client: DaemonClient,
+  vaults: readonly RemoteVault[],
+  left: AbortSignal,
+): Promise<boolean> {
+  const { runScreen } = await import('../tui/run.tsx');
+  const changed = new AbortController();
+  const off = client.onChange(() => changed.abort());
+  try {
+    await runScreen({
+      vaults: await Promise.all(vaults.map((handle) => onScreen(handle))),
+      clock: systemClock,
+      attached: true,
+      note: `daemon, process ${client.facts.pid}: it goes on when you leave`,
+      signal: AbortSignal.any([changed.signal, left]),
+    });
+  } finally {
+    off();
+  }
+  return changed.signal.aborted;
+}
+
+async function onScreen(handle: RemoteVault): Promise<ScreenVault> {
+  const { note: _, ...facts } = await screenFacts(handle.vault, places(process.env));
+  return { ...facts, handle };
+}
