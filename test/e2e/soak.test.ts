@@ -1,0 +1,8 @@
+import { test } from 'vitest';
+import { soak } from './soak-rounds.ts';
+
+const MIB = 2 ** 20;
+
+test('the memory of a daemon under churn is flat over two minutes', async () => {
+  await soak(120_000, 24 * MIB);
+}, 240_000);
