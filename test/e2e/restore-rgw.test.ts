@@ -67,7 +67,8 @@ describeRgw('out and back on Ceph RGW', () => {
   test('a second home, with recovery words only, gets all of it', async () => {
     const bucket = await rgw().createBucket();
     expect((await sync(machine, bucket, '--mode', 'client', '--key', 'laptop')).code).toBe(0);
-    const words = await machine.run(['keys', 'export', 'laptop', '--format', 'words', '--key-store', 'file']);
+    const exporting = ['keys', 'export', 'laptop', '--format', 'words', '--yes', '--key-store', 'file'];
+    const words = await machine.run(exporting);
     expect(words.stdout.trim().split(/\s+/)).toHaveLength(24);
     const env = { S3VAULT_PASSPHRASE_FILE: machine.passphraseFile };
     const recovered = await fresh.run(['keys', 'recover', 'found', '--key-store', 'file'], {
@@ -150,7 +151,9 @@ describeRgw('out and back on Ceph RGW', () => {
   async function newest(few: Machine, bucket: string): Promise<string> {
     const key = 'docs/.s3vault/vault.json';
     for (;;) {
-      const put = await rgw().client.send(new PutObjectCommand({ Bucket: bucket, Key: 'probe', Body: '' }));
+      const put = await rgw().client.send(
+        new PutObjectCommand({ Bucket: bucket, Key: 'probe', Body: Buffer.alloc(0) }),
+      );
       const probe = await rgw().client.send(new GetObjectCommand({ Bucket: bucket, Key: 'probe' }));
       const first = await rgw().client.send(new GetObjectCommand({ Bucket: bucket, Key: key }));
       await Promise.all([probe.Body?.transformToString(), first.Body?.transformToString()]);
