@@ -126,7 +126,7 @@ describe('merging', () => {
       ...own,
       Principal: { AWS: '*' },
       Action: ['s3:*'],
-      Resource: [...(own?.Resource ?? [])].reverse(),
+      Resource: [own?.Resource ?? []].flat().toReversed(),
     };
     expect(sameStatement(own, respelled)).toBe(true);
     expect(sameStatement(own, { ...own, Effect: 'Allow' })).toBe(false);
