@@ -153,7 +153,8 @@ function doneLine(done: Of<'transfer.done'>): string {
     case 'written':
     case 'rewrapped':
     case 'copied':
-    case 'resent': {
+    case 'resent':
+    case 'updated': {
       const version = done.versionId === null ? '' : `  v ${done.versionId}`;
       return `✓ ${path}  ${formatBytes(done.bytes)}  ${done.proof === null ? '' : proofText(done.proof)}${version}${REKEYED[done.result] ?? ''}`;
     }
@@ -168,6 +169,7 @@ const REKEYED: { readonly [result: string]: string } = {
   rewrapped: '  rewrapped, body untouched',
   copied: '  copied inside the store',
   resent: '  fetched and sent again',
+  updated: '  encryption changed in place',
 };
 
 /** The proof in words: what the store said about encryption at rest. */

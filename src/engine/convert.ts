@@ -10,14 +10,14 @@ import { safeName } from '../model/display.ts';
 import { VaultError } from '../model/errors.ts';
 import type { Keyring, Metadata, Mover, ObjectStat, Waits } from '../model/ports.ts';
 import type { Receipt } from '../model/receipt.ts';
-import { type Conversion, bare, isSealed } from './conversion.ts';
+import { type Conversion, type Side, type Which, bare, isSealed, plain } from './conversion.ts';
 import { resend } from './resend.ts';
 
-export type How = 'rewrapped' | 'copied' | 'resent' | 'unchanged';
+export type How = 'rewrapped' | 'copied' | 'resent' | 'updated' | 'unchanged';
 
 export interface Converted {
   readonly how: How;
-  /** The object as it is now. */
+  /** The object as it is now; empty where the newest version is a removal. */
   readonly etag: string;
   readonly versionId?: string;
   readonly size: number;
@@ -35,16 +35,26 @@ const refusing = new WeakSet<Mover>();
 export async function convertObject(c: Conversion, key: ObjectKey, options: Waits): Promise<Converted> {
   const there = await already(c, key, options);
   if (there !== undefined) return done('unchanged', there, there.metadata, 0);
+  return moveVersion(c, key, options);
+}
+
+/** Brings what is under `from` under `to`, asked or not. Of an older version the result is a new, newest one, unless `updated`. */
+export async function moveVersion(c: Conversion, key: ObjectKey, which: Which): Promise<Converted> {
+  if (c.inPlace()) {
+    const updated = await inPlace(c, key, which);
+    if (updated !== undefined) return updated;
+  }
   if (!refusing.has(c.mover) && sameSide(c)) {
     try {
-      return await inStore(c, key, options);
+      return await inStore(c, key, which);
     } catch (thrown) {
       if (!(thrown instanceof VaultError) || thrown.code !== 'copy-unsupported') throw thrown;
-      refusing.add(c.mover);
+      // 400 may be about this object; the others are about the store.
+      if (thrown.status !== 400) refusing.add(c.mover);
       c.onNoCopy(thrown);
     }
   }
-  const { receipt, metadata, bytes } = await resend(c, key, options);
+  const { receipt, metadata, bytes } = await resend(c, key, which);
   return { ...done('resent', receipt, metadata, bytes), receipt };
 }
 
@@ -60,16 +70,20 @@ function done(
   return { how, etag, ...(versionId === undefined ? {} : { versionId }), size, metadata, through };
 }
 
-/** The object where it is under `to` already: an earlier run got that far. */
-async function already(c: Conversion, key: ObjectKey, options: Waits): Promise<ObjectStat | undefined> {
+/** The object, or one version of it, where it is under `to` already: an earlier run got that far. */
+export async function already(
+  c: Conversion,
+  key: ObjectKey,
+  options: Which,
+): Promise<ObjectStat | undefined> {
   const { keyring } = c.to.sealing;
   if (keyring === undefined) {
-    const stat = await c.mover.moved(key, options);
+    const stat = await c.mover.moved(key, plain(options));
     return stat !== undefined && !isSealed(stat.metadata) ? stat : undefined;
   }
   // A machine that cannot open what it seals takes what its old key opens for not yet done.
   const opens = keyring.canOpen ? { keyring, yes: true } : { keyring: c.from.sealing.keyring, yes: false };
-  const stat = await c.to.store.head(key, options).catch(refusedRead);
+  const stat = await c.to.store.head(key, plain(options)).catch(refusedRead);
   if (stat === undefined || !isSealed(stat.metadata)) return undefined;
   return (await canOpen(opens.keyring, stat.metadata, options)) === opens.yes ? stat : undefined;
 }
@@ -77,6 +91,7 @@ async function already(c: Conversion, key: ObjectKey, options: Waits): Promise<O
 /** A plain HEAD of what another customer key protects is refused. */
 function refusedRead(thrown: unknown): undefined {
   if (thrown instanceof VaultError && (thrown.status === 400 || thrown.status === 403)) return undefined;
+  if (thrown instanceof VaultError && thrown.code === 'other-mode') return undefined;
   throw thrown;
 }
 
@@ -91,38 +106,70 @@ async function canOpen(keyring: Keyring | undefined, metadata: Metadata, options
   }
 }
 
-async function inStore(c: Conversion, key: ObjectKey, options: Waits): Promise<Converted> {
+/** Rejects where an object is not under this protection, as opening it would. */
+export async function opensWith(
+  side: Side,
+  key: ObjectKey,
+  metadata: Metadata,
+  options: Waits,
+): Promise<void> {
+  const { keyring } = side.sealing;
+  if (keyring === undefined) {
+    if (!isSealed(metadata)) return;
+    throw new VaultError('file', 'other-mode', `${safeName(key)} is sealed, and not by mode ${side.kind}`, {
+      hint: 'it was written in another mode, perhaps by another program',
+    });
+  }
+  (await startOpen(keyring, metadata, options)).wipe();
+}
+
+/** Undefined where the store does not do it with this very object (an Object Lock, say): then it is copied. */
+async function inPlace(c: Conversion, key: ObjectKey, which: Which): Promise<Converted | undefined> {
+  const before = await c.from.store.head(key, plain(which));
+  try {
+    const receipt = await c.mover.update(key, plain(which));
+    return { ...done('updated', receipt, before?.metadata ?? {}, 0), receipt };
+  } catch (thrown) {
+    if (thrown instanceof VaultError && (thrown.kind === 'refused' || thrown.code === 'update-unsupported'))
+      return undefined;
+    throw thrown;
+  }
+}
+
+async function inStore(c: Conversion, key: ObjectKey, which: Which): Promise<Converted> {
   const [old, next] = [c.from.sealing.keyring, c.to.sealing.keyring];
+  let before: Metadata = {};
   let metadata: Metadata = {};
   const rewrite = async (stat: ObjectStat): Promise<Metadata> => {
+    before = stat.metadata;
     const envelope =
-      old === undefined || next === undefined ? {} : await rewrap(old, next, stat.metadata, options);
-    metadata = { ...(next === undefined ? stat.metadata : bare(stat.metadata)), ...envelope };
+      old === undefined || next === undefined ? {} : await rewrap(old, next, stat.metadata, which);
+    metadata = { ...(next === undefined ? stat.metadata : bare(stat.metadata)), ...envelope, ...which.mark };
     return metadata;
   };
   try {
-    const receipt = await c.mover.copy(key, rewrite, options);
+    const receipt = await c.mover.copy(key, rewrite, plain(which));
     return { ...done(next === undefined ? 'copied' : 'rewrapped', receipt, metadata, 0), receipt };
   } catch (thrown) {
-    if (!(thrown instanceof VaultError) || thrown.code !== 'copy-unproved' || next === undefined)
-      throw thrown;
-    const { receipt, bytes } = await readBack(c, next, key, options);
+    if (!(thrown instanceof VaultError) || thrown.code !== 'copy-unproved' || old === undefined) throw thrown;
+    const { receipt, bytes } = await readBack(c, old, before, key, which);
     return { ...done('rewrapped', receipt, metadata, bytes), receipt };
   }
 }
 
 /**
  * The store said nothing that shows the copy to be the same bytes: they are fetched once, and the tag over all of them is
- * the proof.
+ * the proof. The data key is the same, and the old envelope opens also where the new one cannot be opened here.
  */
 async function readBack(
   c: Conversion,
   keyring: Keyring,
+  envelope: Metadata,
   key: ObjectKey,
-  options: Waits,
+  { signal }: Waits,
 ): Promise<{ receipt: Receipt; bytes: number }> {
-  const { stat, body } = await c.to.store.get(key, options);
-  const opening = await startOpen(keyring, stat.metadata, options);
+  const { stat, body } = await c.to.store.get(key, { signal });
+  const opening = await startOpen(keyring, envelope, { signal });
   const hash = createHash('sha256');
   const hashed = async function* (): AsyncIterable<Uint8Array> {
     for await (const chunk of body) {

@@ -2,7 +2,6 @@ import { OWN_FOLDER, objectKey } from '../model/brands.ts';
 import { VaultError } from '../model/errors.ts';
 import type { Clock, Index, ObjectStore, StoredObject } from '../model/ports.ts';
 import type { Vault } from '../model/vault.ts';
-import type { Side } from './conversion.ts';
 import { forgetListing } from './rounds.ts';
 
 /**
@@ -16,7 +15,21 @@ export interface VaultDescription {
   /** Fingerprints of the keys in use; the KMS key id for KMS modes; empty for `sse-s3`. */
   readonly keys: readonly string[];
   readonly created: string;
+  /** A rekey that has begun and not ended: objects are under `mode` or under this. */
+  readonly movingTo?: SideName;
 }
+
+export interface SideName {
+  readonly mode: string;
+  /** As in `keys`; empty for `sse-s3`. */
+  readonly key: string;
+}
+
+export const placeOf = ({ remote }: Pick<Vault, 'remote'>): string =>
+  `s3://${remote.bucket}/${remote.prefix}`;
+
+export const nameOfSide = ({ mode, key }: SideName): string =>
+  key === '' ? `mode ${mode}` : `mode ${mode}, key ${key}`;
 
 export interface Described {
   readonly vault: Vault;
@@ -69,7 +82,7 @@ function parseDescription(text: string): VaultDescription {
     throw bad;
   }
   if (typeof value !== 'object' || value === null) throw bad;
-  const { version, id, mode, keys, created } = value as { [name: string]: unknown };
+  const { version, id, mode, keys, created, movingTo } = value as { [name: string]: unknown };
   if (typeof version === 'number' && version > 1) {
     throw new VaultError(
       'usage',
@@ -83,7 +96,20 @@ function parseDescription(text: string): VaultDescription {
   const keyList =
     Array.isArray(keys) && keys.every((key): key is string => typeof key === 'string') ? keys : undefined;
   if (version !== 1 || typeof id !== 'string' || typeof mode !== 'string' || keyList === undefined) throw bad;
-  return { version: 1, id, mode, keys: keyList, created: typeof created === 'string' ? created : '' };
+  return {
+    version: 1,
+    id,
+    mode,
+    keys: keyList,
+    created: typeof created === 'string' ? created : '',
+    ...parseMoving(movingTo),
+  };
+}
+
+function parseMoving(value: unknown): Pick<VaultDescription, 'movingTo'> {
+  if (typeof value !== 'object' || value === null) return {};
+  const { mode, key } = value as { [name: string]: unknown };
+  return typeof mode === 'string' && typeof key === 'string' ? { movingTo: { mode, key } } : {};
 }
 
 /**
@@ -110,57 +136,16 @@ export async function meetRemote(described: Described, signal?: AbortSignal): Pr
   await store.put(descriptionKey(prefix), Buffer.from(`${JSON.stringify(description)}\n`), {}, { signal });
 }
 
-export interface DescribedRekey {
-  readonly vault: Vault;
-  readonly from: Pick<Side, 'kind' | 'key' | 'store'>;
-  readonly to: Pick<Side, 'kind' | 'key' | 'store'>;
-  readonly clock: Clock;
-}
-
-/**
- * Says in the bucket that a rekey was begun, and both keys are needed, or that it has ended. Another machine that comes
- * with the old mode or key is turned away from then on.
- */
-export async function describeRekey(
-  { vault, from, to, clock }: DescribedRekey,
-  state: 'begun' | 'ended',
-  signal?: AbortSignal,
-): Promise<void> {
-  const { prefix } = vault.remote;
-  const known = await eitherDescription(from.store, to.store, prefix, signal);
-  const [keys, side] = state === 'begun' ? [[from.key, to.key], from] : [[to.key], to];
-  const description: VaultDescription = {
-    version: 1,
-    id: vault.id,
-    mode: side.kind,
-    keys: [...new Set(keys)].filter((key) => key !== ''),
-    created: known?.created ?? new Date(clock.now()).toISOString(),
-  };
-  await side.store.put(
-    descriptionKey(prefix),
-    Buffer.from(`${JSON.stringify(description)}\n`),
-    {},
-    { signal },
-  );
-}
-
-/** It lies under one of the two protections, whichever came last. */
-async function eitherDescription(
-  from: ObjectStore,
-  to: ObjectStore,
-  prefix: string,
-  signal: AbortSignal | undefined,
-): Promise<VaultDescription | undefined> {
-  try {
-    return await readDescription(from, prefix, signal);
-  } catch (thrown) {
-    if (!(thrown instanceof VaultError) || (thrown.status !== 400 && thrown.status !== 403)) throw thrown;
-    return readDescription(to, prefix, signal);
-  }
-}
-
 function checkDescription(found: VaultDescription, vault: Vault, keyFingerprint: string): void {
-  const place = `s3://${vault.remote.bucket}/${vault.remote.prefix}`;
+  const place = placeOf(vault);
+  if (found.movingTo !== undefined && found.id === vault.id) {
+    throw new VaultError(
+      'usage',
+      'rekey-begun',
+      `${place} is on its way to ${nameOfSide(found.movingTo)}, by another machine`,
+      { hint: 'let the rekey end there first, or go on with it here: s3vault rekey DIR' },
+    );
+  }
   if (found.mode !== vault.mode.kind) {
     throw new VaultError(
       'usage',

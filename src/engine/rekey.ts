@@ -2,23 +2,26 @@
  * A rekey: all objects of a vault, one by one, from one key or mode to another. The Index is its journal: a Record that
  * carries the new fingerprint is done. Killed at any point, each object is under one of the two protections.
  */
-import { randomUUID } from 'node:crypto';
 import type PQueue from 'p-queue';
-import { OWN_FOLDER, type ObjectKey, nameKey, objectKey } from '../model/brands.ts';
+import { type ObjectKey, nameKey } from '../model/brands.ts';
 import type { Command, EngineHandle, Outcome } from '../model/command.ts';
-import { EXIT, type VaultError, asVaultError, report } from '../model/errors.ts';
+import { EXIT, VaultError, asVaultError, report } from '../model/errors.ts';
 import type { Event, EventBody, TransferFacts } from '../model/event.ts';
 import { EMPTY_TOTALS } from '../model/plan.ts';
-import type { Clock, Index, ListedObject, Mover } from '../model/ports.ts';
+import type { Clock, Index, Mover, Waits } from '../model/ports.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import { DEFAULT_TRANSFERS, type Vault } from '../model/vault.ts';
+import { clearLeftover, moveHistory } from './all-versions.ts';
 import { Budget, RateLimit } from './budget.ts';
+import { copyOf } from './chain.ts';
 import type { Conversion, Side } from './conversion.ts';
 import { type Converted, convertObject } from './convert.ts';
-import { describeRekey } from './describe.ts';
+import { describeRekey, meetRekey } from './describe-rekey.ts';
 import { Emitter } from './emitter.ts';
 import { Online } from './online.ts';
 import { SINGLE_MAX, dropUpload } from './put.ts';
+import { type Ground, probe } from './rekey-probe.ts';
+import { type Work, hasOlder, works } from './rekey-works.ts';
 import { isFinal } from './retries.ts';
 import { META_MTIME } from './stats.ts';
 
@@ -27,6 +30,8 @@ export interface RekeyParts {
   readonly from: Side;
   readonly to: Side;
   readonly mover: Mover;
+  /** From `to` to `to`. */
+  readonly onward: Mover;
   readonly index: Index;
   readonly clock: Clock;
 }
@@ -35,6 +40,8 @@ export interface RekeyOptions {
   readonly dryRun: boolean;
   /** Before the first object is touched: whoever reads the configuration now knows of both keys. */
   readonly onBegin: () => Promise<void>;
+  /** Older versions, too, where the bucket has them. */
+  readonly allVersions?: boolean;
   /** After the last object: the old key is not needed any more. `versions`: but older object versions may need it. */
   readonly onEnd: (versions: boolean) => Promise<void>;
 }
@@ -42,12 +49,16 @@ export interface RekeyOptions {
 /** What is to be done, or was done. */
 export interface RekeyTotals {
   readonly objects: number;
+  /** With `allVersions` all of them, removals too; else as many as objects. */
+  readonly versions: number;
   readonly bytes: number;
   /** Under the new protection already. */
   readonly already: number;
   readonly rewrapped: number;
   readonly copied: number;
   readonly resent: number;
+  /** Encryption changed in place. */
+  readonly updated: number;
   readonly failed: number;
   /** Bytes that went through this machine. */
   readonly through: number;
@@ -57,6 +68,10 @@ const PATIENCE_MS = 15_000;
 const MEMORY = 64 * 2 ** 20;
 const AHEAD = 256;
 const CLIMB_AFTER = 32;
+/** Over all objects, at most. */
+const PASSES = 4;
+/** Codes that are about one object, though they would end a sync. */
+const OF_ONE: ReadonlySet<string> = new Set(['cannot-open', 'not-committing', 'wrong-key']);
 
 /** One rekey, as any screen sees an engine. `run` never rejects. */
 export class Rekey implements EngineHandle {
@@ -69,11 +84,13 @@ export class Rekey implements EngineHandle {
   readonly #memory = new Budget(MEMORY);
   readonly #totals = {
     objects: 0,
+    versions: 0,
     bytes: 0,
     already: 0,
     rewrapped: 0,
     copied: 0,
     resent: 0,
+    updated: 0,
     failed: 0,
     through: 0,
   };
@@ -82,13 +99,17 @@ export class Rekey implements EngineHandle {
   #stopping = false;
   #interrupted = false;
   #fatal: VaultError | undefined;
-  #versions = false;
+  readonly #allVersions: boolean;
+  #ground: Ground = { versioned: false, inPlace: false };
+  /** Key and version, or ETag, of what no Record says to be done. */
+  readonly #done = new Set<string>();
   #successes = 0;
   #lastId = 0;
 
   constructor(parts: RekeyParts, options: RekeyOptions) {
     this.#parts = parts;
     this.#options = options;
+    this.#allVersions = options.allVersions ?? false;
     const { clock, vault, from, to, mover, index } = parts;
     this.#emitter = new Emitter(clock);
     this.#online = new Online({
@@ -101,12 +122,14 @@ export class Rekey implements EngineHandle {
     });
     const nameOf = (key: ObjectKey): string => key.slice(vault.remote.prefix.length);
     const upload = new RateLimit(clock, vault.rules.limitUpload);
+    const download = new RateLimit(clock, vault.rules.limitDownload);
+    const inPlace = (): boolean => this.#ground.inPlace;
     let said = false;
     const onNoCopy = (error: VaultError): void => {
       if (!said) this.#warn(error);
       said = true;
     };
-    this.#conversion = { from, to, mover, index, upload, nameOf, onNoCopy };
+    this.#conversion = { from, to, mover, index, upload, download, nameOf, inPlace, onNoCopy };
   }
 
   subscribe(listener: (event: Event) => void): () => void {
@@ -158,10 +181,10 @@ export class Rekey implements EngineHandle {
     }
     this.#abort.abort();
     const exit = this.#exit();
-    const { rewrapped, copied, resent, bytes, failed } = this.#totals;
+    const { bytes, failed } = this.#totals;
     this.#emitter.emit({
       event: 'summary',
-      files: this.#options.dryRun ? 0 : rewrapped + copied + resent,
+      files: this.#options.dryRun ? 0 : this.#moved,
       bytes: this.#options.dryRun ? 0 : bytes,
       failed,
       skipped: 0,
@@ -174,86 +197,105 @@ export class Rekey implements EngineHandle {
 
   async #work(): Promise<void> {
     const { signal } = this.#abort;
-    this.#emitter.emit({ event: 'state', state: 'scanning' });
-    await this.#online.reaching(() => this.#count());
-    const { objects, bytes } = this.#totals;
     const { dryRun } = this.#options;
-    this.#emitter.emit({
-      event: 'plan',
-      ...EMPTY_TOTALS,
-      put: objects,
-      bytes,
-      ...(dryRun ? { dryRun } : {}),
-    });
+    this.#emitter.emit({ event: 'state', state: 'scanning' });
+    refuseBlind(this.#parts.from);
+    await this.#online.reaching(() => meetRekey(this.#parts, signal));
+    await this.#online.reaching(() => this.#count());
+    const { objects: put, bytes } = this.#totals;
+    const dry = dryRun ? { dryRun } : {};
+    this.#emitter.emit({ event: 'plan', ...EMPTY_TOTALS, put, bytes, ...dry });
     if (dryRun || this.#stopping) return;
-    await this.#online.reaching(() => this.#probe());
-    await this.#online.reaching(() => describeRekey(this.#parts, 'begun', signal));
+    await this.#online.reaching(() => this.#look());
     await this.#options.onBegin();
+    await this.#online.reaching(() => describeRekey(this.#parts, 'begun', signal));
     this.#totals.bytes = 0;
     this.#emitter.emit({ event: 'state', state: 'working' });
-    await this.#convertAll();
+    await this.#passes();
     if (this.#stopping || this.#totals.failed > 0) return;
+    await this.#online.reaching(() => this.#dropUploads());
+    const versions = this.#ground.versioned && (await this.#online.reaching(() => this.#hasOlder()));
     await this.#online.reaching(() => describeRekey(this.#parts, 'ended', signal));
-    await this.#options.onEnd(this.#versions);
+    await this.#options.onEnd(versions);
   }
 
   // ------------------------------------------------------------------------------------------------------- what is to do
 
   async #count(): Promise<void> {
-    Object.assign(this.#totals, { objects: 0, bytes: 0, already: 0 });
-    for await (const object of this.#objects()) {
-      if (this.#isDone(object)) this.#totals.already++;
+    Object.assign(this.#totals, { objects: 0, versions: 0, bytes: 0, already: 0 });
+    for await (const work of this.#works()) {
+      const { versions = [work] } = work;
+      if (this.#isDone(work)) this.#totals.already++;
       else {
         this.#totals.objects++;
-        this.#totals.bytes += object.size;
+        this.#totals.versions += versions.length;
+        for (const { size } of versions) this.#totals.bytes += size;
       }
       if (this.#stopping) return;
     }
   }
 
   /** All objects of the vault but s3vault's own. */
-  async *#objects(): AsyncIterable<ListedObject> {
+  #works(): AsyncIterable<Work> {
+    const { signal } = this.#abort;
     const { to, vault } = this.#parts;
-    const own = `${vault.remote.prefix}${OWN_FOLDER}/`;
-    for await (const page of to.store.list(vault.remote.prefix, { signal: this.#abort.signal })) {
-      for (const object of page) if (!object.key.startsWith(own)) yield object;
-    }
+    return works(to.store, vault.remote.prefix, this.#allVersions, { signal });
   }
 
-  #isDone({ key, etag }: ListedObject): boolean {
+  #isDone({ key, etag, versions = [] }: Work): boolean {
     const { index, to } = this.#parts;
+    if (this.#done.has(`${key}\n${versions[0]?.versionId ?? etag}`)) return true;
+    if (versions.length > 1 || versions[0]?.marker === true) return false;
     const record = index.get(nameKey(this.#conversion.nameOf(key)));
     return record !== undefined && record.etag === etag && record.modeFingerprint === to.fingerprint;
   }
 
-  /**
-   * One small object goes the whole way first: a store that does not prove the new protection is found out before
-   * anything of the user's is touched.
-   */
-  async #probe(): Promise<void> {
-    const { to, vault } = this.#parts;
-    const key = objectKey(`${vault.remote.prefix}${OWN_FOLDER}/probe-${randomUUID()}`);
+  /** What the store can do, before anything of the user's is touched. */
+  async #look(): Promise<void> {
+    const { prefix } = this.#parts.vault.remote;
     const { signal } = this.#abort;
-    await to.store.put(
-      key,
-      Buffer.from('s3vault looks whether this store proves a protection\n'),
-      {},
-      { signal },
-    );
-    await to.store.remove(key, { signal });
+    const warn = (error: VaultError): void => this.#warn(error);
+    this.#ground = await probe(this.#conversion, prefix, this.#allVersions, warn, { signal });
+    if (!this.#allVersions || this.#ground.versioned || !(await this.#hasOlder())) return;
+    throw new VaultError('usage', 'versioning-off', 'the bucket has older versions, and keeps no new ones', {
+      hint: 'turn its versioning on again for --all-versions, or leave that out',
+    });
+  }
+
+  async #hasOlder(): Promise<boolean> {
+    const { to, vault } = this.#parts;
+    return hasOlder(to.store, vault.remote.prefix, { signal: this.#abort.signal });
   }
 
   // ----------------------------------------------------------------------------------------------------------- doing it
 
-  async #convertAll(): Promise<void> {
+  /** Until a pass finds nothing more: what another machine wrote meanwhile under the old key is moved as well. */
+  async #passes(): Promise<void> {
+    for (let pass = 1; ; pass++) {
+      const before = this.#moved;
+      await this.#pass();
+      if (this.#moved === before || this.#stopping || this.#totals.failed > 0) return;
+      if (pass < PASSES) continue;
+      throw new VaultError('changed', 'others-write', 'objects under the old key keep coming', {
+        hint: 'another machine writes with the old key: end it there, then run the same command again',
+      });
+    }
+  }
+
+  get #moved(): number {
+    const { rewrapped, copied, resent, updated } = this.#totals;
+    return rewrapped + copied + resent + updated;
+  }
+
+  async #pass(): Promise<void> {
     const { default: Queue } = await import('p-queue');
     const queue = new Queue({ concurrency: this.#transfers });
     this.#queue = queue;
-    for await (const object of this.#objects()) {
+    for await (const work of this.#works()) {
       if (this.#stopping) break;
-      if (this.#isDone(object)) continue;
+      if (this.#isDone(work)) continue;
       await queue.onSizeLessThan(AHEAD);
-      void queue.add(() => this.#one(object));
+      void queue.add(() => this.#one(work));
     }
     queue.start();
     await queue.onIdle();
@@ -263,45 +305,54 @@ export class Rekey implements EngineHandle {
     return this.#parts.vault.rules.transfers ?? DEFAULT_TRANSFERS;
   }
 
-  async #one(object: ListedObject): Promise<void> {
+  async #one(work: Work): Promise<void> {
     if (this.#stopping) return;
     const { signal } = this.#abort;
-    const { clock, vault, index } = this.#parts;
-    const release = await this.#memory.take(Math.min(object.size, SINGLE_MAX) * 2);
-    const facts = this.#factsOf(object);
+    const { clock, vault, index, to } = this.#parts;
+    const release = await this.#memory.take(Math.min(work.size, SINGLE_MAX) * 2);
+    const facts = this.#factsOf(work);
     const started = clock.ticks();
     this.#emitter.emit({ event: 'transfer.start', ...facts });
     let attempts = 0;
     try {
-      const world = { index, store: this.#parts.to.store, prefix: vault.remote.prefix };
-      await dropUpload(world, nameKey(facts.path), signal);
+      await dropUpload({ index, store: to.store, prefix: vault.remote.prefix }, nameKey(facts.path), signal);
       const converted = await this.#online.reaching(() => {
         attempts++;
-        return convertObject(this.#conversion, object.key, { signal });
+        return this.#convert(work, { signal });
       });
-      this.#remember(object, converted);
+      this.#remember(work, converted);
       const { how: result, receipt, versionId = null, through } = converted;
       this.#totals.through += through;
       if (result === 'unchanged') this.#totals.already++;
       else this.#totals[result]++;
-      this.#totals.bytes += object.size;
+      this.#totals.bytes += facts.bytes;
       const ms = Math.round(clock.ticks() - started);
       const proof = receipt?.proof ?? null;
       this.#emitter.emit({ event: 'transfer.done', ...facts, result, versionId, proof, attempts, ms });
       this.#succeeded();
     } catch (thrown) {
-      const error = asVaultError(thrown);
       const ms = Math.round(clock.ticks() - started);
-      this.#failed(facts, error, attempts, ms);
+      this.#failed(facts, asVaultError(thrown), attempts, ms);
     } finally {
       release();
     }
   }
 
-  #factsOf({ key, size }: ListedObject): TransferFacts {
+  async #convert({ key, versions }: Work, options: Waits): Promise<Converted> {
+    const histories = { conversion: this.#conversion, onward: this.#parts.onward, clock: this.#parts.clock };
+    if (versions !== undefined && this.#ground.versioned) return moveHistory(histories, key, options);
+    const converted = await convertObject(this.#conversion, key, options);
+    const half = converted.how === 'unchanged' && copyOf(converted.metadata) !== undefined;
+    // A run with --all-versions may have been interrupted here, and this not be the newest content.
+    if (!half || !(await clearLeftover(histories, key, options))) return converted;
+    return convertObject(this.#conversion, key, options);
+  }
+
+  #factsOf({ key, size, versions = [] }: Work): TransferFacts {
     const path = this.#conversion.nameOf(key);
     const { kind } = this.#parts.to;
-    return { id: ++this.#lastId, path, key, direction: 'rekey', bytes: size, mode: kind };
+    const bytes = versions.length === 0 ? size : versions.reduce((sum, version) => sum + version.size, 0);
+    return { id: ++this.#lastId, path, key, direction: 'rekey', bytes, mode: kind };
   }
 
   #failed(facts: TransferFacts, error: VaultError, attempts: number, ms: number): void {
@@ -309,7 +360,7 @@ export class Rekey implements EngineHandle {
     this.#emitter.emit({ event: 'transfer.failed', ...facts, ...given });
     this.#totals.failed++;
     // One object that does not open is that object's trouble; all else concerns every one of them.
-    if (isFinal(error) && error.code !== 'cannot-open' && error.code !== 'not-committing') this.#fail(error);
+    if (isFinal(error) && !OF_ONE.has(error.code)) this.#fail(error);
     else if (error.kind === 'offline') this.#fail(error);
   }
 
@@ -321,19 +372,30 @@ export class Rekey implements EngineHandle {
   }
 
   /** The Record follows its object, so that the next sync finds it in step. */
-  #remember({ key, etag }: ListedObject, converted: Converted): void {
+  #remember({ key, etag }: Work, converted: Converted): void {
     const { index, to } = this.#parts;
-    if (converted.versionId !== undefined) this.#versions = true;
     const record = index.get(nameKey(this.#conversion.nameOf(key)));
-    if (record === undefined) return;
     // After a crash the object is newer than the Record: it is the same file if it says so.
-    const mtime = (record.mtime / 1_000).toFixed(6);
-    if (record.etag !== etag && converted.metadata[META_MTIME] !== mtime) return;
+    const known =
+      record !== undefined &&
+      (record.etag === etag || converted.metadata[META_MTIME] === (record.mtime / 1_000).toFixed(6));
+    if (!known || converted.etag === '') {
+      this.#done.add(`${key}\n${converted.versionId ?? converted.etag}`);
+      return;
+    }
     const { versionId: _, ...rest } = record;
     const { etag: fresh, versionId, size: storedSize } = converted;
     const version = versionId === undefined ? {} : { versionId };
     const next = { ...rest, etag: fresh, ...version, storedSize, modeFingerprint: to.fingerprint };
     index.commit([{ kind: 'put', record: next }]);
+    if (this.#allVersions) this.#done.add(`${key}\n${versionId ?? fresh}`);
+  }
+
+  /** Uploads that were begun under the old key and can't go on under the new one. */
+  async #dropUploads(): Promise<void> {
+    const { index, to, vault } = this.#parts;
+    const world = { index, store: to.store, prefix: vault.remote.prefix };
+    for (const { key } of index.journal().all()) await dropUpload(world, key, this.#abort.signal);
   }
 
   // ------------------------------------------------------------------------------------------------------------- ending
@@ -361,4 +423,12 @@ export class Rekey implements EngineHandle {
     if (this.#interrupted) return EXIT.interrupted;
     return this.#totals.failed > 0 ? EXIT.someFailed : EXIT.inStep;
   }
+}
+
+/** Who can only send must not begin what cannot end. */
+function refuseBlind({ sealing: { keyring } }: Side): void {
+  if (keyring === undefined || keyring.canOpen) return;
+  throw new VaultError('usage', 'encrypt-only', 'this machine has only the public half of the key', {
+    hint: 'it can send and not open what it sent; rekey where the private half is',
+  });
 }

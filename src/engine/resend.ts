@@ -4,9 +4,17 @@ import { type Opening, startOpen } from '../crypto/open.ts';
 import { type ObjectKey, nameKey, relPath } from '../model/brands.ts';
 import { safeName } from '../model/display.ts';
 import { VaultError } from '../model/errors.ts';
-import type { Metadata, ObjectStat, StoredObject, UploadJournal, Waits } from '../model/ports.ts';
+import type {
+  Metadata,
+  ObjectStat,
+  StoredObject,
+  UploadJournal,
+  Waits,
+  WriteOptions,
+} from '../model/ports.ts';
 import type { Receipt } from '../model/receipt.ts';
-import { type Conversion, bare } from './conversion.ts';
+import { type Conversion, type Which, bare, plain } from './conversion.ts';
+import type { RateLimit } from './budget.ts';
 import { SINGLE_MAX, partSizeFor } from './put.ts';
 import type { Wrapping } from './sealing.ts';
 import { META_MAC } from './stats.ts';
@@ -23,23 +31,47 @@ const TAG = 16;
  * Large objects stream. Nothing is completed before the old object's tag was found right, so a damaged one never becomes
  * a sound one. Someone else's write in between is found by the ETag.
  */
-export async function resend(c: Conversion, key: ObjectKey, options: Waits): Promise<Resent> {
-  const stored = await c.from.store.get(key, options);
+export async function resend(c: Conversion, key: ObjectKey, options: Which): Promise<Resent> {
+  const kept = await c.mover.kept(key, plain(options));
+  const stored = await fetched(c, key, options);
   const opening = await opened(c, stored, options);
   try {
     const small = stored.stat.size <= SINGLE_MAX + TAG;
     return await (small
-      ? resendWhole(c, key, stored, opening, options)
-      : resendParts(c, key, stored, opening, options));
+      ? resendWhole(c, key, stored, opening, kept, options)
+      : resendParts(c, key, stored, opening, kept, options));
   } finally {
     opening?.wipe();
   }
 }
 
+async function fetched(
+  c: Conversion,
+  key: ObjectKey,
+  options: Which,
+  ifMatch?: string,
+): Promise<StoredObject> {
+  const stored = await c.from.store.get(key, {
+    ...plain(options),
+    ...(ifMatch === undefined ? {} : { ifMatch }),
+  });
+  return { ...stored, body: paced(c.download, stored.body, options) };
+}
+
+/**
+ * What every write here keeps, and its conditions. An older version cannot change, and its copy has nothing to be compared
+ * with. A condition needs a look at the object on stores that don't know them, and that look may need the other key.
+ */
+function writing(c: Conversion, stat: ObjectStat, kept: Metadata, options: Which): WriteOptions {
+  const { signal, versionId } = options;
+  const blind = versionId !== undefined || c.from.kind === 'sse-c' || c.to.kind === 'sse-c';
+  return { signal, kept, sole: true, ...(blind ? {} : { ifMatch: stat.etag }) };
+}
+
 async function opened(
   c: Conversion,
   { stat, body }: StoredObject,
-  options: Waits,
+  options: Which,
 ): Promise<Opening | undefined> {
   const { keyring } = c.from.sealing;
   if (keyring === undefined) return undefined;
@@ -56,7 +88,8 @@ async function resendWhole(
   key: ObjectKey,
   { stat, body }: StoredObject,
   opening: Opening | undefined,
-  options: Waits,
+  kept: Metadata,
+  options: Which,
 ): Promise<Resent> {
   const chunks: Uint8Array[] = [];
   for await (const chunk of body) chunks.push(chunk);
@@ -64,11 +97,11 @@ async function resendWhole(
   const plaintext = opening === undefined ? whole : opening.whole(whole);
   const wrapping = await c.to.sealing.start(options);
   try {
-    const metadata = metadataOf(stat, wrapping, createHash('sha256').update(plaintext).digest());
+    const metadata = metadataOf(stat, wrapping, createHash('sha256').update(plaintext).digest(), options);
     const sealed = wrapping.whole(plaintext);
     await c.upload.take(sealed.length, options.signal);
     await unchangedStill(c, key, stat, options);
-    const receipt = await c.to.store.put(key, sealed, metadata, { ...options, ...matching(c, stat) });
+    const receipt = await c.to.store.put(key, sealed, metadata, writing(c, stat, kept, options));
     return { receipt, metadata, bytes: whole.length };
   } finally {
     wrapping.wipe();
@@ -81,7 +114,8 @@ async function resendParts(
   key: ObjectKey,
   stored: StoredObject,
   opening: Opening | undefined,
-  options: Waits,
+  kept: Metadata,
+  options: Which,
 ): Promise<Resent> {
   const { stat } = stored;
   const plainSize = opening === undefined ? stat.size : stat.size - TAG;
@@ -93,7 +127,7 @@ async function resendParts(
   const { digest, body } = await digestFirst(c, key, stored, opening, options);
   const wrapping = await c.to.sealing.start(options);
   const partSize = partSizeFor(size);
-  const metadata = metadataOf(stat, wrapping, digest);
+  const metadata = metadataOf(stat, wrapping, digest, options);
   const plain = opening === undefined ? body : opening.stream(body);
   try {
     const source = {
@@ -102,15 +136,13 @@ async function resendParts(
       partSize,
       open: () =>
         paced(
-          c,
+          c.upload,
           wrapping.stream(whenStill(c, key, stat, inParts(plain, partSize), options), partSize),
           options,
         ),
     };
-    const receipt = await c.to.store.upload(key, source, journalOf(c, key, stat, partSize, metadata), {
-      ...options,
-      ...matching(c, stat),
-    });
+    const journal = journalOf(c, key, stat, partSize, metadata);
+    const receipt = await c.to.store.upload(key, source, journal, writing(c, stat, kept, options));
     return { receipt, metadata, bytes: stat.size };
   } finally {
     wrapping.wipe();
@@ -126,7 +158,7 @@ async function digestFirst(
   key: ObjectKey,
   stored: StoredObject,
   opening: Opening | undefined,
-  options: Waits,
+  options: Which,
 ): Promise<{ digest: Uint8Array; body: AsyncIterable<Uint8Array> }> {
   const { stat, body } = stored;
   if (c.to.sealing.keyring === undefined) return { digest: new Uint8Array(), body };
@@ -134,29 +166,25 @@ async function digestFirst(
   if (record?.etag === stat.etag && record.digest !== undefined) return { digest: record.digest, body };
   const hash = createHash('sha256');
   for await (const piece of opening === undefined ? body : opening.stream(body)) hash.update(piece);
-  const again = await c.from.store.get(key, { ...options, ifMatch: stat.etag });
+  const again = await fetched(c, key, options, stat.etag);
   return { digest: hash.digest(), body: again.body };
 }
 
 /** Everything but the envelope stays; the keyed digest is made anew where there is a key to make it with. */
-function metadataOf(stat: ObjectStat, wrapping: Wrapping, digest: Uint8Array): Metadata {
+function metadataOf(stat: ObjectStat, wrapping: Wrapping, digest: Uint8Array, { mark }: Which): Metadata {
   const { [META_MAC]: _, ...rest } = bare(stat.metadata);
   const mac = digest.length === 0 ? undefined : wrapping.mac(digest);
-  return { ...rest, ...wrapping.metadata, ...(mac === undefined ? {} : { [META_MAC]: mac }) };
-}
-
-/** A condition needs a look at the object on stores that don't know them, and that look may need the other key. */
-function matching(c: Conversion, stat: ObjectStat): { readonly ifMatch?: string } {
-  return c.from.kind === 'sse-c' || c.to.kind === 'sse-c' ? {} : { ifMatch: stat.etag };
+  return { ...rest, ...wrapping.metadata, ...(mac === undefined ? {} : { [META_MAC]: mac }), ...mark };
 }
 
 async function unchangedStill(
   c: Conversion,
   key: ObjectKey,
   stat: ObjectStat,
-  options: Waits,
+  options: Which,
 ): Promise<void> {
-  const now = await c.from.store.head(key, options);
+  if (options.versionId !== undefined) return;
+  const now = await c.from.store.head(key, plain(options));
   if (now?.etag === stat.etag) return;
   throw new VaultError('changed', 'precondition', `${safeName(key)} was written by somebody else meanwhile`);
 }
@@ -167,7 +195,7 @@ async function* whenStill(
   key: ObjectKey,
   stat: ObjectStat,
   parts: AsyncIterable<Buffer>,
-  options: Waits,
+  options: Which,
 ): AsyncIterable<Buffer> {
   let held: Buffer | undefined;
   for await (const part of parts) {
@@ -198,12 +226,12 @@ async function* inParts(chunks: AsyncIterable<Uint8Array>, size: number): AsyncI
 }
 
 async function* paced(
-  c: Conversion,
+  limit: RateLimit,
   parts: AsyncIterable<Uint8Array>,
   { signal }: Waits,
 ): AsyncIterable<Uint8Array> {
   for await (const part of parts) {
-    await c.upload.take(part.length, signal);
+    await limit.take(part.length, signal);
     yield part;
   }
 }

@@ -82,7 +82,8 @@ export type TransferResult =
   | 'verified'
   | 'rewrapped'
   | 'copied'
-  | 'resent';
+  | 'resent'
+  | 'updated';
 
 /** Facts common to all lines about one Transfer. `bytes` is the plaintext size. */
 export interface TransferFacts {

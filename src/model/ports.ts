@@ -63,6 +63,13 @@ export interface WriteOptions extends Waits {
   readonly ifNoneMatch?: '*';
   /** Bytes acknowledged so far. */
   readonly onSent?: (bytes: number) => void;
+  /** See `Mover.kept`. */
+  readonly kept?: Metadata;
+  /**
+   * The write takes the place of the only copy there is: where the store does not prove it, the call rejects as always, but
+   * what was written is not removed, unless an older version comes back with that.
+   */
+  readonly sole?: boolean;
 }
 
 export interface ReadOptions extends Waits {
@@ -162,8 +169,21 @@ export interface Mover {
     rewrite: (stat: ObjectStat) => Metadata | Promise<Metadata>,
     options?: Waits & { readonly versionId?: string },
   ): Promise<Receipt>;
+  /** True where the two protections are such that S3 can change one to the other in place. */
+  readonly updates: boolean;
+  /**
+   * Changes the encryption of an object, or of one version, in place (`UpdateObjectEncryption`): no new version, same ETag.
+   * Proved by asking for it. Code `update-unsupported` (kind `file`) where `updates` is false or the store can't. A store
+   * that does not know the operation may take it for a write: never to be sent before it was tried on an object of no value.
+   */
+  update(key: ObjectKey, options?: Waits & { readonly versionId?: string }): Promise<Receipt>;
   /** The object if the store proves that it is under the protection written under; undefined if not, or if it is gone. */
-  moved(key: ObjectKey, options?: Waits): Promise<ObjectStat | undefined>;
+  moved(key: ObjectKey, options?: Waits & { readonly versionId?: string }): Promise<ObjectStat | undefined>;
+  /**
+   * What the store keeps of an object beside user metadata, and would lose when it is written anew: content type and the like,
+   * storage class, tags, Object Lock. For `WriteOptions.kept`.
+   */
+  kept(key: ObjectKey, options?: Waits & { readonly versionId?: string }): Promise<Metadata>;
   /** Frees connections. No other call may follow. */
   close(): Promise<void>;
 }

@@ -146,6 +146,10 @@ function refused(c: Complaint, asked: Asked): VaultError | undefined {
     return make(c, 'refused', 'clock-skew', 'the clock of this machine differs too much from the store', {
       hint: 'set the clock, for example with: timedatectl set-ntp true',
     });
+  if (c.code === 'InvalidObjectState')
+    return make(c, 'file', 'archived', `${nameOf(asked)} is in an archive class and cannot be read now`, {
+      hint: 'bring it back first, for example with: aws s3api restore-object',
+    });
   switch (c.code) {
     case 'InvalidAccessKeyId':
     case 'InvalidToken':

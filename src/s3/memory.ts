@@ -169,7 +169,7 @@ class MemoryStore implements ObjectStore {
       this.#refuseUnmet(key, options);
       const etag = createHash('md5').update(body).digest('hex');
       options.onSent?.(body.length);
-      return this.#keep(key, Buffer.from(body), metadata, etag);
+      return this.#keep(key, Buffer.from(body), metadata, etag, options);
     };
     return this.#step('put', key, options.signal, work, { body, metadata });
   }
@@ -195,7 +195,7 @@ class MemoryStore implements ObjectStore {
       const pending = this.#pending(key, uploadId, journal);
       const parts = Array.from({ length: number }, (_, at) => pending.parts.get(at + 1) ?? Buffer.alloc(0));
       this.#bucket.pending.delete(uploadId);
-      const receipt = this.#keep(key, Buffer.concat(parts), pending.metadata, etagOf(parts));
+      const receipt = this.#keep(key, Buffer.concat(parts), pending.metadata, etagOf(parts), options);
       journal.ended();
       return receipt;
     });
@@ -354,7 +354,13 @@ class MemoryStore implements ObjectStore {
     );
   }
 
-  #keep(key: ObjectKey, body: Uint8Array, metadata: Metadata, etag: string): Receipt {
+  #keep(
+    key: ObjectKey,
+    body: Uint8Array,
+    metadata: Metadata,
+    etag: string,
+    { sole = false }: WriteOptions,
+  ): Receipt {
     const id = this.#bucket.versioned ? this.#bucket.nextId() : undefined;
     const answer = this.#options.silent === true ? {} : writeHeaders(this.#protection);
     const version = id === undefined ? {} : { versionId: id };
@@ -369,7 +375,7 @@ class MemoryStore implements ObjectStore {
       return { key, etag, ...version, size: body.length, proof };
     } catch (thrown) {
       // What cannot be proved does not stay [PROOF-1].
-      this.#bucket.remove(key, id);
+      if (!sole || id !== undefined) this.#bucket.remove(key, id);
       throw thrown;
     }
   }

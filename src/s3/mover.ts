@@ -11,6 +11,7 @@ import { sharedChecksum, unquoted } from './checksums.ts';
 import type { Pace } from '../model/kms.ts';
 import type { ResolvedRemote } from './connect.ts';
 import { complaintOf, failureOf } from './failure.ts';
+import { keptHeaders, tagHeaders } from './kept.ts';
 import {
   type Protection,
   checkProtection,
@@ -22,9 +23,10 @@ import {
 import { type CopySource, type Move, copyParts, copyUnsupported, unsupported } from './part-copy.ts';
 import { type RetryPolicy, withRetries } from './retrying.ts';
 import { type Headers, encodeKey } from './sign.ts';
-import { metadataHeaders, receiptOf, statOf } from './single.ts';
+import { explain, metadataHeaders, receiptOf, statOf } from './single.ts';
 import { type Site, askedOf, headAnswer, versionOf } from './site.ts';
 import { chargeFor, throttling } from './throttling.ts';
+import { updateEncryption, updates } from './update.ts';
 import { Wire } from './wire.ts';
 
 export interface MoverOptions {
@@ -68,57 +70,108 @@ export function openMover(
     },
   };
   const retries: RetryPolicy = { onThrottle };
+  const again = <T>(fn: () => Promise<T>, { signal }: Waits): Promise<T> =>
+    withRetries(fn, clock, retries, signal);
   return {
-    copy: (key, rewrite, waits = {}) =>
-      withRetries(
-        async () => {
-          if (options.copies === false) throw copyUnsupported(key);
-          return copyOnto(move, key, rewrite, waits, { largestCopy, partSize });
-        },
-        clock,
-        retries,
-        waits.signal,
-      ),
-    moved: (key, waits = {}) =>
-      withRetries(() => movedAlready(move.to, key, waits), clock, retries, waits.signal),
+    copy: (key, rewrite, waits = {}) => {
+      if (options.copies === false) return Promise.reject(copyUnsupported(key));
+      const copying = new Copying(move, key, rewrite, waits, { largestCopy, partSize });
+      return again(() => copying.attempt(), waits);
+    },
+    updates: updates(move),
+    update: (key, waits = {}) => again(() => updateEncryption(move, key, waits), waits),
+    moved: (key, waits = {}) => again(() => movedAlready(move.to, key, waits), waits),
+    kept: (key, waits = {}) => again(() => keptOf(move.from, key, waits), waits),
     close: () => wire.close(),
   };
 }
 
 type Rewrite = Parameters<Mover['copy']>[1];
+type Version = Waits & { readonly versionId?: string };
 
-async function copyOnto(
-  move: Move,
-  key: ObjectKey,
-  rewrite: Rewrite,
-  options: Waits & { readonly versionId?: string },
-  limits: { readonly largestCopy: number; readonly partSize: number },
-): Promise<Receipt> {
-  const before = await headAnswer(move.from, key, options.versionId, true, options);
-  if (before === undefined) throw gone(key);
-  const stat = statOf(key, { headers: before });
-  const metadata = await rewrite(stat);
-  const source: CopySource = {
-    path: sourcePath(move.from, key, options.versionId),
-    size: stat.size,
-    headers: { 'x-amz-copy-source-if-match': `"${stat.etag}"`, ...copySourceHeaders(move.from.protection) },
-    target: { ...metadataHeaders(metadata), ...writeHeaders(move.to.protection), ...keptHeaders(before) },
-  };
-  const versionId =
-    stat.size > limits.largestCopy
-      ? await copyParts(move, key, source, limits.partSize, options)
-      : await copyWhole(move, key, source, options);
-  return proveCopy(move, key, versionId, before, metadata, options);
+/** One copy, over all its attempts. */
+class Copying {
+  readonly #move: Move;
+  readonly #key: ObjectKey;
+  readonly #rewrite: Rewrite;
+  readonly #options: Version;
+  readonly #limits: { readonly largestCopy: number; readonly partSize: number };
+  /** What an earlier attempt asked for. */
+  #asked: { readonly before: Headers; readonly metadata: Metadata } | undefined;
+
+  constructor(
+    move: Move,
+    key: ObjectKey,
+    rewrite: Rewrite,
+    options: Version,
+    limits: { readonly largestCopy: number; readonly partSize: number },
+  ) {
+    this.#move = move;
+    this.#key = key;
+    this.#rewrite = rewrite;
+    this.#options = options;
+    this.#limits = limits;
+  }
+
+  async attempt(): Promise<Receipt> {
+    const earlier = await this.#earlier();
+    if (earlier !== undefined) return earlier;
+    const { from, to } = this.#move;
+    const key = this.#key;
+    const { versionId } = this.#options;
+    const before = await sourceHead(from, key, this.#options);
+    const stat = statOf(key, { headers: before });
+    const metadata = await this.#rewrite(stat);
+    const inParts = stat.size > this.#limits.largestCopy;
+    const kept = keptHeaders(before);
+    const tags = inParts ? await tagHeaders(from, key, versionId, before, this.#options) : {};
+    const source: CopySource = {
+      path: sourcePath(from, key, versionId),
+      size: stat.size,
+      headers: { 'x-amz-copy-source-if-match': `"${stat.etag}"`, ...copySourceHeaders(from.protection) },
+      target: { ...kept, ...metadataHeaders(metadata), ...writeHeaders(to.protection) },
+      kept: { ...kept, ...tags },
+    };
+    this.#asked = { before, metadata };
+    const made = inParts
+      ? await copyParts(this.#move, key, source, this.#limits.partSize, this.#options)
+      : await copyWhole(this.#move, key, source, this.#options);
+    return proveCopy(this.#move, key, made, before, metadata, this.#options);
+  }
+
+  /** An earlier attempt may have worked and its answer got lost: then the object is what was asked for. */
+  async #earlier(): Promise<Receipt | undefined> {
+    const asked = this.#asked;
+    if (asked === undefined) return undefined;
+    const { to } = this.#move;
+    const found = await movedAlready(to, this.#key, { signal: this.#options.signal });
+    if (found === undefined) return undefined;
+    const { before, metadata } = asked;
+    return proveCopy(this.#move, this.#key, found.versionId, before, metadata, this.#options).catch(
+      (thrown: unknown) => {
+        if (thrown instanceof VaultError && thrown.code === 'precondition') return undefined;
+        throw thrown;
+      },
+    );
+  }
 }
 
-/** What a copy would otherwise lose: S3 puts copies into STANDARD. */
-function keptHeaders(before: Headers): Headers {
-  const storageClass = before['x-amz-storage-class'];
-  const contentType = before['content-type'];
-  return {
-    ...(storageClass === undefined ? {} : { 'x-amz-storage-class': storageClass }),
-    ...(contentType === undefined ? {} : { 'content-type': contentType }),
-  };
+/** HEAD has no words for a refusal; the first byte of a GET has. */
+async function sourceHead(from: Site, key: ObjectKey, options: Version): Promise<Headers> {
+  try {
+    const before = await headAnswer(from, key, options.versionId, true, options);
+    if (before !== undefined) return before;
+  } catch (thrown) {
+    if (thrown instanceof VaultError && (thrown.status === 400 || thrown.status === 403))
+      await explain(from, key, options);
+    throw thrown;
+  }
+  throw gone(key);
+}
+
+async function keptOf(from: Site, key: ObjectKey, options: Version): Promise<Metadata> {
+  const answer = await sourceHead(from, key, options);
+  return { ...keptHeaders(answer), ...(await tagHeaders(from, key, options.versionId, answer, options)) };
 }
 
 function sourcePath({ remote }: Site, key: ObjectKey, versionId: string | undefined): string {
@@ -188,9 +241,9 @@ async function proveCopy(
   return receiptOf(key, stat.etag, versionId ?? stat.versionId, stat.size, proof);
 }
 
-async function movedAlready(to: Site, key: ObjectKey, options: Waits): Promise<ObjectStat | undefined> {
+async function movedAlready(to: Site, key: ObjectKey, options: Version): Promise<ObjectStat | undefined> {
   try {
-    const headers = await headAnswer(to, key, undefined, false, options);
+    const headers = await headAnswer(to, key, options.versionId, false, options);
     if (headers === undefined) return undefined;
     proveEncryption(to.protection, headers);
     return statOf(key, { headers });

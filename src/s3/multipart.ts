@@ -275,7 +275,7 @@ class RunningUpload {
       ...sdkFields(headers),
       ...(remote.isAws ? { ChecksumAlgorithm: 'CRC32', ChecksumType: 'FULL_OBJECT' } : {}),
     });
-    const command = carrying(bare, customerKeyOf(headers));
+    const command = carrying(bare, { ...this.#options.kept, ...customerKeyOf(headers) });
     const output = await this.#again(() =>
       this.#sdk('create', (client, waits) => client.send(command, waits)),
     );
@@ -383,7 +383,7 @@ class RunningUpload {
   async #prove(output: CompleteMultipartUploadCommandOutput | undefined): Promise<void> {
     const { protection } = this.#site;
     const versionId = output?.VersionId === 'null' ? undefined : output?.VersionId;
-    await orRemove(this.#site, this.#key, versionId, async () => {
+    await orRemove(this.#site, this.#key, versionId, this.#options, async () => {
       const said = output === undefined ? {} : completeHeaders(output);
       let checksum = sharedChecksum(said, this.#sums);
       let answer = said;

@@ -32,6 +32,8 @@ export interface CopySource {
   readonly size: number;
   readonly headers: Headers;
   readonly target: Headers;
+  /** What a copy in parts would lose, for Create. */
+  readonly kept: Headers;
 }
 
 /** Parts under way at a time. */
@@ -74,17 +76,15 @@ interface Part {
 async function create({ to }: Move, key: ObjectKey, source: CopySource, options: Waits): Promise<string> {
   const { CreateMultipartUploadCommand } = await import('@aws-sdk/client-s3');
   const metadata = Object.entries(source.target).filter(([name]) => name.startsWith(META));
-  const storageClass = source.target['x-amz-storage-class'];
   const headers = writeHeaders(to.protection);
   const bare = new CreateMultipartUploadCommand({
     Bucket: to.remote.bucket,
     Key: key,
     Metadata: Object.fromEntries(metadata.map(([name, value]) => [name.slice(META.length), value])),
     ...sdkFields(headers),
-    ...(storageClass === undefined ? {} : { StorageClass: storageClass as 'STANDARD' }),
     ...(to.remote.isAws ? { ChecksumAlgorithm: 'CRC32', ChecksumType: 'FULL_OBJECT' } : {}),
   });
-  const command = carrying(bare, customerKeyOf(headers));
+  const command = carrying(bare, { ...source.kept, ...customerKeyOf(headers) });
   const output = await paying(to.charge, 'create', options, () =>
     sdkSend(to, askedOf(to, 'write', key), options.signal, (client, waits) => client.send(command, waits)),
   );

@@ -22,7 +22,12 @@ export async function putObject(
   options: WriteOptions,
 ): Promise<Receipt> {
   const sums = sumsOf(body, site.remote.isAws);
-  const headers = { ...writeHeaders(site.protection), ...sumHeaders(sums), ...metadataHeaders(metadata) };
+  const headers = {
+    ...options.kept,
+    ...writeHeaders(site.protection),
+    ...sumHeaders(sums),
+    ...metadataHeaders(metadata),
+  };
   const asked = askedOf(site, 'write', key);
   const answer = await underConditions(site, key, options, (conditions) =>
     site.wire.send({
@@ -37,7 +42,7 @@ export async function putObject(
   await drain(answer);
   options.onSent?.(body.length);
   const versionId = versionOf(answer.headers);
-  return orRemove(site, key, versionId, async () => {
+  return orRemove(site, key, versionId, options, async () => {
     const proof = await proveWrite(site, key, versionId, answer.headers, textSums(sums), options);
     const etag = unquoted(answer.headers['etag'] ?? '');
     return receiptOf(key, etag, versionId, body.length, proof);
@@ -73,17 +78,19 @@ export async function proveWrite(
   return prove(site.protection, answer, stored === undefined ? undefined : sharedChecksum(stored, sent));
 }
 
-/** Runs `check`; where it finds a security failure, what was written is removed again before that is thrown. */
+/** Runs `check`; where it finds a security failure, what was written is removed again before that is thrown [PROOF-1]. */
 export async function orRemove<T>(
   site: Site,
   key: ObjectKey,
   versionId: string | undefined,
+  { sole = false }: WriteOptions,
   check: () => Promise<T>,
 ): Promise<T> {
   try {
     return await check();
   } catch (thrown) {
     if (!(thrown instanceof VaultError) || thrown.kind !== 'security') throw thrown;
+    if (sole && versionId === undefined) throw soleCopy(key, thrown);
     try {
       await removeObject(site, key, versionId === undefined ? {} : { versionId });
     } catch (failed) {
@@ -91,6 +98,15 @@ export async function orRemove<T>(
     }
     throw thrown;
   }
+}
+
+function soleCopy(key: ObjectKey, proof: VaultError): VaultError {
+  return new VaultError(
+    'security',
+    proof.code,
+    `${proof.message}; ${safeName(key)} stays as it was written, for it is the only copy`,
+    { hint: proof.hint ?? '', cause: proof },
+  );
 }
 
 export function notRemoved(proof: VaultError, failed: unknown): VaultError {
@@ -160,7 +176,7 @@ export async function headObject(
   }
 }
 
-async function explain(site: Site, key: ObjectKey, options: ReadOptions): Promise<void> {
+export async function explain(site: Site, key: ObjectKey, options: ReadOptions): Promise<void> {
   const { versionId, signal } = options;
   const range = { first: 0, last: 0 };
   const stored = await getObject(site, key, {

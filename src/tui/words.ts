@@ -129,6 +129,7 @@ const OUTCOMES: { readonly [K in RecentLine['outcome']]: Sign } = {
   rewrapped: { sign: '✓', word: 'key exchanged', tone: 'green' },
   copied: { sign: '✓', word: 'encrypted anew in the store', tone: 'green' },
   resent: { sign: '✓', word: 'fetched and sent again', tone: 'green' },
+  updated: { sign: '✓', word: 'encrypted anew in place', tone: 'green' },
   removed: { sign: '-', word: 'removed from the bucket', tone: undefined },
   unchanged: { sign: '=', word: 'unchanged, nothing sent', tone: undefined },
   failed: { sign: '!', word: 'failed', tone: 'yellow' },

@@ -83,8 +83,17 @@ export async function openRekey(
       copies,
       pace: { from: from.pace, to: to.pace },
     });
-    closing.push(() => mover.close());
-    const rekey: Rekey = new Rekey({ vault, from, to, mover, index, clock }, options);
+    const onward = openMover(resolved, to.protection, to.protection, {
+      clock,
+      transfers,
+      onThrottle,
+      pace: { from: to.pace, to: to.pace },
+    });
+    closing.push(
+      () => mover.close(),
+      () => onward.close(),
+    );
+    const rekey: Rekey = new Rekey({ vault, from, to, mover, onward, index, clock }, options);
     paces.at(-1)?.tellTo((body) => rekey.announce(body));
     const run = async (): Promise<Outcome> => {
       const letGo = holdProcess();
