@@ -36,6 +36,8 @@ export interface MemoryStep {
     | 'list'
     | 'versions'
     | 'remove'
+    | 'copy'
+    | 'update'
     | 'uploads'
     | 'abort'
     | 'reach';
@@ -69,9 +71,12 @@ interface Version {
   readonly stored: Stored | undefined;
 }
 
-interface Stored {
+export interface Stored {
   readonly body: Uint8Array;
   readonly stat: ObjectStat;
+  /** What the store says of its encryption. */
+  readonly under?: Headers;
+  readonly kept?: Metadata;
   /** SSE-C headers that reading needs. */
   readonly needs: Headers;
 }
@@ -127,6 +132,15 @@ export class MemoryBucket {
 
   add(key: string, version: Version): void {
     this.#objects.set(key, [...(this.versioned ? (this.#objects.get(key) ?? []) : []), version]);
+  }
+
+  /** In its place among the versions. */
+  replace(key: string, versionId: string | undefined, stored: Stored): void {
+    const versions = this.#objects.get(key) ?? [];
+    this.#objects.set(
+      key,
+      versions.map((one) => (one.id === versionId ? { ...one, stored } : one)),
+    );
   }
 
   remove(key: string, versionId: string | undefined, modified = 0): void {
@@ -287,13 +301,7 @@ class MemoryStore implements ObjectStore {
     work: () => T,
     sent: Pick<MemoryStep, 'part' | 'body' | 'metadata'> = {},
   ): Promise<T> {
-    const step = { operation, key, ...sent };
-    refuseAborted(signal);
-    await orAborted(this.#options.fault?.({ ...step, when: 'before' }), signal);
-    refuseAborted(signal);
-    const result = work();
-    await orAborted(this.#options.fault?.({ ...step, when: 'after' }), signal);
-    return result;
+    return memoryStep(this.#options, { operation, key, ...sent }, signal, work);
   }
 
   async #create(
@@ -359,7 +367,7 @@ class MemoryStore implements ObjectStore {
     body: Uint8Array,
     metadata: Metadata,
     etag: string,
-    { sole = false }: WriteOptions,
+    { sole = false, kept = {} }: WriteOptions,
   ): Receipt {
     const id = this.#bucket.versioned ? this.#bucket.nextId() : undefined;
     const answer = this.#options.silent === true ? {} : writeHeaders(this.#protection);
@@ -367,8 +375,7 @@ class MemoryStore implements ObjectStore {
     const stat = { key, size: body.length, etag, ...version, modified: this.#options.clock.now(), metadata };
     this.#bucket.add(key, {
       id,
-      modified: stat.modified,
-      stored: { body, stat, needs: readHeaders(this.#protection) },
+      stored: { body, stat, under: answer, kept, needs: readHeaders(this.#protection) },
     });
     try {
       const proof = prove(this.#protection, answer, { algorithm: 'md5', value: etag });
@@ -411,6 +418,21 @@ class MemoryStore implements ObjectStore {
       return [{ key: objectKey(key), size: stat.size, etag: stat.etag, modified: stat.modified }];
     });
   }
+}
+
+/** One request: the faults before and after it, and what it does. */
+export async function memoryStep<T>(
+  { fault }: Pick<MemoryOptions, 'fault'>,
+  step: Omit<MemoryStep, 'when'>,
+  signal: AbortSignal | undefined,
+  work: () => T,
+): Promise<T> {
+  refuseAborted(signal);
+  await orAborted(fault?.({ ...step, when: 'before' }), signal);
+  refuseAborted(signal);
+  const result = work();
+  await orAborted(fault?.({ ...step, when: 'after' }), signal);
+  return result;
 }
 
 const missing = (key: string): VaultError =>

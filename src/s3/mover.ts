@@ -78,7 +78,7 @@ export function openMover(
       const copying = new Copying(move, key, rewrite, waits, { largestCopy, partSize });
       return again(() => copying.attempt(), waits);
     },
-    updates: updates(move),
+    updates: updates(from, to),
     update: (key, waits = {}) => again(() => updateEncryption(move, key, waits), waits),
     moved: (key, waits = {}) => again(() => movedAlready(move.to, key, waits), waits),
     kept: (key, waits = {}) => again(() => keptOf(move.from, key, waits), waits),

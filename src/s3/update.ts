@@ -8,7 +8,7 @@ import { VaultError } from '../model/errors.ts';
 import type { Waits } from '../model/ports.ts';
 import type { Receipt } from '../model/receipt.ts';
 import { sharedChecksum, unquoted } from './checksums.ts';
-import { prove } from './modes.ts';
+import { type Protection, prove } from './modes.ts';
 import type { Move } from './part-copy.ts';
 import { sdkSend } from './sdk-failure.ts';
 import { receiptOf, statOf } from './single.ts';
@@ -16,8 +16,7 @@ import { askedOf, headAnswer } from './site.ts';
 import { paying } from './throttling.ts';
 
 /** An alias or a bare id will not do: S3 wants the whole ARN. */
-export function updates({ from, to }: Move): boolean {
-  const [before, after] = [from.protection, to.protection];
+export function updates(before: Protection, after: Protection): boolean {
   const may = before.mode === 'sse-s3' || before.mode === 'sse-kms';
   return (
     may &&
@@ -34,7 +33,7 @@ export async function updateEncryption(
 ): Promise<Receipt> {
   const { to } = move;
   const { protection } = to;
-  if (!updates(move) || protection.mode !== 'sse-kms') throw unsupported(key);
+  if (!updates(move.from.protection, protection) || protection.mode !== 'sse-kms') throw unsupported(key);
   const before = await headAnswer(to, key, options.versionId, true, options);
   if (before === undefined)
     throw new VaultError('changed', 'object-missing', `${safeName(key)} is no longer in the store`);

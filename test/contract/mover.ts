@@ -2,18 +2,33 @@
 import { randomBytes } from 'node:crypto';
 import { afterEach, describe, expect, test } from 'vitest';
 import { type ObjectKey, objectKey } from '../../src/model/brands.ts';
-import type { Metadata, Mover, ObjectStore } from '../../src/model/ports.ts';
+import type { Clock, Metadata, Mover, ObjectStore } from '../../src/model/ports.ts';
+import { MemoryBucket, memoryStore } from '../../src/s3/memory.ts';
+import { memoryMover } from '../../src/s3/memory-mover.ts';
 import type { MoverOptions } from '../../src/s3/mover.ts';
 import type { Protection } from '../../src/s3/modes.ts';
 import { type Endpoint, moverOn, protectionOf, storeOn } from '../s3/rig.ts';
 import { type ModeName, PART, TestJournal, bytesIn, sourceOf } from './object-store.ts';
 
+export interface Pair {
+  readonly from: ObjectStore;
+  readonly to: ObjectStore;
+  readonly mover: Mover;
+}
+
+export type PairOptions = Pick<MoverOptions, 'largestCopy' | 'partSize'> & { readonly versioning?: boolean };
+
 export interface MoverRig {
-  readonly place: Endpoint;
+  /** Stores and a Mover on a fresh bucket. */
+  readonly open: (move: readonly [Side, Side], options: PairOptions) => Promise<Pair>;
   /** From and to, each as mode and whether it is the other key of that mode. */
   readonly moves: readonly (readonly [Side, Side])[];
   /** Those that this store does not do. */
   readonly unsupported: readonly (readonly [Side, Side])[];
+  /** Those that it does in place. */
+  readonly updates: readonly (readonly [Side, Side])[];
+  /** Objects can have tags. */
+  readonly tags: boolean;
 }
 
 const partsOf = (body: Buffer): Buffer[] =>
@@ -21,8 +36,38 @@ const partsOf = (body: Buffer): Buffer[] =>
 
 export type Side = ModeName | `other ${ModeName}`;
 
-const sideOf = (place: Endpoint, side: Side): Protection =>
-  protectionOf(side.replace('other ', '') as ModeName, place.kmsKeyId, side.startsWith('other '));
+const sideOf = (kmsKeyIds: readonly string[], side: Side): Protection => {
+  const other = side.startsWith('other ');
+  const made = protectionOf(side.replace('other ', '') as ModeName, kmsKeyIds[other ? 1 : 0] ?? '', other);
+  // In place no context can be given.
+  return made.mode === 'sse-kms' ? { ...made, context: {} } : made;
+};
+
+/** Pairs on an S3 endpoint. */
+export const pairsOn =
+  (place: Endpoint, kmsKeyIds: readonly string[] = [place.kmsKeyId]): MoverRig['open'] =>
+  async ([from, to], { versioning = false, ...options }) => {
+    const bucket = await place.createBucket({ versioning });
+    const [before, after] = [sideOf(kmsKeyIds, from), sideOf(kmsKeyIds, to)];
+    return {
+      from: await storeOn(place, bucket, before),
+      to: await storeOn(place, bucket, after),
+      mover: await moverOn(place, bucket, before, after, options),
+    };
+  };
+
+/** The same in memory. */
+export const pairsInMemory =
+  (clock: Clock, kmsKeyIds: readonly string[]): MoverRig['open'] =>
+  async ([before, after], { versioning = false }) => {
+    const bucket = new MemoryBucket({ versioned: versioning });
+    const [from, to] = [sideOf(kmsKeyIds, before), sideOf(kmsKeyIds, after)];
+    return {
+      from: memoryStore({ clock, bucket, protection: from }),
+      to: memoryStore({ clock, bucket, protection: to }),
+      mover: memoryMover({ clock, bucket, from, to }),
+    };
+  };
 
 export function moverContract(name: string, rigOf: () => Promise<MoverRig>): void {
   describe(`Mover: ${name}`, () => {
@@ -33,17 +78,10 @@ export function moverContract(name: string, rigOf: () => Promise<MoverRig>): voi
 
     async function pair(
       rig: MoverRig,
-      [from, to]: readonly [Side, Side],
-      options: Partial<MoverOptions> & { readonly versioning?: boolean } = {},
-    ): Promise<{ from: ObjectStore; to: ObjectStore; mover: Mover }> {
-      const { place } = rig;
-      const bucket = await place.createBucket({ versioning: options.versioning ?? false });
-      const [before, after] = [sideOf(place, from), sideOf(place, to)];
-      const made = {
-        from: await storeOn(place, bucket, before),
-        to: await storeOn(place, bucket, after),
-        mover: await moverOn(place, bucket, before, after, options),
-      };
+      move: readonly [Side, Side],
+      options: PairOptions = {},
+    ): Promise<Pair> {
+      const made = await rig.open(move, options);
       open.push(made.from, made.to, made.mover);
       return made;
     }
@@ -136,6 +174,64 @@ export function moverContract(name: string, rigOf: () => Promise<MoverRig>): voi
       const receipt = await mover.copy(key, rewrite, { versionId: first.versionId ?? '' });
       expect(receipt.versionId).not.toBe(first.versionId);
       expect((await contentOf(to)).toString()).toBe('first');
+    });
+
+    test('moved tells what is under the new protection, of each version', async () => {
+      const rig = await rigOf();
+      for (const move of rig.moves.filter(([, to]) => !to.endsWith('client'))) {
+        const { from, to, mover } = await pair(rig, move, { versioning: true });
+        expect(await mover.moved(key)).toBeUndefined();
+        const old = await from.put(key, Buffer.from('old'), METADATA);
+        expect(await mover.moved(key), move.join(' → ')).toBeUndefined();
+        const fresh = await to.put(key, Buffer.from('new'), METADATA);
+        expect(await mover.moved(key)).toMatchObject({ etag: fresh.etag, metadata: METADATA });
+        expect(await mover.moved(key, { versionId: old.versionId ?? '' })).toBeUndefined();
+        expect(await mover.moved(key, { versionId: fresh.versionId ?? '' })).toMatchObject({ size: 3 });
+      }
+    });
+
+    test('what else the store keeps of an object goes with it, also in parts', async () => {
+      const rig = await rigOf();
+      const kept = {
+        'content-type': 'text/x-odd; charset=utf-8',
+        'cache-control': 'max-age=5',
+        'content-disposition': 'attachment; filename="a b"',
+        'content-language': 'de',
+        ...(rig.tags ? { 'x-amz-tagging': 'who=me&what=a%20%26%20b' } : {}),
+      };
+      const { from, to, mover } = await pair(rig, rig.moves[0]!, { largestCopy: PART, partSize: PART });
+      const large = objectKey('large');
+      await from.put(key, Buffer.from('small'), METADATA, { kept });
+      await from.upload(large, sourceOf([randomBytes(PART), randomBytes(3)]), new TestJournal(), { kept });
+      expect(await mover.kept(key)).toEqual(kept);
+      for (const one of [key, large]) {
+        await mover.copy(one, rewrite).catch((error: unknown) => {
+          expect(error).toMatchObject({ code: 'copy-unproved' });
+        });
+        expect(await mover.kept(one), one).toEqual(kept);
+        expect((await to.head(one))?.metadata['fresh']).toBe('yes');
+      }
+    });
+
+    test('encryption changes in place: no new version, same ETag, and that is proved', async () => {
+      const rig = await rigOf();
+      for (const move of rig.updates) {
+        const { from, to, mover } = await pair(rig, move, { versioning: true });
+        const first = await from.put(key, Buffer.from('first'), METADATA);
+        const second = await from.put(key, Buffer.from('second'), METADATA);
+        expect(mover.updates).toBe(true);
+        const receipt = await mover.update(key, { versionId: first.versionId ?? '' });
+        expect(receipt).toMatchObject({ etag: first.etag, versionId: first.versionId, size: 5 });
+        expect(receipt.proof.mode).toBe(move[1].replace('other ', ''));
+        expect(await mover.moved(key)).toBeUndefined();
+        await mover.update(key);
+        expect(await mover.moved(key)).toMatchObject({ versionId: second.versionId, metadata: METADATA });
+        expect((await contentOf(to)).toString()).toBe('second');
+      }
+      const cannot = await pair(rig, rig.moves[0]!);
+      expect(cannot.mover.updates).toBe(false);
+      await cannot.from.put(key, Buffer.from('kept'), METADATA);
+      await expect(cannot.mover.update(key)).rejects.toMatchObject({ code: 'update-unsupported' });
     });
   });
 }

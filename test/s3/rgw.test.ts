@@ -1,6 +1,6 @@
 /** The contract of the ObjectStore port on a real S3 server. */
 import { describeRgw, rgw } from '../rgw.ts';
-import { moverContract } from '../contract/mover.ts';
+import { moverContract, pairsOn } from '../contract/mover.ts';
 import { objectStoreContract } from '../contract/object-store.ts';
 import { type Endpoint, rigOn } from './rig.ts';
 
@@ -16,7 +16,9 @@ describeRgw('the store adapter', () => {
   // sse-s3: the header is accepted and not confirmed: whether anything is encrypted can't be known.
   objectStoreContract('Ceph RGW', () => rigOn(place(), ['client', 'sse-c', 'sse-kms'], ['sse-s3']));
   moverContract('Ceph RGW', async () => ({
-    place: place(),
+    open: pairsOn(place()),
+    updates: [],
+    tags: true,
     moves: [['client', 'client']],
     unsupported: [
       ['sse-c', 'other sse-c'],
