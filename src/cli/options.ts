@@ -112,6 +112,38 @@ export function addReadOptions(command: Command): Command {
     );
 }
 
+/** How much a rekey or a rotation moves, and how fast; for this run only. */
+export interface MovingFlags {
+  readonly allVersions?: boolean;
+  readonly dryRun?: boolean;
+  readonly transfers?: number;
+  readonly limitUpload?: number;
+  readonly limitDownload?: number;
+}
+
+export function addMovingOptions(command: Command): Command {
+  return command
+    .option('--all-versions', 'move older object versions too, and keep none under the old key')
+    .option('--dry-run', 'count objects, bytes, requests and cost; do nothing')
+    .option('--transfers <n>', 'objects at a time (default: as the vault has it)', parseCount)
+    .option('--limit-upload <rate>', 'bytes a second, like 500K or 10M', parseRate)
+    .option('--limit-download <rate>', 'bytes a second, like 500K or 10M', parseRate);
+}
+
+export function addRekeyOptions(command: Command): Command {
+  command
+    .addOption(new Option('--to-mode <mode>', 'the new mode (default: as before)').choices(MODE_KINDS))
+    .option('--key <name>', 'the new key for modes client and sse-c')
+    .option('--kms-key <id>', 'the new KMS key for modes sse-kms, dsse-kms and client')
+    .option('--kms-context <name=value>', 'KMS encryption context; repeatable', addPair)
+    .option('--bucket-key', 'ask for an S3 Bucket Key')
+    .option('--no-bucket-key', 'ask for no S3 Bucket Key');
+  return addKeyOptions(addMovingOptions(command))
+    .option('--yes', 'do not ask')
+    .option('--json', 'print one JSON object a line')
+    .option('--log-level <level>', 'log to stderr: error, warn, info, debug, trace');
+}
+
 function addText(text: string, before: readonly string[] = []): readonly string[] {
   return [...before, text];
 }

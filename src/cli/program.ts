@@ -179,18 +179,9 @@ function addRekey(program: Command, setExit: SetExit): void {
     .argument('<dir>', 'the folder of a vault')
     .description(
       'move the stored objects of a vault to another key or mode; goes on where it was interrupted',
-    )
-    .addOption(new Option('--to-mode <mode>', 'the new mode (default: as before)').choices(MODE_KINDS))
-    .option('--key <name>', 'the new key for modes client and sse-c')
-    .option('--kms-key <id>', 'the new KMS key for modes sse-kms, dsse-kms and client')
-    .option('--kms-context <name=value>', 'KMS encryption context; repeatable', addPair)
-    .option('--bucket-key', 'ask for an S3 Bucket Key')
-    .option('--no-bucket-key', 'ask for no S3 Bucket Key')
-    .option('--dry-run', 'count objects, bytes, requests and cost; do nothing')
-    .option('--yes', 'do not ask')
-    .option('--json', 'print one JSON object a line')
-    .option('--log-level <level>', 'log to stderr: error, warn, info, debug, trace');
-  addKeyOptions(command).action(async (dir: string, flags: object) => {
+    );
+  addRekeyOptions(command);
+  command.action(async (dir: string, flags: object) => {
     const { rekeyCommand } = await import('./rekey.ts');
     setExit(await rekeyCommand(dir, flags));
   });
