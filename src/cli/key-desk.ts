@@ -11,13 +11,23 @@ import type { Mode } from '../model/mode.ts';
 import type { Clock } from '../model/ports.ts';
 import { Secret } from '../model/secret.ts';
 import type { Vault } from '../model/vault.ts';
-import { type Custody, type KeyNote, checkKeyName, keyNotes, openKeys } from '../vaults/keys.ts';
+import {
+  type Custody,
+  type KeyNote,
+  checkKeyName,
+  keyNotes,
+  keysOf,
+  openKeys,
+  twoKeys,
+} from '../vaults/keys.ts';
 import { tryVault, vaultStatus } from '../vaults/look.ts';
 import type { OpenOptions } from '../vaults/options.ts';
-import { openRekey } from '../vaults/rekey.ts';
+import { type RekeyTotals, openRekey } from '../vaults/rekey.ts';
 import { keyOfMode, keysOfVault, nextName, storeOf, usersOf, withKey } from './key-uses.ts';
 import { kmsInfo, kmsKeyNamed, kmsKeyOfMode, kmsKeys, refuseKms } from './kms-keys.ts';
-import type { KeyFlags } from './options.ts';
+import { type Estimate, estimate } from './estimate.ts';
+import type { KeyFlags, MovingFlags } from './options.ts';
+import { limited } from './rekey.ts';
 import { steps } from './rekey-steps.ts';
 import { withReleased } from './with-daemon.ts';
 
@@ -44,6 +54,14 @@ const PLACES: { readonly [K in KeyStoreKind]: string } = {
 
 /** What a key file asks when it is opened. */
 const OPENING = 'passphrase of the key file: ';
+
+/** What a rotation would take in one vault. */
+export interface RotatePreview {
+  readonly root: string;
+  readonly from: Mode;
+  readonly to: Mode;
+  readonly estimate: Estimate;
+}
 
 export class Desk implements KeyDesk {
   readonly #options: DeskOptions;
@@ -165,12 +183,15 @@ export class Desk implements KeyDesk {
     name: string,
     onProgress: (progress: RotateProgress) => void,
     signal: AbortSignal,
+    moving: MovingFlags = {},
   ): Promise<RotateEnd> {
     const { where, kind } = this.#options;
     await this.#notKms(name, 'rotate');
     const next = await this.#nextKey(name);
     const users = usersOf(await readConfig(where), kind, name);
-    return withReleased(users, where, () => this.#rotateTo(next, name, onProgress, signal));
+    return withReleased(users, where, () =>
+      this.#rotateTo(next, name, onProgress, signal, moving),
+    );
   }
 
   async #rotateTo(
@@ -178,6 +199,7 @@ export class Desk implements KeyDesk {
     name: string,
     onProgress: (progress: RotateProgress) => void,
     signal: AbortSignal,
+    moving: MovingFlags,
   ): Promise<RotateEnd> {
     const { where, kind } = this.#options;
     const config = await changeConfig(where, (now) => ({
@@ -190,13 +212,41 @@ export class Desk implements KeyDesk {
     }));
     let [done, failed] = [0, 0];
     for (const vault of usersOf(config, kind, name).filter((one) => keyOfMode(one.mode) === name)) {
-      const end = await this.#rekey(vault, config, name, onProgress, signal);
+      const end = await this.#rekey(limited(vault, moving), config, name, onProgress, signal, moving);
       done += end.done;
       failed += end.failed;
       if (end.error !== undefined) return { next, done, failed, error: end.error };
       if (signal.aborted) return { next, done, failed, error: report(interrupted()) };
     }
     return { next, done, failed };
+  }
+
+  /** What a rotation would take, vault by vault. No key is made, nothing is remembered. */
+  async preview(name: string, moving: MovingFlags): Promise<readonly RotatePreview[]> {
+    const { where } = this.#options;
+    await this.#notKms(name, 'rotate');
+    const { users, begun } = await this.#toRotate(name);
+    const config = await readConfig(where);
+    const previews: RotatePreview[] = [];
+    for (const vault of users) {
+      const next = begun ?? name;
+      const to = vault.rekeyTo ?? withKey(vault.mode, next);
+      const opening = this.#opening(config);
+      const keysFrom = begun === undefined ? twoKeys(keysOf(vault, opening, this.#options.clock)) : undefined;
+      const { rekey, run } = await openRekey(limited(vault, moving), to, {
+        ...opening,
+        ...(keysFrom === undefined ? {} : { keysFrom }),
+        dryRun: true,
+        allVersions: moving.allVersions ?? false,
+        onBegin: async () => undefined,
+        onEnd: async () => undefined,
+      });
+      await run();
+      if (rekey.fatal !== undefined) throw rekey.fatal;
+      const given = estimate(vault.mode, to, rekey.totals, moving.allVersions ?? false);
+      previews.push({ root: homely(vault.root), from: vault.mode, to, estimate: given });
+    }
+    return previews;
   }
 
   async remove(name: string): Promise<void> {
@@ -289,6 +339,18 @@ export class Desk implements KeyDesk {
 
   /** The key that takes over: of a rotation that was begun, or a new one. */
   async #nextKey(name: string): Promise<string> {
+    const { info, begun } = await this.#toRotate(name);
+    if (begun !== undefined) return begun;
+    const custody = await this.#keys();
+    const taken = new Set((await custody.list()).map((one) => one.name));
+    const next = nextName(name, taken);
+    await custody.create(next, info.kind === 'rsa' ? 'rsa' : 'aes-256');
+    return next;
+  }
+
+  async #toRotate(
+    name: string,
+  ): Promise<{ info: KeyInfo; users: readonly Vault[]; begun: string | undefined }> {
     const { where, kind } = this.#options;
     const info = await this.#info(name);
     const config = await readConfig(where);
@@ -309,12 +371,7 @@ export class Desk implements KeyDesk {
       );
     }
     const begun = users.map((vault) => nextOf(vault, name)).find((next) => next !== undefined);
-    if (begun !== undefined) return begun;
-    const custody = await this.#keys();
-    const taken = new Set((await custody.list()).map((one) => one.name));
-    const next = nextName(name, taken);
-    await custody.create(next, info.kind);
-    return next;
+    return { info, users, begun };
   }
 
   async #rekey(
@@ -323,6 +380,7 @@ export class Desk implements KeyDesk {
     name: string,
     onProgress: (progress: RotateProgress) => void,
     signal: AbortSignal,
+    { allVersions = false }: MovingFlags,
   ): Promise<Omit<RotateEnd, 'next'>> {
     const { where } = this.#options;
     const next = vault.rekeyTo ?? vault.mode;
@@ -336,20 +394,21 @@ export class Desk implements KeyDesk {
     const { rekey, run } = await openRekey(vault, next, {
       ...this.#opening(config),
       dryRun: false,
+      allVersions,
       ...begun,
     });
     const root = homely(vault.root);
     rekey.subscribe((event) => {
       this.#options.log?.(event);
       if (!event.event.startsWith('transfer.') && event.event !== 'plan') return;
-      const { objects, rewrapped, copied, resent, failed, through } = rekey.totals;
-      onProgress({ root, done: rewrapped + copied + resent, failed, all: objects, bytes: through });
+      const { objects, failed, through } = rekey.totals;
+      onProgress({ root, done: movedOf(rekey.totals), failed, all: objects, bytes: through });
     });
     const stop = (): void => rekey.command({ command: 'stop' });
     signal.addEventListener('abort', stop, { once: true });
     const { exit } = await run().finally(() => signal.removeEventListener('abort', stop));
-    const { rewrapped, copied, resent, failed } = rekey.totals;
-    const counts = { done: rewrapped + copied + resent, failed };
+    const { failed } = rekey.totals;
+    const counts = { done: movedOf(rekey.totals), failed };
     if (exit === EXIT.inStep) return counts;
     return {
       ...counts,
@@ -357,6 +416,9 @@ export class Desk implements KeyDesk {
     };
   }
 }
+
+const movedOf = ({ rewrapped, copied, resent, updated }: RekeyTotals): number =>
+  rewrapped + copied + resent + updated;
 
 const nextOf = (vault: Vault, name: string): string | undefined =>
   keyOfMode(vault.mode) === name && vault.rekeyTo !== undefined ? keyOfMode(vault.rekeyTo) : undefined;

@@ -3,6 +3,8 @@ import { formatBytes, plural, safeName } from '../model/display.ts';
 import { EXIT, VaultError } from '../model/errors.ts';
 import type { RotateProgress } from '../model/key-desk.ts';
 import type { Desk } from './key-desk.ts';
+import { estimateLines } from './estimate.ts';
+import type { MovingFlags } from './options.ts';
 import type { Output } from './print.ts';
 
 export interface KeyWork {
@@ -41,10 +43,28 @@ const SECURITY: ReadonlySet<string> = new Set([
   'not-committing',
 ]);
 
+/** What a rotation would take: counts, bytes, requests and cost; nothing is done. */
+export async function previewRotation(
+  { desk, stdout, json, now }: KeyWork,
+  name: string,
+  moving: MovingFlags,
+): Promise<number> {
+  for (const { root, from, to, estimate } of await desk.preview(name, moving)) {
+    if (json)
+      stdout.write(`${JSON.stringify({ event: 'estimate', time: now(), name, root, ...estimate })}\n`);
+    else {
+      stdout.write(`${root}\n`);
+      for (const line of estimateLines(from, to, estimate)) stdout.write(`  ${line}\n`);
+    }
+  }
+  return EXIT.inStep;
+}
+
 /** Asks unless `yes`, moves everything to a new key, says how it went. */
 export async function rotateKey(
   { desk, stdout, stderr, json, now }: KeyWork,
   name: string,
+  moving: MovingFlags,
   ask: ((question: string) => Promise<boolean>) | undefined,
 ): Promise<number> {
   const row = (await desk.list()).find((one) => one.name === name);
@@ -66,7 +86,7 @@ export async function rotateKey(
   process.once('SIGINT', onSignal).once('SIGTERM', onSignal);
   const said = json ? undefined : progressLine(stderr);
   try {
-    const end = await desk.rotate(name, (progress) => said?.(progress), stop.signal);
+    const end = await desk.rotate(name, (progress) => said?.(progress), stop.signal, moving);
     if (stderr.isTTY === true) stderr.write('\r\u001b[K');
     if (json) stdout.write(`${JSON.stringify({ event: 'key.rotate', time: now(), name, ...end })}\n`);
     else

@@ -14,7 +14,7 @@ import type { KeyWork } from './key-work.ts';
 import { keysOfVault, storeOf, usersOf } from './key-uses.ts';
 import { kmsInfo, kmsKeys, refuseKms } from './kms-keys.ts';
 import { LOG_LEVEL, checkLevel, openLog } from './log.ts';
-import { type KeyFlags, addKeyOptions } from './options.ts';
+import { type KeyFlags, type MovingFlags, addKeyOptions, addMovingOptions } from './options.ts';
 import type { Output } from './print.ts';
 import { type Terminal, openTerminal } from './prompt.ts';
 
@@ -42,7 +42,7 @@ const REAL: KeysWorld = {
   terminal: () => openTerminal(),
 };
 
-interface Flags extends KeyFlags {
+interface Flags extends KeyFlags, MovingFlags {
   readonly json?: boolean;
   readonly yes?: boolean;
   readonly public?: boolean;
@@ -107,7 +107,9 @@ export function keysCommand(
         setExit(await (await import('./key-work.ts')).testKey(await workOf(run), name)),
       ),
     );
-  add(named('rotate').description('make a new key and move all objects of its vaults to it'))
+  addMovingOptions(
+    add(named('rotate').description('make a new key and move all objects of its vaults to it')),
+  )
     .option('--yes', 'do not ask')
     .option('--json', 'print one JSON object a line')
     .action(on(async (run, name) => setExit(await rotateCommand(run, name))));
@@ -250,11 +252,12 @@ async function workOf({ world, flags, places: where, kind, terminal }: Run): Pro
 }
 
 async function rotateCommand(run: Run, name: string): Promise<number> {
-  const { rotateKey } = await import('./key-work.ts');
+  const { previewRotation, rotateKey } = await import('./key-work.ts');
   const { flags, terminal } = run;
+  if (flags.dryRun === true) return previewRotation(await workOf(run), name, flags);
   const ask = async (question: string): Promise<boolean> =>
     /^y(es)?$/i.test((await terminal?.ask(question)) ?? '');
-  return rotateKey(await workOf(run), name, flags.yes === true ? undefined : ask);
+  return rotateKey(await workOf(run), name, flags, flags.yes === true ? undefined : ask);
 }
 
 const wordTable = (words: readonly string[]): string =>

@@ -140,8 +140,7 @@ export function addRekeyOptions(command: Command): Command {
     .option('--no-bucket-key', 'ask for no S3 Bucket Key');
   return addKeyOptions(addMovingOptions(command))
     .option('--yes', 'do not ask')
-    .option('--json', 'print one JSON object a line')
-    .option('--log-level <level>', 'log to stderr: error, warn, info, debug, trace');
+    .option('--json', 'print one JSON object a line');
 }
 
 function addText(text: string, before: readonly string[] = []): readonly string[] {

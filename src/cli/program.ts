@@ -1,14 +1,13 @@
-import { Command, CommanderError, Option } from 'commander';
+import { Command, CommanderError } from 'commander';
 import { systemClock } from '../clock.ts';
 import { EXIT, asVaultError } from '../model/errors.ts';
-import { MODE_KINDS } from '../model/mode.ts';
 import { addDaemon } from './daemon-options.ts';
 import { LOG_LEVEL, checkLevel } from './log.ts';
 import {
   addKeyOptions,
-  addPair,
   addPlaceOptions,
   addReadOptions,
+  addRekeyOptions,
   addVaultOptions,
   parseCount,
   parsePercent,

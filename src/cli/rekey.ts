@@ -3,12 +3,14 @@ import { resolve } from 'node:path';
 import { type Config, type Places, findVault, places, readConfig } from '../config.ts';
 import { formatBytes, plural } from '../model/display.ts';
 import { EXIT, VaultError } from '../model/errors.ts';
-import type { Mode, ModeKind } from '../model/mode.ts';
+import type { Event } from '../model/event.ts';
+import type { Mode } from '../model/mode.ts';
 import type { Vault } from '../model/vault.ts';
 import { vaultStatus } from '../vaults/look.ts';
 import { type RekeyTotals, openRekey } from '../vaults/rekey.ts';
 import { openLog } from './log.ts';
-import type { KeyFlags, VaultFlags } from './options.ts';
+import { estimate, estimateLines } from './estimate.ts';
+import type { KeyFlags, MovingFlags, VaultFlags } from './options.ts';
 import { printJson, printPlain } from './print.ts';
 import { openTerminal } from './prompt.ts';
 import { modeOf, nameOfMode } from './register.ts';
@@ -17,9 +19,8 @@ import { runToEnd } from './run-engine.ts';
 import { openOptions } from './sync.ts';
 import { withReleased } from './with-daemon.ts';
 
-export interface RekeyFlags extends VaultFlags, KeyFlags {
+export interface RekeyFlags extends VaultFlags, KeyFlags, MovingFlags {
   readonly toMode?: string;
-  readonly dryRun?: boolean;
   readonly yes?: boolean;
   readonly json?: boolean;
   readonly logLevel?: string;
@@ -36,7 +37,7 @@ export async function rekeyCommand(dir: string, flags: RekeyFlags): Promise<numb
     });
   }
   const next = nextMode(vault, flags);
-  if (flags.dryRun !== true && flags.yes !== true) await ask(vault, next, where);
+  if (flags.dryRun !== true && flags.yes !== true) await ask(vault, next, where, flags);
   const say = (text: string): void => void process.stderr.write(`${text}\n`);
   return withReleased([vault], where, () => rekeyVault(vault, next, flags, where, config), say);
 }
@@ -70,11 +71,11 @@ function nextMode(vault: Vault, flags: RekeyFlags): Mode {
 const wanted = (vault: Vault, flags: RekeyFlags): Mode =>
   modeOf({ ...flags, mode: flags.toMode ?? vault.mode.kind });
 
-async function ask(vault: Vault, next: Mode, where: Places): Promise<void> {
+async function ask(vault: Vault, next: Mode, where: Places, { allVersions }: RekeyFlags): Promise<void> {
   const { files } = await vaultStatus(vault, where);
   const from = nameOfMode(vault.mode);
   const answer = await openTerminal()?.ask(
-    `move ${plural(files, 'object')} of ${vault.root} from ${from} to ${nameOfMode(next)}? [y/N] `,
+    `move ${plural(files, 'object')}${allVersions === true ? ' with all versions' : ''} of ${vault.root} from ${from} to ${nameOfMode(next)}? [y/N] `,
   );
   if (answer !== undefined && /^y(es)?$/i.test(answer)) return;
   throw new VaultError('consent', 'not-agreed', 'nothing was moved: nobody agreed', {
@@ -82,34 +83,46 @@ async function ask(vault: Vault, next: Mode, where: Places): Promise<void> {
   });
 }
 
+/** A vault with the limits of one run in the place of its own. */
+export const limited = (vault: Vault, flags: MovingFlags): Vault => {
+  const { transfers, limitUpload, limitDownload } = flags;
+  return {
+    ...vault,
+    rules: {
+      ...vault.rules,
+      ...(transfers === undefined ? {} : { transfers }),
+      ...(limitUpload === undefined ? {} : { limitUpload }),
+      ...(limitDownload === undefined ? {} : { limitDownload }),
+    },
+  };
+};
+
 /** One vault to its next Mode, with lines as the flags want them. */
-export async function rekeyVault(
+async function rekeyVault(
   vault: Vault,
   next: Mode,
-  flags: Pick<RekeyFlags, 'dryRun' | 'json' | 'logLevel'> & KeyFlags,
+  flags: RekeyFlags,
   where: Places,
   config: Config,
 ): Promise<number> {
-  const dryRun = flags.dryRun ?? false;
+  const { dryRun = false, allVersions = false, json = false } = flags;
   let versions: string | undefined;
-  const { rekey, run } = await openRekey(vault, next, {
+  const { rekey, run } = await openRekey(limited(vault, flags), next, {
     ...openOptions(flags, where, config),
     dryRun,
+    allVersions,
     ...steps(vault, next, where, async (place) => {
       versions = place;
     }),
   });
   const log = await openLog(flags.logLevel);
   if (log !== undefined) rekey.subscribe(log);
-  if (flags.json === true) printJson(rekey, process.stdout);
+  if (json) printJson(rekey, process.stdout);
   else printPlain(rekey, process.stdout, process.stderr);
+  if (dryRun) rekey.subscribe(sayEstimate(vault.mode, next, rekey, flags));
   const exit = await runToEnd(rekey, run);
-  if (flags.json !== true) {
-    for (const line of dryRun
-      ? estimate(vault.mode.kind, next.kind, rekey.totals)
-      : endLines(rekey.totals, exit, vault))
-      process.stdout.write(`${line}\n`);
-  }
+  if (!json && !dryRun)
+    for (const line of endLines(rekey.totals, exit, vault)) process.stdout.write(`${line}\n`);
   if (versions !== undefined)
     process.stderr.write(
       `older versions in ${versions} still need the old key or mode: keep it as long as they matter\n`,
@@ -117,10 +130,28 @@ export async function rekeyVault(
   return exit;
 }
 
+function sayEstimate(
+  from: Mode,
+  to: Mode,
+  rekey: { readonly totals: RekeyTotals },
+  { json, allVersions }: RekeyFlags,
+): (event: Event) => void {
+  return ({ event, time }) => {
+    if (event !== 'plan') return;
+    const given = estimate(from, to, rekey.totals, allVersions ?? false);
+    const lines =
+      json === true
+        ? [JSON.stringify({ event: 'estimate', time, ...given })]
+        : estimateLines(from, to, given);
+    for (const line of lines) process.stdout.write(`${line}\n`);
+  };
+}
+
 function endLines(totals: RekeyTotals, exit: number, vault: Vault): readonly string[] {
-  const { rewrapped, copied, resent, already, through } = totals;
+  const { rewrapped, copied, resent, updated, already, through } = totals;
   const counts = [
     [rewrapped, 'rewrapped'],
+    [updated, 'encrypted anew in place'],
     [copied, 'copied inside the store'],
     [resent, 'fetched and sent again'],
     [already, 'done before'],
@@ -133,30 +164,4 @@ function endLines(totals: RekeyTotals, exit: number, vault: Vault): readonly str
         done,
         `it is not finished; every object is under the old key or the new one; go on with: s3vault rekey ${vault.root}`,
       ];
-}
-
-/** Amazon S3 in us-east-1, Standard, dollars (aws.amazon.com/s3/pricing, 2026): writes, reads, and bytes to the Internet. */
-const WRITE = 0.005 / 1_000;
-const READ = 0.0004 / 1_000;
-const OUT = 0.09 / 1e9;
-const KMS = 0.03 / 10_000;
-const PART = 8 * 2 ** 20;
-
-/** Counts, bytes, requests and cost of what would be done. */
-export function estimate(from: ModeKind, to: ModeKind, totals: RekeyTotals): readonly string[] {
-  const { objects, bytes, already } = totals;
-  const inStore = (from === 'client') === (to === 'client');
-  const reads = objects * 3;
-  const writes = inStore ? objects : objects + Math.floor(bytes / PART);
-  const kms = [from, to].filter((mode) => mode === 'sse-kms' || mode === 'dsse-kms').length * objects;
-  const dollars = reads * READ + writes * WRITE + kms * KMS + (inStore ? 0 : bytes * OUT);
-  const how =
-    from === 'client' && inStore ? 'only the wrapping of the data keys changes' : 'copied inside the store';
-  const ways = inStore ? how : 'fetched, and sent again';
-  return [
-    `${plural(objects, 'object')}, ${formatBytes(bytes)} as stored: ${ways}${already > 0 ? `; ${already} done before` : ''}`,
-    `about ${reads + writes} requests${kms > 0 ? ` and ${kms} of KMS` : ''}, $${dollars.toFixed(2)} on Amazon S3 (us-east-1, Standard)${
-      inStore ? '; where the store cannot copy, they go through this machine' : ''
-    }`,
-  ];
 }

@@ -214,7 +214,8 @@ export class Rekey implements EngineHandle {
     await this.#passes();
     if (this.#stopping || this.#totals.failed > 0) return;
     await this.#online.reaching(() => this.#dropUploads());
-    const versions = this.#ground.versioned && (await this.#online.reaching(() => this.#hasOlder()));
+    const mayBe = this.#ground.versioned && !this.#allVersions;
+    const versions = mayBe && (await this.#online.reaching(() => this.#hasOlder()));
     await this.#online.reaching(() => describeRekey(this.#parts, 'ended', signal));
     await this.#options.onEnd(versions);
   }

@@ -281,6 +281,8 @@ export const CONTENTS: ReadonlyMap<string, Buffer> = new Map([
 export interface MemoryWorld {
   readonly bucket: MemoryBucket;
   readonly ground: Ground;
+  /** The same bucket for a process that may die: its faults are its own. */
+  readonly groundWith: (fault: MemoryWorld['fault']) => Ground;
   fault: (step: MemoryStep) => void | Promise<void>;
   without: readonly ('copy' | 'update')[];
   silent: boolean;
@@ -290,22 +292,23 @@ export interface MemoryWorld {
 export function memoryWorld(versioned = false): MemoryWorld {
   const bucket = new MemoryBucket({ versioned });
   const clock = systemClock;
+  const groundWith: MemoryWorld['groundWith'] = (fault) => ({
+    kmsKeys: KMS,
+    store: async (protection) => memoryStore({ clock, bucket, protection, fault, silent: world.silent }),
+    mover: async (from, to) =>
+      memoryMover({ clock, bucket, from, to, fault, without: world.without, silent: world.silent }),
+  });
   const world: MemoryWorld = {
     bucket,
     fault: () => undefined,
     without: [],
     silent: false,
     steps: [],
-    ground: {
-      kmsKeys: KMS,
-      store: async (protection) => memoryStore({ clock, bucket, protection, fault, silent: world.silent }),
-      mover: async (from, to) =>
-        memoryMover({ clock, bucket, from, to, fault, without: world.without, silent: world.silent }),
-    },
-  };
-  const fault = (step: MemoryStep): void | Promise<void> => {
-    if (step.when === 'before') world.steps.push(step);
-    return world.fault(step);
+    groundWith,
+    ground: groundWith((step) => {
+      if (step.when === 'before') world.steps.push(step);
+      return world.fault(step);
+    }),
   };
   return world;
 }
