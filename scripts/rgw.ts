@@ -218,6 +218,10 @@ memstore device bytes = 8589934592
 rgw frontends = beast ssl_endpoint=127.0.0.1:${port} ssl_certificate=${tls('cert.pem')} ssl_private_key=${tls('key.pem')}
 rgw dns name = localhost
 rgw crypt require ssl = true
+# Bytes and operations by bucket, for radosgw-admin usage show.
+rgw enable usage log = true
+rgw usage log tick interval = 1
+rgw usage log flush threshold = 1
 rgw crypt s3 kms backend = testing
 rgw crypt s3 kms encryption keys = ${kms}
 `;
