@@ -11,11 +11,18 @@ export interface Output {
 }
 
 /** `--json`: one object a line, the events of the contract and nothing else. */
-export function printJson(handle: Pick<EngineHandle, 'subscribe'>, out: Output): void {
+export function printJson(
+  handle: Pick<EngineHandle, 'subscribe'>,
+  out: Output,
+  /** What a command has to add behind a line. */
+  after: (event: Event) => object | undefined = () => undefined,
+): void {
   const lines = new Lines(out);
   handle.subscribe((event) => {
     if (CONTRACT_EVENTS.has(event.event))
       lines.add(JSON.stringify(jsonLine(event)), event.event === 'summary');
+    const more = after(event);
+    if (more !== undefined) lines.add(JSON.stringify(more), false);
   });
 }
 

@@ -9,7 +9,7 @@ import type { Vault } from '../model/vault.ts';
 import { vaultStatus } from '../vaults/look.ts';
 import { type RekeyTotals, openRekey } from '../vaults/rekey.ts';
 import { openLog } from './log.ts';
-import { estimate, estimateLines } from './estimate.ts';
+import { type Estimate, estimate, estimateLines } from './estimate.ts';
 import type { KeyFlags, MovingFlags, VaultFlags } from './options.ts';
 import { printJson, printPlain } from './print.ts';
 import { openTerminal } from './prompt.ts';
@@ -117,34 +117,20 @@ async function rekeyVault(
   });
   const log = await openLog(flags.logLevel);
   if (log !== undefined) rekey.subscribe(log);
-  if (json) printJson(rekey, process.stdout);
+  const taking = (): Estimate => estimate(vault.mode, next, rekey.totals, allVersions);
+  const priced = ({ event, time }: Event): object | undefined =>
+    dryRun && event === 'plan' ? { event: 'estimate', time, ...taking() } : undefined;
+  if (json) printJson(rekey, process.stdout, priced);
   else printPlain(rekey, process.stdout, process.stderr);
-  if (dryRun) rekey.subscribe(sayEstimate(vault.mode, next, rekey, flags));
   const exit = await runToEnd(rekey, run);
-  if (!json && !dryRun)
-    for (const line of endLines(rekey.totals, exit, vault)) process.stdout.write(`${line}\n`);
+  const counted = dryRun && rekey.fatal === undefined;
+  const said = counted ? estimateLines(vault.mode, next, taking()) : endLines(rekey.totals, exit, vault);
+  if (!json && (counted || !dryRun)) process.stdout.write(`${said.join('\n')}\n`);
   if (versions !== undefined)
     process.stderr.write(
       `older versions in ${versions} still need the old key or mode: keep it as long as they matter\n`,
     );
   return exit;
-}
-
-function sayEstimate(
-  from: Mode,
-  to: Mode,
-  rekey: { readonly totals: RekeyTotals },
-  { json, allVersions }: RekeyFlags,
-): (event: Event) => void {
-  return ({ event, time }) => {
-    if (event !== 'plan') return;
-    const given = estimate(from, to, rekey.totals, allVersions ?? false);
-    const lines =
-      json === true
-        ? [JSON.stringify({ event: 'estimate', time, ...given })]
-        : estimateLines(from, to, given);
-    for (const line of lines) process.stdout.write(`${line}\n`);
-  };
 }
 
 function endLines(totals: RekeyTotals, exit: number, vault: Vault): readonly string[] {

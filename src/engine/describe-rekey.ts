@@ -91,7 +91,15 @@ async function eitherDescription(
     return await readDescription(from, prefix, signal);
   } catch (thrown) {
     if (!(thrown instanceof VaultError) || !isOtherKey(thrown)) throw thrown;
-    return readDescription(to, prefix, signal);
+  }
+  try {
+    return await readDescription(to, prefix, signal);
+  } catch (thrown) {
+    if (!(thrown instanceof VaultError) || !isOtherKey(thrown)) throw thrown;
+    throw new VaultError('security', 'other-key', 'the vault is kept under another key or mode by now', {
+      cause: thrown,
+      hint: 'another machine has moved it; bring that key here with: s3vault keys import',
+    });
   }
 }
 

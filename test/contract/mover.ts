@@ -197,7 +197,7 @@ export function moverContract(name: string, rigOf: () => Promise<MoverRig>): voi
         'cache-control': 'max-age=5',
         'content-disposition': 'attachment; filename="a b"',
         'content-language': 'de',
-        ...(rig.tags ? { 'x-amz-tagging': 'who=me&what=a%20%26%20b' } : {}),
+        ...(rig.tags ? { 'x-amz-tagging': 'what=a%20%26%20b&who=me' } : {}),
       };
       const { from, to, mover } = await pair(rig, rig.moves[0]!, { largestCopy: PART, partSize: PART });
       const large = objectKey('large');

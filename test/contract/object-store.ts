@@ -232,6 +232,17 @@ export function objectStoreContract(name: string, start: () => Promise<StoreRig>
       await expect(store.put(fresh(), Buffer.from('x'), {}, { ifMatch: etag })).rejects.toMatchObject(unmet);
     });
 
+    test('conditions are kept by many at once, before anything is learned of the store', async () => {
+      const keys = Array.from({ length: 4 }, () => fresh());
+      const first = await open();
+      const receipts = await Promise.all(keys.map((key) => first.put(key, Buffer.from('one'), {})));
+      const store = await open();
+      const second = await Promise.all(
+        receipts.map(({ key, etag }) => store.put(key, Buffer.from('two'), {}, { ifMatch: etag })),
+      );
+      expect(second.map(({ size }) => size)).toEqual([3, 3, 3, 3]);
+    });
+
     test('long listings come in pages, from a given key on', async () => {
       const store = await open();
       const keys = Array.from({ length: 1_003 }, (_, at) => `pages/${String(at).padStart(5, '0')}`);

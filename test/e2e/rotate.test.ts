@@ -4,7 +4,7 @@ import { rotateRounds } from './rotate-rounds.ts';
 
 describeRgw('a rotation that is killed', () => {
   test('leaves every object readable, sends no body again, and goes on', async () => {
-    await rotateRounds(120, 3);
+    await rotateRounds(60, 2);
     expect.hasAssertions();
   }, 240_000);
 });

@@ -6,5 +6,5 @@ describeRgw('a rotation of 500 objects that is killed ten times', () => {
   test('leaves every object readable, sends no body again, and goes on', async () => {
     await rotateRounds(500, 10);
     expect.hasAssertions();
-  }, 1_200_000);
+  }, 1_800_000);
 });
