@@ -189,9 +189,7 @@ export class Desk implements KeyDesk {
     await this.#notKms(name, 'rotate');
     const next = await this.#nextKey(name);
     const users = usersOf(await readConfig(where), kind, name);
-    return withReleased(users, where, () =>
-      this.#rotateTo(next, name, onProgress, signal, moving),
-    );
+    return withReleased(users, where, () => this.#rotateTo(next, name, onProgress, signal, moving));
   }
 
   async #rotateTo(

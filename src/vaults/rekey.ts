@@ -2,13 +2,14 @@ import { systemClock } from '../clock.ts';
 import type { Side } from '../engine/conversion.ts';
 import { Rekey, type RekeyOptions, type RekeyTotals } from '../engine/rekey.ts';
 import type { Outcome } from '../model/command.ts';
+import type { Mover } from '../model/ports.ts';
 import type { VaultError } from '../model/errors.ts';
 import type { Pace } from '../model/kms.ts';
 import { type Mode, modeFingerprint } from '../model/mode.ts';
 import { DEFAULT_TRANSFERS, type Vault } from '../model/vault.ts';
-import { resolveRemote } from '../s3/connect.ts';
+import { type ResolvedRemote, resolveRemote } from '../s3/connect.ts';
 import type { Protection } from '../s3/modes.ts';
-import { openMover } from '../s3/mover.ts';
+import { type MoverOptions, openMover } from '../s3/mover.ts';
 import { openStore } from '../s3/open-store.ts';
 import { openIndex } from '../state/open-index.ts';
 import { holdProcess } from './hold.ts';
@@ -74,21 +75,7 @@ export async function openRekey(
     };
     const from = await side(vault.mode);
     const to = await side(next);
-    const { capabilities } = vault;
-    const copies = capabilities?.mode === vault.mode.kind ? capabilities.copy : undefined;
-    const mover = openMover(resolved, from.protection, to.protection, {
-      clock,
-      transfers,
-      onThrottle,
-      copies,
-      pace: { from: from.pace, to: to.pace },
-    });
-    const onward = openMover(resolved, to.protection, to.protection, {
-      clock,
-      transfers,
-      onThrottle,
-      pace: { from: to.pace, to: to.pace },
-    });
+    const { mover, onward } = movers(vault, resolved, from, to, { clock, transfers, onThrottle });
     closing.push(
       () => mover.close(),
       () => onward.close(),
@@ -109,4 +96,21 @@ export async function openRekey(
     await closeAll();
     throw thrown;
   }
+}
+
+/** From the old protection to the new one; and from the new one to itself, for versions in between. */
+function movers(
+  { capabilities, mode }: Vault,
+  resolved: ResolvedRemote,
+  from: OpenSide,
+  to: OpenSide,
+  options: Pick<MoverOptions, 'clock' | 'transfers' | 'onThrottle'>,
+): { readonly mover: Mover; readonly onward: Mover } {
+  const copies = capabilities?.mode === mode.kind ? capabilities.copy : undefined;
+  const pace = { from: from.pace, to: to.pace };
+  const paceOnward = { from: to.pace, to: to.pace };
+  return {
+    mover: openMover(resolved, from.protection, to.protection, { ...options, copies, pace }),
+    onward: openMover(resolved, to.protection, to.protection, { ...options, pace: paceOnward }),
+  };
 }

@@ -143,7 +143,7 @@ async function dieAt(r: Rig, at: number): Promise<boolean> {
   return how === 'died';
 }
 
-test('killed anywhere, again and again: no content is ever lost, and the next run brings all to its end', async () => {
+test('killed anywhere: no content is ever lost, and the next run brings all to its end [CHAIN-1]', async () => {
   const seed = Number(process.env['S3VAULT_SEED'] ?? randomInt(2 ** 31));
   process.stdout.write(`all versions, killed: seed ${seed}\n`);
   const random = seeded(seed);

@@ -149,7 +149,7 @@ describe('what goes wrong', () => {
     ).toEqual([]);
   });
 
-  test('the configuration learns of it before the bucket does, and both before any object is touched', async () => {
+  test('the configuration learns of it before the bucket does, and both before any object is touched [MOVE-1]', async () => {
     const { world, run } = await two();
     const order: string[] = [];
     world.fault = ({ operation, key, when }) => {
@@ -232,7 +232,7 @@ describe('what goes wrong', () => {
     expect((await readBy([to], 'f2')).content.toString()).toBe('newer');
   });
 
-  test('the only copy is not removed where its proof is missing', async () => {
+  test('the only copy is not removed where its proof is missing [MOVE-2]', async () => {
     for (const pair of [
       ['aes', 'sse-s3'],
       ['aes', 'sse-c'],
