@@ -148,6 +148,7 @@ const rules = v.strictObject({
   limitDownload: v.exactOptional(count),
   kmsQuota: v.exactOptional(v.pipe(count, v.maxValue(10_000_000, 'must be at most 10000000'))),
   kmsShare: v.exactOptional(v.pipe(count, v.maxValue(100, 'must be at most 100'))),
+  pollRemoteMs: v.exactOptional(v.pipe(v.number(), v.integer(), v.minValue(1_000), v.maxValue(86_400_000))),
   settleMs: v.exactOptional(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(3_600_000))),
 });
 

@@ -16,7 +16,7 @@ import { openVault } from '../vaults/open.ts';
 import { vaultLines } from './daemon-lines.ts';
 import { type HealthFlags, healthArgs } from './daemon-options.ts';
 import { openDaemonLog } from './log.ts';
-import { refuseUnready } from './sync.ts';
+import { refuseRekeyed } from './sync.ts';
 
 /** `daemon run`: until it is told to stop. */
 export async function runCommand(flags: HealthFlags, version: string): Promise<number> {
@@ -40,7 +40,7 @@ export async function runCommand(flags: HealthFlags, version: string): Promise<n
 
 /** As `sync DIR` opens it, but that nobody can be asked for anything. */
 async function openFor(vault: Vault, config: Config, where: Places, env: NodeJS.ProcessEnv): Promise<Opened> {
-  refuseUnready(vault);
+  refuseRekeyed(vault);
   return openVault(vault, {
     env,
     places: where,

@@ -29,6 +29,7 @@ export interface VaultFlags extends RemoteFlags {
   readonly limitDownload?: number;
   readonly kmsQuota?: number;
   readonly kmsShare?: number;
+  readonly pollRemote?: number;
 }
 
 /** Where keys come from. */
@@ -82,9 +83,18 @@ export function addPlaceOptions(command: Command): Command {
 export function addVaultOptions(command: Command): Command {
   return addPlaceOptions(command)
     .addOption(
-      new Option('--direction <direction>', 'which way changes go').choices(['push', 'pull', 'both']),
+      new Option('--direction <direction>', 'which way changes go (default: push)').choices([
+        'push',
+        'pull',
+        'both',
+      ]),
     )
-    .option('--delete', 'let removals through: what is removed here is removed in the bucket')
+    .option(
+      '--poll-remote <seconds>',
+      'with pull and both: look at the bucket this often while watching (default: 60)',
+      parseSeconds,
+    )
+    .option('--delete', 'let removals through: what is removed on one side is removed on the other')
     .option('--include <glob>', 'sync only what matches; repeatable', addText)
     .option('--exclude <glob>', 'leave out what matches; repeatable', addText)
     .option('--transfers <n>', 'transfers at a time (default: 16)', parseCount)
@@ -186,6 +196,14 @@ function parseShare(text: string): number {
     throw new InvalidArgumentError('must be a whole percentage from 1 to 100');
   }
   return share;
+}
+
+function parseSeconds(text: string): number {
+  const seconds = Number(text);
+  if (!Number.isFinite(seconds) || seconds < 1 || seconds > 86_400) {
+    throw new InvalidArgumentError('must be seconds from 1 to 86400');
+  }
+  return seconds;
 }
 
 const RATE_UNITS: { readonly [unit: string]: number } = { '': 1, K: 1_000, M: 1_000_000, G: 1_000_000_000 };

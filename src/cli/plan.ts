@@ -30,6 +30,8 @@ export function actionLine(action: Action): string {
       return `remove  ${path}  here  ${action.reason}`;
     case 'conflict':
       return `clash   ${path}  ${action.reason}`;
+    case 'forget':
+      return `forget  ${path}  ${action.reason}`;
     case 'skip':
       return `skip    ${path}  ${action.reason}`;
     default:

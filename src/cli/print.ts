@@ -150,7 +150,7 @@ function doneLine(done: Of<'transfer.done'>): string {
   const path = safeName(done.path);
   switch (done.result) {
     case 'removed':
-      return `- ${path}  removed from the bucket`;
+      return `- ${path}  removed ${done.direction === 'remove-local' ? 'here' : 'from the bucket'}`;
     case 'unchanged':
       return `= ${path}  ${done.direction === 'down' ? 'is there already' : 'unchanged, nothing sent'}`;
     case 'verified':

@@ -14,7 +14,9 @@ type Flags = VaultFlags & KeyFlags;
 /** A vault, and what to do once the store has answered for it; nothing where it is registered already. */
 export interface Wanted {
   readonly vault: Vault;
-  readonly register: () => Promise<void>;
+  readonly isNew: boolean;
+  /** The vault as it is known once the store has answered: a new one may have become part of one that is there. */
+  readonly register: (vault: Vault) => Promise<void>;
 }
 
 /**
@@ -26,7 +28,8 @@ export async function vaultFor(dir: string, flags: Flags, places: Places): Promi
   const config = await readConfig(places);
   const known = findVault(config, root);
   if (known !== undefined) {
-    return { vault: adjusted(known, flags), register: () => rememberKms(known, flags, places) };
+    const register = (): Promise<void> => rememberKms(known, flags, places);
+    return { vault: adjusted(known, flags), isNew: false, register };
   }
   if (flags.to === undefined) {
     throw new VaultError('usage', 'not-registered', `${root} is not a vault yet`, {
@@ -34,10 +37,10 @@ export async function vaultFor(dir: string, flags: Flags, places: Places): Promi
     });
   }
   const vault = await newVault(root, flags.to, flags, config);
-  const register = async (): Promise<void> => {
-    await changeConfig(places, (now) => registered(now, vault, flags));
+  const register = async (settled: Vault): Promise<void> => {
+    await changeConfig(places, (now) => registered(now, settled, flags));
   };
-  return { vault, register };
+  return { vault, isNew: true, register };
 }
 
 /** How KMS is used can be said anew at any time, and is remembered: nothing stored depends on it. */
@@ -176,7 +179,7 @@ export function remoteOf(flags: RemoteFlags): Omit<Remote, 'bucket' | 'prefix'> 
 }
 
 function rulesOf(flags: Flags): Rules {
-  const { transfers, limitUpload, limitDownload } = flags;
+  const { transfers, limitUpload, limitDownload, pollRemote } = flags;
   return {
     removals: flags.delete ?? false,
     include: flags.include ?? [],
@@ -185,6 +188,7 @@ function rulesOf(flags: Flags): Rules {
     ...(limitUpload === undefined ? {} : { limitUpload }),
     ...(limitDownload === undefined ? {} : { limitDownload }),
     ...kmsRules(flags),
+    ...(pollRemote === undefined ? {} : { pollRemoteMs: Math.round(pollRemote * 1_000) }),
   };
 }
 

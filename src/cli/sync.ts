@@ -4,6 +4,7 @@ import { type Config, type Places, findVault, places, readConfig } from '../conf
 import { systemClock } from '../clock.ts';
 import { VaultError } from '../model/errors.ts';
 import type { Vault } from '../model/vault.ts';
+import { joined } from '../vaults/join.ts';
 import { keyNotes } from '../vaults/keys.ts';
 import { type OpenVault, openVault } from '../vaults/open.ts';
 import type { OpenOptions } from '../vaults/options.ts';
@@ -32,13 +33,14 @@ export interface SyncFlags extends VaultFlags, KeyFlags {
 export async function syncCommand(dir: string, flags: SyncFlags): Promise<number> {
   const where = places(process.env);
   const log = await openLog(flags.logLevel);
-  const { vault, register } = await vaultFor(dir, flags, where);
-  refuseUnready(vault);
+  const wanted = await vaultFor(dir, flags, where);
+  refuseRekeyed(wanted.vault);
   const config = await readConfig(where);
   const options = openOptions(flags, where, config);
+  const vault = wanted.isNew ? await joined(wanted.vault, options) : wanted.vault;
   const alone = async (): Promise<number> => {
     if (flags.dryRun === true) return planCommand(vault, options, flags.json === true);
-    const open = await openVault(vault, { ...options, onMet: register });
+    const open = await openVault(vault, { ...options, onMet: () => wanted.register(vault) });
     return present(open, vault, flags, log);
   };
   const holding = await holderOf(vault, where);
@@ -57,13 +59,8 @@ export async function syncCommand(dir: string, flags: SyncFlags): Promise<number
   return withReleased([vault], where, alone, (text) => process.stderr.write(`${text}\n`));
 }
 
-/** Kind `usage` for a vault that cannot be synced as it is configured. */
-export function refuseUnready(vault: Vault): void {
-  if (vault.direction !== 'push') {
-    throw new VaultError('usage', 'direction', `direction ${vault.direction} is not part of this version`, {
-      hint: 'use --direction push, or leave it out',
-    });
-  }
+/** Kind `usage` for a vault in the middle of a rekey. */
+export function refuseRekeyed(vault: Vault): void {
   if (vault.rekeyTo !== undefined) {
     throw new VaultError(
       'usage',

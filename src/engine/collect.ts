@@ -1,4 +1,3 @@
-import type { Entry } from '../model/entry.ts';
 import { type Action, EMPTY_TOTALS, type PlanTotals } from '../model/plan.ts';
 import type { Index, PlanSpool } from '../model/ports.ts';
 import { addToTotals } from './plan.ts';
@@ -10,6 +9,8 @@ const SPOOL_LINES = 500;
 /** A Plan as a value: totals now, Actions when drawn. Skips are counted and handed to `onSkip`, not kept. */
 export interface CollectedPlan {
   readonly totals: PlanTotals;
+  /** Nothing to do in it, whatever is skipped. */
+  readonly empty: boolean;
   /** Everything but removals, drawn once, in order. */
   actions(): Iterable<Action>;
   readonly removals: readonly Action[];
@@ -38,7 +39,7 @@ export async function collectPlan(
     totals = addToTotals(totals, action);
     if (action.kind === 'skip') onSkip(action);
     else if (action.kind === 'remove-remote' || action.kind === 'remove-local') removals.push(action);
-    else if (kept.length < IN_MEMORY || action.kind !== 'put') kept.push(action);
+    else if (kept.length < IN_MEMORY || (action.kind !== 'put' && action.kind !== 'get')) kept.push(action);
     else if (spoolTaken) return undefined;
     else {
       spool ??= emptied(index.spool());
@@ -50,7 +51,8 @@ export async function collectPlan(
     }
   }
   spool?.push(lines);
-  return { totals, removals, beginning: kept, actions: () => drawn(kept, spool, index) };
+  const empty = kept.length + removals.length === 0;
+  return { totals, removals, empty, beginning: kept, actions: () => drawn(kept, spool, index) };
 }
 
 function emptied(spool: PlanSpool): PlanSpool {
@@ -70,18 +72,15 @@ function* drawn(kept: Action[], spool: PlanSpool | undefined, index: Index): Ite
   }
 }
 
-type Put = Extract<Action, { kind: 'put' }>;
-type SpooledPut = Omit<Put, 'record' | 'key' | 'path' | 'kind'> & { readonly local: Entry };
+type Spooled = Extract<Action, { kind: 'put' | 'get' }>;
 
 /** The Record is left out: it is read again from the Index when the Action is drawn. */
-function spoolLine(action: Put): string {
-  const { reason, local, doubt, remote } = action;
-  return JSON.stringify({ reason, local, doubt, remote } satisfies { [K in keyof SpooledPut]?: unknown });
+function spoolLine(action: Spooled): string {
+  return JSON.stringify({ ...action, record: undefined });
 }
 
 function unspool(line: string, index: Index): Action {
-  const put = JSON.parse(line) as SpooledPut;
-  const record = index.get(put.local.key);
-  const { key, path } = put.local;
-  return { ...put, kind: 'put', key, path, ...(record === undefined ? {} : { record }) };
+  const action = JSON.parse(line) as Spooled;
+  const record = index.get(action.key);
+  return { ...action, ...(record === undefined ? {} : { record }) };
 }

@@ -1,5 +1,6 @@
 import { timingSafeEqual } from 'node:crypto';
 import { startOpen } from '../crypto/open.ts';
+import type { Entry } from '../model/entry.ts';
 import { VaultError } from '../model/errors.ts';
 import type { Action } from '../model/plan.ts';
 import type { ObjectStat } from '../model/ports.ts';
@@ -26,7 +27,7 @@ export async function alreadyThere(
   }
   if (action.doubt !== 'index-lost') return undefined;
   const stat = await world.store.head(keyIn(world, action.key), { signal });
-  if (stat === undefined || !(await objectFits(world, action, stat, digest, signal))) return undefined;
+  if (stat === undefined || !(await objectFits(world, action.local, stat, digest, signal))) return undefined;
   return {
     ...action.local,
     etag: stat.etag,
@@ -42,15 +43,15 @@ export async function alreadyThere(
  * Size, time and permissions must fit; in `client` mode the keyed digest too, where the key at hand can open. The
  * store itself holds no digest of the plaintext in the other modes, so there the three are the proof.
  */
-async function objectFits(
-  world: World,
-  action: Put,
+export async function objectFits(
+  world: Pick<World, 'sealing'>,
+  local: Entry,
   stat: ObjectStat,
   digest: Buffer,
   signal: AbortSignal,
 ): Promise<boolean> {
-  if (stat.size !== world.sealing.storedSize(action.local.size)) return false;
-  if (!statFits(action.local, stat.metadata)) return false;
+  if (stat.size !== world.sealing.storedSize(local.size)) return false;
+  if (!statFits(local, stat.metadata)) return false;
   const { keyring } = world.sealing;
   if (keyring === undefined || !keyring.canOpen) return true;
   const mac = stat.metadata[META_MAC];

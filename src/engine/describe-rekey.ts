@@ -75,6 +75,7 @@ export async function describeRekey(
     keys: [...new Set(begun ? [from.key, to.key] : [to.key])].filter((key) => key !== ''),
     created: known?.created ?? new Date(clock.now()).toISOString(),
     ...(begun ? { movingTo: nameOf(to) } : {}),
+    ...(known?.shared === true ? { shared: true } : {}),
   };
   const text = Buffer.from(`${JSON.stringify(description)}\n`);
   await side.store.put(descriptionKey(prefix), text, {}, { signal });

@@ -2,7 +2,7 @@ import { OWN_FOLDER, objectKey } from '../model/brands.ts';
 import { VaultError } from '../model/errors.ts';
 import type { Clock, Index, ObjectStore, StoredObject } from '../model/ports.ts';
 import type { Vault } from '../model/vault.ts';
-import { forgetListing } from './rounds.ts';
+import { forgetListing, pages } from './rounds.ts';
 
 /**
  * `PREFIX.s3vault/vault.json`: what the vault under a prefix is, so that a second machine, or a mistaken mode, is
@@ -17,6 +17,8 @@ export interface VaultDescription {
   readonly created: string;
   /** A rekey that has begun and not ended: objects are under `mode` or under this. */
   readonly movingTo?: SideName;
+  /** Machines keep it in step both ways: one that only pushes would go over what the others wrote. */
+  readonly shared?: true;
 }
 
 export interface SideName {
@@ -82,7 +84,7 @@ function parseDescription(text: string): VaultDescription {
     throw bad;
   }
   if (typeof value !== 'object' || value === null) throw bad;
-  const { version, id, mode, keys, created, movingTo } = value as { [name: string]: unknown };
+  const { version, id, mode, keys, created, movingTo, shared } = value as { [name: string]: unknown };
   if (typeof version === 'number' && version > 1) {
     throw new VaultError(
       'usage',
@@ -103,6 +105,7 @@ function parseDescription(text: string): VaultDescription {
     keys: keyList,
     created: typeof created === 'string' ? created : '',
     ...parseMoving(movingTo),
+    ...(shared === true ? { shared } : {}),
   };
 }
 
@@ -117,13 +120,23 @@ function parseMoving(value: unknown): Pick<VaultDescription, 'movingTo'> {
  * with exit 2 on another vault's prefix, another mode or another key. A place without a description may have lost its
  * objects, too: it is listed.
  */
-export async function meetRemote(described: Described, signal?: AbortSignal): Promise<void> {
+export async function meetRemote(
+  described: Described,
+  acceptSource: boolean,
+  signal?: AbortSignal,
+): Promise<void> {
   const { vault, store, index, clock, keyFingerprint } = described;
   const { prefix } = vault.remote;
   const found = await readDescription(store, prefix, signal);
   if (found !== undefined) {
     checkDescription(found, vault, keyFingerprint);
+    await settleSharing(described, found, acceptSource, signal);
     return;
+  }
+  if (vault.direction !== 'push' && index.count().files > 0) {
+    if (!acceptSource) await checkBucket(described, signal);
+    // What is here is sent as if for the first time: nothing here is taken for removed there.
+    for (const page of pages(index)) index.commit(page.map(({ key }) => ({ kind: 'remove', key })));
   }
   forgetListing(index);
   const description: VaultDescription = {
@@ -132,8 +145,59 @@ export async function meetRemote(described: Described, signal?: AbortSignal): Pr
     mode: vault.mode.kind,
     keys: keyFingerprint === '' ? [] : [keyFingerprint],
     created: new Date(clock.now()).toISOString(),
+    ...(vault.direction === 'both' ? { shared: true } : {}),
   };
+  await describe(store, prefix, description, signal);
+}
+
+async function describe(
+  store: ObjectStore,
+  prefix: string,
+  description: VaultDescription,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   await store.put(descriptionKey(prefix), Buffer.from(`${JSON.stringify(description)}\n`), {}, { signal });
+}
+
+/** Says that the vault is written from several sides, or that it no longer is; refuses to push over the others. */
+async function settleSharing(
+  { vault, store }: Described,
+  found: VaultDescription,
+  acceptSource: boolean,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const { prefix, bucket } = vault.remote;
+  if (vault.direction === 'both' && found.shared !== true) {
+    await describe(store, prefix, { ...found, shared: true }, signal);
+  }
+  if (vault.direction !== 'push' || found.shared !== true) return;
+  if (!acceptSource) {
+    throw new VaultError('usage', 'shared-vault', `s3://${bucket}/${prefix} is kept in step both ways`, {
+      hint: 'use --direction both here too; if no other machine writes there any more, add --accept-source',
+    });
+  }
+  const { shared: _shared, ...alone } = found;
+  await describe(store, prefix, alone, signal);
+}
+
+/**
+ * The counterpart of the lost-source guard: a bucket that lost its description, or holds another vault's, is not taken for one
+ * whose files were removed [DEL-6]. Rejects with kind `consent`; changes nothing.
+ */
+export async function checkBucket(
+  { vault, store }: Pick<Described, 'vault' | 'store'>,
+  signal?: AbortSignal,
+): Promise<void> {
+  const { bucket, prefix } = vault.remote;
+  if ((await readDescription(store, prefix, signal))?.id === vault.id) return;
+  throw new VaultError(
+    'consent',
+    'lost-remote',
+    `s3://${bucket}/${prefix} is no longer this vault: its description is gone`,
+    {
+      hint: 'nothing was removed here; is it the right bucket? to fill it again, run the same command with --accept-source',
+    },
+  );
 }
 
 function checkDescription(found: VaultDescription, vault: Vault, keyFingerprint: string): void {

@@ -23,10 +23,11 @@ export function difference(local: Entry, record: Record): Difference {
 
 /**
  * The racy-clean rule: where the file was changed so shortly before it was read that a later change could carry the
- * same times, an equal stamp proves nothing. `seenAt` is when reading began.
+ * same times, an equal stamp proves nothing. `seenAt` is when reading began. An mtime after that comes from another machine's
+ * clock and says nothing: a write here would give another one.
  */
 export function isRacy(record: Record): boolean {
-  const newest = Math.max(record.mtime, record.ctime);
+  const newest = record.mtime > record.seenAt ? record.ctime : Math.max(record.mtime, record.ctime);
   const coarse = record.mtime % 1000 === 0 && record.ctime % 1000 === 0;
   return record.seenAt - newest < (coarse ? COARSE_GRAIN_MS : FINE_GRAIN_MS);
 }

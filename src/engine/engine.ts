@@ -5,13 +5,13 @@ import type { EngineState, Event, EventBody } from '../model/event.ts';
 import type { Hint } from '../model/hint.ts';
 import type { Action } from '../model/plan.ts';
 import type { Snapshot } from '../model/snapshot.ts';
-import { DEFAULT_SETTLE_MS } from '../model/vault.ts';
+import { DEFAULT_POLL_REMOTE_MS, DEFAULT_SETTLE_MS } from '../model/vault.ts';
 import { sweepUploads } from './clean.ts';
 import { type CollectedPlan, collectPlan } from './collect.ts';
 import { Committer } from './committer.ts';
 import { meetRemote } from './describe.ts';
 import { Emitter } from './emitter.ts';
-import { checkSource, lostSource, takeSource } from './guard.ts';
+import { lostSource, takeSource } from './guard.ts';
 import { Hints } from './hints.ts';
 import { Online } from './online.ts';
 import { previewPlan } from './preview.ts';
@@ -22,11 +22,13 @@ import {
   mustList,
   planAll,
   planHints,
+  planRemote,
   roundSources,
 } from './rounds.ts';
 import { Runs } from './runs.ts';
 import { type SkipAction, Skips } from './skips.ts';
 import { adoptStrays } from './strays.ts';
+import { prepareTwoWay } from './two-way.ts';
 import { type EngineParts, worldOf } from './world.ts';
 
 export interface EngineOptions {
@@ -78,6 +80,8 @@ export class Engine implements EngineHandle {
   #rescanAll = true;
   #scanAlone = false;
   #callOffScan: (() => void) | undefined;
+  /** The bucket's listing is to be compared with the Records. */
+  #bucketDue = false;
   readonly ended: Promise<Outcome>;
   #end: (outcome: Outcome) => void = () => undefined;
 
@@ -221,11 +225,14 @@ export class Engine implements EngineHandle {
 
   async #prepare(): Promise<void> {
     this.#state('starting');
-    const { watcher } = this.#parts;
+    const { vault, watcher } = this.#parts;
     await takeSource(this.#parts, this.#options.acceptSource);
     await this.#runs.open(this.#paused);
-    await this.#online.reaching(() => meetRemote(this.#parts, this.#abort.signal));
+    const { signal } = this.#abort;
+    await this.#online.reaching(() => meetRemote(this.#parts, this.#options.acceptSource, signal));
     await this.#options.onMet?.();
+    if (vault.direction !== 'push')
+      await this.#online.reaching(() => prepareTwoWay(this.#parts, this.#emitter, signal));
     await this.#online.reaching(() => adoptStrays(this.#parts, this.#abort.signal));
     if (watcher !== undefined && !this.#stopping) {
       await watcher.start({
@@ -234,7 +241,19 @@ export class Engine implements EngineHandle {
         warning: (code, message, hint) => this.#emitter.emit({ event: 'warning', code, message, hint }),
       });
       this.#scanLater();
+      if (vault.direction !== 'push') this.#lookAtBucketLater();
     }
+  }
+
+  #lookAtBucketLater(): void {
+    const { clock, vault } = this.#parts;
+    const every = vault.rules.pollRemoteMs ?? DEFAULT_POLL_REMOTE_MS;
+    clock.after(every * (0.9 + clock.random() * 0.2), () => {
+      if (this.#stopping) return;
+      this.#bucketDue = true;
+      this.#awake();
+      this.#lookAtBucketLater();
+    });
   }
 
   #scanLater(): void {
@@ -250,6 +269,7 @@ export class Engine implements EngineHandle {
       if (this.#mayScan()) await this.#roundAll();
       const hints = this.#hints.take();
       if (hints.length > 0) await this.#roundHints(hints);
+      else if (this.#bucketDue && this.#runs.running === 0) await this.#roundBucket();
       else if (this.#isQuiet()) {
         if (this.#options.once) return;
         this.#becomeIdle();
@@ -293,6 +313,7 @@ export class Engine implements EngineHandle {
     this.#rescanAll = false;
     this.#scanAlone = false;
     const listed = mustList(this.#parts, this.#options.checkRemote);
+    this.#bucketDue = false;
     this.#runs.forgetHeld();
     this.#state('scanning');
     this.#emitter.emit({ event: 'scan', state: 'start', files: 0 });
@@ -316,7 +337,7 @@ export class Engine implements EngineHandle {
     if (files === 0 && known > 0 && !this.#options.acceptSource) {
       throw lostSource(this.#parts.vault, { kind: 'lost-source', why: 'empty-root' });
     }
-    if (plan.removals.length > 0) await checkSource(this.#parts);
+    await this.#checkSides(plan);
     this.#emitter.emit({ event: 'plan', ...plan.totals });
     this.#skips.report();
     // Marked when all of it is done or known to the Index: a listing that led to nothing is made again.
@@ -333,16 +354,35 @@ export class Engine implements EngineHandle {
       return;
     }
     const remoteOf: RoundOptions['remoteOf'] = (key) => this.#runs.remoteOf(key);
-    const plan = await this.#collect(planHints(this.#sources({ listed: false, remoteOf }), hints));
+    const { looks } = this.#runs;
+    await this.#roundSome(() => planHints(this.#sources({ listed: false, remoteOf, looks }), hints));
+  }
+
+  async #roundBucket(): Promise<void> {
+    this.#bucketDue = false;
+    await this.#roundSome(() => planRemote(this.#sources({ listed: true })));
+  }
+
+  /** A round that looks at some paths only. Nothing is told of one that finds nothing. */
+  async #roundSome(actions: () => AsyncIterable<Action>): Promise<void> {
+    let plan: CollectedPlan | undefined;
+    await this.#online.reaching(async () => {
+      plan = await this.#collect(actions());
+    });
     if (plan === undefined) {
       this.#rescanAll = true;
       return;
     }
     this.#skips.report();
-    if (plan.totals.put + plan.totals.removeRemote === 0) return;
-    if (plan.removals.length > 0) await checkSource(this.#parts);
+    if (plan.empty) return;
+    await this.#checkSides(plan);
     this.#emitter.emit({ event: 'plan', ...plan.totals });
     this.#runs.start(plan, this.#parts.index.count().files);
+  }
+
+  async #checkSides(plan: CollectedPlan): Promise<void> {
+    const { get, conflict } = plan.totals;
+    if (plan.removals.length + get + conflict > 0) await this.#runs.checkSides(plan.removals);
   }
 
   #sources(options: Omit<RoundOptions, 'signal'>): RoundSources {
@@ -414,6 +454,7 @@ export class Engine implements EngineHandle {
     if (this.#fatal !== undefined) return this.#fatal.exit;
     if (this.#interrupted) return EXIT.interrupted;
     if (this.#runs.holding) return EXIT.consent;
+    if (this.#runs.totals.distrusted > 0) return EXIT.security;
     return this.#runs.totals.failed > 0 || this.#skips.unprotected > 0 ? EXIT.someFailed : EXIT.inStep;
   }
 

@@ -1,3 +1,5 @@
+import type { RelPath } from '../model/brands.ts';
+import { safeName } from '../model/display.ts';
 import { VaultError, asVaultError, report } from '../model/errors.ts';
 import type { TransferFacts } from '../model/event.ts';
 import type { ModeKind } from '../model/mode.ts';
@@ -9,12 +11,20 @@ import type { Committer } from './committer.ts';
 import { difference } from './detect.ts';
 import type { Emitter } from './emitter.ts';
 import { SINGLE_MAX, dropUpload, putFile } from './put.ts';
+import { type ReceiveOptions, receive } from './receive.ts';
 import { type World, keyIn } from './world.ts';
 
 /** Plaintext and sealed bytes of small files held at a time. Large files hold their own few parts. */
 const MEMORY = 64 * 2 ** 20;
 const PARTS_IN_FLIGHT = 6 * 8 * 2 ** 20;
 const PROGRESS_MS = 100;
+
+type Of<Kind extends Action['kind']> = Extract<Action, { kind: Kind }>;
+
+interface CarriedOut {
+  readonly result: 'written' | 'removed' | 'unchanged' | 'restored';
+  readonly receipt: Receipt | undefined;
+}
 
 /** How one attempt at an Action ended, for the engine to draw its conclusions. */
 export type Performed =
@@ -32,6 +42,8 @@ export interface PerformOptions {
   readonly overlapping: () => boolean;
   /** Nothing new may start. */
   readonly stopping: () => boolean;
+  /** A path that is to be looked at: a conflict's copy, or a file that is not what it was thought to be. */
+  readonly onNews: (path: RelPath) => void;
 }
 
 /** Performs Actions: one Transfer each, from its start to the committed Record and the Event. */
@@ -53,6 +65,10 @@ export class Performer {
   /** `freeSlot` is called as soon as only the Index has to hear of it. */
   async perform(action: Action, freeSlot: () => void = () => undefined): Promise<Performed> {
     if (await this.#isStale(action)) return { ended: 'nothing' };
+    if (action.kind === 'forget') {
+      await this.#committer.commit({ kind: 'remove', key: action.key });
+      return { ended: 'nothing' };
+    }
     const release = await this.#memory.take(memoryFor(action));
     if (this.#options.stopping()) {
       release();
@@ -101,7 +117,7 @@ export class Performer {
   /** True where the world has moved on since the Plan was made: it was done already, or must not be done any more. */
   async #isStale(action: Action): Promise<boolean> {
     const { index, modeFingerprint } = this.#world;
-    if (action.kind === 'remove-remote') return this.#isBack(action);
+    if (action.kind === 'remove-remote' || action.kind === 'forget') return this.#isBack(action);
     if (action.kind !== 'put' || !this.#options.overlapping()) return false;
     const now = index.get(action.key);
     return (
@@ -112,43 +128,69 @@ export class Performer {
   }
 
   /** A removal may have waited long, for its turn or for consent: a file that came back keeps its object. */
-  async #isBack({ key, path, record }: Extract<Action, { kind: 'remove-remote' }>): Promise<boolean> {
+  async #isBack({ key, path, record }: Of<'remove-remote' | 'forget'>): Promise<boolean> {
     const { index, tree } = this.#world;
     const now = index.get(key);
     return now?.etag !== record.etag || now.path !== path || (await tree.look(path)) !== undefined;
   }
 
-  async #carryOut(
-    action: Action,
-    facts: TransferFacts,
-    stored: () => void,
-  ): Promise<{ result: 'written' | 'removed' | 'unchanged'; receipt: Receipt | undefined }> {
+  async #carryOut(action: Action, facts: TransferFacts, stored: () => void): Promise<CarriedOut> {
+    const { signal } = this.#options;
     switch (action.kind) {
       case 'put': {
         const { record, receipt } = await putFile(this.#world, action, {
-          signal: this.#options.signal,
+          signal,
           onPhase: this.#progress(facts),
         });
         stored();
         await this.#committer.commit({ kind: 'put', record });
         return { result: receipt === undefined ? 'unchanged' : 'written', receipt };
       }
-      case 'remove-remote': {
-        const { key } = action;
-        await dropUpload(this.#world, key, this.#options.signal);
-        await this.#world.store.remove(keyIn(this.#world, key), { signal: this.#options.signal });
-        stored();
-        await this.#committer.commit({ kind: 'remove', key });
-        return { result: 'removed', receipt: undefined };
-      }
+      case 'remove-remote':
+        return this.#removeRemote(action, stored);
       case 'get':
-      case 'remove-local':
       case 'conflict':
+      case 'remove-local':
+        return this.#receive(action, { signal, stored, onPhase: this.#progress(facts) });
+      case 'forget':
       case 'skip':
-        throw new VaultError('internal', 'not-a-push', `a ${action.kind} has no place in a push`);
+        throw new VaultError('internal', 'no-transfer', `a ${action.kind} is no transfer`);
       default:
         return action satisfies never;
     }
+  }
+
+  async #removeRemote({ key, record }: Of<'remove-remote'>, stored: () => void): Promise<CarriedOut> {
+    const { signal } = this.#options;
+    const { direction, store } = this.#world;
+    await dropUpload(this.#world, key, signal);
+    const condition = direction === 'push' ? {} : { ifMatch: record.etag };
+    await store.remove(keyIn(this.#world, key), { signal, ...condition });
+    stored();
+    await this.#committer.commit({ kind: 'remove', key });
+    return { result: 'removed', receipt: undefined };
+  }
+
+  async #receive(
+    action: Of<'get' | 'conflict' | 'remove-local'>,
+    options: ReceiveOptions,
+  ): Promise<CarriedOut> {
+    const { result, change, keptAs, again } = await receive(this.#world, action, options);
+    if (change !== undefined) await this.#committer.commit(change);
+    if (keptAs !== undefined) this.#tellConflict(action.path, keptAs);
+    if (again === true) this.#options.onNews(action.path);
+    return { result, receipt: undefined };
+  }
+
+  #tellConflict(path: RelPath, keptAs: RelPath): void {
+    this.#emitter.emit({
+      event: 'warning',
+      code: 'conflict',
+      path,
+      message: `${safeName(path)} was changed here and in the bucket; the one from the bucket has the name now`,
+      hint: `the one from here is kept as ${safeName(keptAs)}`,
+    });
+    this.#options.onNews(keptAs);
   }
 
   /** Announces phases of transfers that take long enough to be watched. */
@@ -169,7 +211,7 @@ export class Performer {
       path: action.path,
       key: keyIn(this.#world, action.key),
       direction: directionOf(action),
-      bytes: action.kind === 'put' ? action.local.size : 0,
+      bytes: bytesOf(action, this.#world),
       mode: this.#options.mode,
     };
   }
@@ -177,7 +219,14 @@ export class Performer {
 
 function directionOf(action: Action): TransferFacts['direction'] {
   if (action.kind === 'remove-remote' || action.kind === 'remove-local') return action.kind;
-  return action.kind === 'get' ? 'down' : 'up';
+  return action.kind === 'get' || action.kind === 'conflict' ? 'down' : 'up';
+}
+
+/** Plaintext bytes that move. */
+export function bytesOf(action: Action, { sealing }: Pick<World, 'sealing'>): number {
+  if (action.kind === 'put') return action.local.size;
+  if (action.kind !== 'get' && action.kind !== 'conflict') return 0;
+  return Math.max(0, action.remote.size - sealing.storedSize(0));
 }
 
 function memoryFor(action: Action): number {

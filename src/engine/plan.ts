@@ -1,48 +1,26 @@
 import { compareUtf8, type NameKey } from '../model/brands.ts';
 import type { Entry, Oddity, Seen } from '../model/entry.ts';
-import { VaultError } from '../model/errors.ts';
 import { type Action, EMPTY_TOTALS, type PlanTotals, type RemoteEntry } from '../model/plan.ts';
 import type { Record } from '../model/record.ts';
-import type { Direction } from '../model/vault.ts';
 import { difference } from './detect.ts';
+import type { PlanRules, Sides } from './sides.ts';
+import { decideBoth, decidePull } from './three-way.ts';
 
-/** What one key looks like on the three sides. At least one of them is there. */
-export interface Sides {
-  readonly key: NameKey;
-  readonly local?: Seen | undefined;
-  /** Undefined: not there; where the remote was not listed: not known. */
-  readonly remote?: RemoteEntry | undefined;
-  readonly record?: Record | undefined;
-}
-
-export interface PlanRules {
-  readonly direction: Direction;
-  /** Removals are planned as such; else they become `skip` with reason `removal-off`. */
-  readonly removals: boolean;
-  /** The remote side was listed, so its absence means something. */
-  readonly listed: boolean;
-  /** What a Record must carry to be in step with the vault's Mode. */
-  readonly modeFingerprint: string;
-  /** Largest plaintext that can be stored; larger files are skipped with reason `too-large`. */
-  readonly maxSize: number;
-  /** True for paths that the ignore rules leave out: they are not removed for being unseen. */
-  ignores(path: Entry['path']): boolean;
-}
-
-/**
- * The brain: decides one key. Pure. Undefined means in step (or not this vault's business). Only `push` is decided
- * here so far; `pull` and `both` are further branches over the same three sides, with the Action kinds of the model.
- */
+/** The brain: decides one key. Pure. Undefined means in step (or not this vault's business). */
 export function decide(sides: Sides, rules: PlanRules): Action | undefined {
-  if (rules.direction !== 'push') {
-    throw new VaultError('usage', 'direction', `direction ${rules.direction} is not part of this version`, {
-      hint: 'use --direction push',
-    });
-  }
   const { local, record } = sides;
-  if (local === undefined) return record === undefined ? undefined : decideGone(record, rules);
-  if (local.kind === 'oddity') return skipOddity(local);
-  return decidePush(local, sides, rules);
+  if (local?.kind === 'oddity') return skipOddity(local);
+  switch (rules.direction) {
+    case 'push':
+      if (local === undefined) return record === undefined ? undefined : decideGone(record, rules);
+      return decidePush(local, sides, rules);
+    case 'pull':
+      return decidePull({ ...sides, local }, rules);
+    case 'both':
+      return decideBoth({ ...sides, local }, rules);
+    default:
+      return rules.direction satisfies never;
+  }
 }
 
 function skipOddity(oddity: Oddity): Action {
@@ -195,6 +173,8 @@ export function addToTotals(totals: PlanTotals, action: Action): PlanTotals {
       return { ...totals, conflict: totals.conflict + 1 };
     case 'skip':
       return { ...totals, skip: totals.skip + 1 };
+    case 'forget':
+      return totals;
     default:
       return action satisfies never;
   }

@@ -3,7 +3,7 @@ import type { NameKey, ObjectKey } from '../model/brands.ts';
 import type { Entry } from '../model/entry.ts';
 import { VaultError } from '../model/errors.ts';
 import type { Action } from '../model/plan.ts';
-import type { Metadata, UploadJournal, UploadSubject } from '../model/ports.ts';
+import type { Metadata, UploadJournal, UploadSubject, WriteOptions } from '../model/ports.ts';
 import type { Receipt } from '../model/receipt.ts';
 import type { Record } from '../model/record.ts';
 import type { TransferPhase } from '../model/transfer.ts';
@@ -42,9 +42,33 @@ export function partSizeFor(size: number): number {
 /** open → seal → put → verify: brings one file into the bucket and gives what the Index must remember. */
 export async function putFile(world: World, action: Put, options: PutOptions): Promise<PutEnd> {
   const seenAt = world.clock.now();
-  return action.local.size <= SINGLE_MAX
-    ? putWhole(world, action, seenAt, options)
-    : putParts(world, action, seenAt, options);
+  try {
+    return await (action.local.size <= SINGLE_MAX
+      ? putWhole(world, action, seenAt, options)
+      : putParts(world, action, seenAt, options));
+  } catch (thrown) {
+    throw asMovedOn(thrown, action, world.direction);
+  }
+}
+
+/** What the object must still be: with several writers nothing goes over what it is not based on [BOTH-1]. */
+function conditionOf(
+  { direction }: World,
+  { record, reason }: Put,
+): Pick<WriteOptions, 'ifMatch' | 'ifNoneMatch'> {
+  if (direction === 'push') return {};
+  if (record === undefined || reason === 'missing-remotely') return { ifNoneMatch: '*' };
+  return { ifMatch: record.etag };
+}
+
+/** AWS says of an object that should be this one and is gone that it is missing. */
+function asMovedOn(thrown: unknown, { path }: Put, direction: World['direction']): unknown {
+  const missing = thrown instanceof VaultError && thrown.code === 'object-missing';
+  if (direction === 'push' || !missing) return thrown;
+  return new VaultError('changed', 'precondition', `${path} is no longer in the store`, {
+    hint: 'somebody else removed it; it is looked at again',
+    cause: thrown,
+  });
 }
 
 async function putWhole(world: World, action: Put, seenAt: number, options: PutOptions): Promise<PutEnd> {
@@ -66,7 +90,7 @@ async function putWhole(world: World, action: Put, seenAt: number, options: PutO
       keyIn(world, action.key),
       body,
       metadataOf(local, wrapping, digest),
-      options,
+      { signal: options.signal, ...conditionOf(world, action) },
     );
     return { record: recordOf(world, action, receipt, digest, seenAt), receipt };
   } finally {
@@ -96,6 +120,7 @@ async function putParts(world: World, action: Put, seenAt: number, options: PutO
     options.onPhase('sending', 0);
     const receipt = await world.store.upload(keyIn(world, action.key), source, journal, {
       signal: options.signal,
+      ...conditionOf(world, action),
       onSent: (sent) => options.onPhase('sending', Math.min(sent, local.size)),
     });
     return { record: recordOf(world, action, receipt, digest, seenAt), receipt };

@@ -1,4 +1,4 @@
-import type { NameKey, RelPath } from '../model/brands.ts';
+import { type NameKey, type RelPath, nameKey } from '../model/brands.ts';
 import { type VaultError, asVaultError } from '../model/errors.ts';
 import type { EngineState } from '../model/event.ts';
 import type { Action, RemoteEntry } from '../model/plan.ts';
@@ -6,12 +6,14 @@ import { DEFAULT_TRANSFERS } from '../model/vault.ts';
 import { Brake } from './brake.ts';
 import type { CollectedPlan } from './collect.ts';
 import type { Committer } from './committer.ts';
+import { checkBucket } from './describe.ts';
 import type { Emitter } from './emitter.ts';
 import { checkSource } from './guard.ts';
 import type { Hints } from './hints.ts';
 import type { Online } from './online.ts';
 import { LeftOut } from './left-out.ts';
-import { Performer } from './perform.ts';
+import { Looks } from './looks.ts';
+import { Performer, bytesOf } from './perform.ts';
 import { Retries, isFinal } from './retries.ts';
 import { type RunHooks, Schedule } from './schedule.ts';
 import type { Skips } from './skips.ts';
@@ -62,7 +64,9 @@ export class Runs {
   #running = 0;
   #plans = 0;
   #slowedAt = Number.NEGATIVE_INFINITY;
-  readonly totals = { done: { files: 0, bytes: 0 }, failed: 0 };
+  readonly looks = new Looks();
+  /** `distrusted`: objects that could not be opened or proved; they count as failed too. */
+  readonly totals = { done: { files: 0, bytes: 0 }, failed: 0, distrusted: 0 };
 
   constructor(options: RunsOptions) {
     this.#options = options;
@@ -79,6 +83,7 @@ export class Runs {
       attempts: (action) => this.#retries.attempts(action.key) + 1,
       overlapping: () => this.#plans > 1,
       stopping,
+      onNews: (path) => this.#hint({ key: nameKey(path), path }, true),
     });
   }
 
@@ -162,7 +167,7 @@ export class Runs {
   /** Sets a Plan going; removals only with consent where there are too many. */
   start(plan: CollectedPlan, known: number, hooks: RunHooks = {}): void {
     const { parts, emitter, state } = this.#options;
-    if (this.#review && plan.removals.length + plan.totals.put + plan.totals.get > 0) {
+    if (this.#review && plan.removals.length + moves(plan) > 0) {
       this.#held = { plan, known, hooks };
       const first = firstLines([...plan.removals.slice(0, FIRST_REMOVALS), ...plan.beginning]);
       emitter.emit({ event: 'consent', reason: { kind: 'plan-review', totals: plan.totals, first } });
@@ -174,15 +179,18 @@ export class Runs {
       emitter.emit({ event: 'consent', reason });
       state('needs-you');
     }
-    if (removals.length + plan.totals.put > 0) state('working');
+    if (removals.length + moves(plan) > 0) state('working');
     this.#plans++;
     if (removals.length > 0) void this.#runActions(removals);
-    void this.#runActions(withIntents(plan.actions(), parts.index), hooks);
+    const actions = plan.actions();
+    // Where others write too, an object without a Record is nobody's in particular: it is compared, not claimed.
+    const noted = parts.vault.direction === 'push' ? withIntents(actions, parts.index) : actions;
+    void this.#runActions(noted, hooks);
   }
 
   /** A person answered. */
   consented(yes: boolean): void {
-    const { parts, state, awake, declined } = this.#options;
+    const { state, awake, declined } = this.#options;
     const held = this.#held;
     if (held !== undefined) {
       this.#held = undefined;
@@ -194,16 +202,30 @@ export class Runs {
     }
     const removals = this.#brake.answered(yes);
     state(removals.length > 0 ? 'working' : 'idle');
-    if (removals.length > 0) void this.#runActions(removals, { before: () => checkSource(parts) });
+    if (removals.length > 0) void this.#runActions(removals, { before: () => this.checkSides(removals) });
     awake();
   }
 
+  /** Both sides are what they were before anything is removed or written over. Rejects with kind `consent`. */
+  async checkSides(removals: readonly Action[]): Promise<void> {
+    const { parts, signal } = this.#options;
+    await checkSource(parts);
+    if (removals.some(({ kind }) => kind === 'remove-local')) await checkBucket(parts, signal);
+  }
+
+  /** A path that may have news. `remotely`: its object is looked at first. */
+  #hint({ key, path }: Pick<Action, 'key' | 'path'>, remotely: boolean, delayMs?: number): void {
+    const { parts, hints } = this.#options;
+    if (remotely && parts.vault.direction !== 'push') this.looks.ask(key);
+    hints.add({ kind: 'path', path }, delayMs);
+  }
+
   async #runActions(actions: Iterable<Action>, hooks: RunHooks = {}): Promise<void> {
-    const { hints, stopping, fail, awake } = this.#options;
+    const { stopping, fail, awake } = this.#options;
     this.#running++;
     try {
       await hooks.before?.();
-      await this.#schedule?.runAll(actions, (action) => hints.add({ kind: 'path', path: action.path }));
+      await this.#schedule?.runAll(actions, (action) => this.#hint(action, true));
       if (!stopping()) hooks.onDone?.();
     } catch (thrown) {
       fail(asVaultError(thrown));
@@ -214,7 +236,7 @@ export class Runs {
   }
 
   async #perform(action: Action, freeSlot: () => void): Promise<void> {
-    const { stopping, fail, skips } = this.#options;
+    const { parts, stopping, fail, skips } = this.#options;
     if (stopping() || this.#leftOut.has(action)) return;
     const performed = await this.#performer.perform(action, freeSlot).catch((thrown: unknown) => {
       fail(asVaultError(thrown));
@@ -229,11 +251,18 @@ export class Runs {
     if (performed.ended === 'nothing') return;
     this.#schedule?.succeeded();
     this.totals.done.files++;
-    this.totals.done.bytes += action.kind === 'put' ? action.local.size : 0;
+    this.totals.done.bytes += bytesOf(action, parts);
   }
 
   #failed(action: Action, error: VaultError): void {
-    const { stopping, fail, online, hints } = this.#options;
+    const { stopping, fail, online } = this.#options;
+    if (error.kind === 'security' && receives(action)) {
+      // One object that cannot be trusted is no reason to leave the others: nothing of it was written.
+      this.totals.failed++;
+      this.totals.distrusted++;
+      this.#retries.failed(action, error);
+      return;
+    }
     if (isFinal(error)) {
       if (error.kind === 'security') this.totals.failed++;
       fail(error);
@@ -246,7 +275,7 @@ export class Runs {
     }
     const delay = this.#retries.failed(action, error);
     if (delay === undefined) this.totals.failed++;
-    else hints.add({ kind: 'path', path: action.path }, delay);
+    else this.#hint(action, true, delay);
   }
 
   /** The store said that it is too much, also where a request was repeated below the engine and went through. */
@@ -265,3 +294,9 @@ export class Runs {
     });
   }
 }
+
+const receives = ({ kind }: Action): boolean => kind === 'get' || kind === 'conflict';
+
+/** Actions that carry something, removals left out. */
+export const moves = ({ totals }: Pick<CollectedPlan, 'totals'>): number =>
+  totals.put + totals.get + totals.conflict;

@@ -45,6 +45,26 @@ const WORDING: { readonly [R in SkipReason]: Wording } = {
     hint: '--delete lets removals through',
     unprotected: false,
   },
+  'kept-here': {
+    message: 'is gone in the bucket and kept here',
+    hint: '--delete lets removals through',
+    unprotected: false,
+  },
+  'local-only': {
+    message: 'is here only and is not sent',
+    hint: '--direction both would send it',
+    unprotected: false,
+  },
+  'local-changed': {
+    message: 'was changed here and is left as it is; the change is not sent',
+    hint: '--direction both would send it',
+    unprotected: false,
+  },
+  'remote-name': {
+    message: 'is in the bucket under a name that cannot be a file here',
+    hint: 'rename the object, or leave it; nothing was written',
+    unprotected: false,
+  },
   'remote-only': {
     message: 'is in the bucket only',
     hint: '--direction both would fetch it',

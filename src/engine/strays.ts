@@ -44,9 +44,10 @@ const isFirst = (action: Action): boolean => action.kind === 'put' && action.rec
  * says of them, so that they are removed, or reported, like any other. Where the file is still there it is sent again.
  */
 export async function adoptStrays(parts: EngineParts, signal: AbortSignal): Promise<void> {
-  const { index, tree, store, clock } = parts;
+  const { index, tree, store, clock, vault } = parts;
   for (const intent of index.intents().all()) {
-    if (index.get(intent.key) !== undefined) {
+    // Others write too: what stands there may be theirs, and the listing shows it.
+    if (vault.direction !== 'push' || index.get(intent.key) !== undefined) {
       index.intents().remove(intent.key);
       continue;
     }

@@ -1,6 +1,7 @@
 import { type NameKey, type ObjectKey, objectKey } from '../model/brands.ts';
-import type { Clock, FileTree, Index, ObjectStore, Watcher } from '../model/ports.ts';
-import type { Vault } from '../model/vault.ts';
+import { VaultError } from '../model/errors.ts';
+import type { Clock, FileTree, FolderWriter, Index, ObjectStore, Watcher } from '../model/ports.ts';
+import type { Direction, Vault } from '../model/vault.ts';
 import { RateLimit } from './budget.ts';
 import type { Sealing } from './sealing.ts';
 
@@ -10,6 +11,10 @@ export interface EngineParts {
   readonly store: ObjectStore;
   readonly index: Index;
   readonly tree: FileTree;
+  /** Needed where changes come from the bucket. */
+  readonly writer?: FolderWriter;
+  /** This machine's name, for conflict copies. */
+  readonly host?: string;
   /** Undefined: no watching (`--once`). */
   readonly watcher: Watcher | undefined;
   readonly sealing: Sealing;
@@ -29,14 +34,36 @@ export interface World {
   readonly index: Index;
   readonly sealing: Sealing;
   readonly clock: Clock;
+  readonly writer: FolderWriter | undefined;
+  readonly host: string;
+  readonly direction: Direction;
   readonly upload: RateLimit;
+  readonly download: RateLimit;
   readonly prefix: string;
   readonly modeFingerprint: string;
 }
 
-export function worldOf({ store, tree, index, sealing, clock, vault, modeFingerprint }: EngineParts): World {
-  const upload = new RateLimit(clock, vault.rules.limitUpload);
-  return { store, tree, index, sealing, clock, upload, prefix: vault.remote.prefix, modeFingerprint };
+export function worldOf(parts: EngineParts): World {
+  const { store, tree, index, sealing, clock, vault, modeFingerprint, writer, host = 'host' } = parts;
+  return {
+    store,
+    tree,
+    index,
+    sealing,
+    clock,
+    writer,
+    host,
+    direction: vault.direction,
+    upload: new RateLimit(clock, vault.rules.limitUpload),
+    download: new RateLimit(clock, vault.rules.limitDownload),
+    prefix: vault.remote.prefix,
+    modeFingerprint,
+  };
+}
+
+export function writerOf({ writer }: { readonly writer?: FolderWriter | undefined }): FolderWriter {
+  if (writer !== undefined) return writer;
+  throw new VaultError('internal', 'no-writer', 'this vault was opened without a way to write files');
 }
 
 export const keyIn = (world: { readonly prefix: string }, key: NameKey): ObjectKey =>

@@ -10,7 +10,18 @@ export type PutReason =
   | 'other-mode'
   | 'missing-remotely'
   | 'changed-remotely';
-export type SkipReason = OddityReason | 'removal-off' | 'too-large' | 'remote-only';
+export type SkipReason =
+  | OddityReason
+  | 'removal-off'
+  | 'too-large'
+  | 'remote-only'
+  /** Gone in the bucket, and removals are off. */
+  | 'kept-here'
+  /** With `pull`: a file, or a change, that is not sent. */
+  | 'local-only'
+  | 'local-changed'
+  /** The object's name cannot be a file's path here. */
+  | 'remote-name';
 
 /** One line of the Plan. `local` and `record` are the facts it was decided on. */
 export type Action =
@@ -29,8 +40,10 @@ export type Action =
       readonly kind: 'get';
       readonly key: NameKey;
       readonly path: RelPath;
-      readonly reason: 'new' | 'changed';
+      readonly reason: 'new' | 'changed' | 'missing-locally';
       readonly remote: RemoteEntry;
+      /** What it goes over; undefined where nothing may stand. */
+      readonly local?: Entry;
       readonly record?: Record;
     }
   | {
@@ -45,15 +58,26 @@ export type Action =
       readonly key: NameKey;
       readonly path: RelPath;
       readonly reason: 'gone-remotely';
+      readonly local: Entry;
       readonly record: Record;
     }
   | {
+      /** Both sides must be compared; where they differ the remote one gets the name and the local one another. */
       readonly kind: 'conflict';
       readonly key: NameKey;
       readonly path: RelPath;
-      readonly reason: 'both-changed';
-      readonly local?: Entry;
-      readonly remote?: RemoteEntry;
+      readonly reason: 'both-changed' | 'first-contact';
+      readonly local: Entry;
+      readonly remote: RemoteEntry;
+      readonly record?: Record;
+    }
+  | {
+      /** Nothing is left of it but the Record. */
+      readonly kind: 'forget';
+      readonly key: NameKey;
+      readonly path: RelPath;
+      readonly reason: 'gone-on-both';
+      readonly record: Record;
     }
   | {
       readonly kind: 'skip';

@@ -47,8 +47,17 @@ export interface ObjectStore {
    * first. Without versioning each object is one version, with the id `null`.
    */
   versions(prefix: string, options?: Waits): AsyncIterable<readonly ListedVersion[]>;
-  /** Removing what is not there succeeds. In a versioned bucket without `versionId` this adds a delete marker. */
-  remove(key: ObjectKey, options?: Waits & { versionId?: string }): Promise<void>;
+  /**
+   * Removing what is not there succeeds. In a versioned bucket without `versionId` this adds a delete marker. With `ifMatch`
+   * an object with another ETag stays, and the call rejects with code `precondition`.
+   */
+  remove(key: ObjectKey, options?: Waits & { versionId?: string; ifMatch?: string }): Promise<void>;
+  /**
+   * What the store does with conditions of writes: AWS keeps them; another store is tried with an object of its own under the
+   * prefix, which is removed again, or taken at what is `known` of it. Where they are not kept, this adapter looks at the
+   * object before and after a write, which finds other writers but for those of the same moment.
+   */
+  conditions(prefix: string, options?: Waits & { known?: ConditionSupport }): Promise<ConditionSupport>;
   /** Unfinished multipart uploads under a prefix, anyone's. */
   uploads(prefix: string, options?: Waits): AsyncIterable<PendingUpload>;
   abortUpload(key: ObjectKey, uploadId: string, options?: Waits): Promise<void>;
@@ -57,6 +66,9 @@ export interface ObjectStore {
   /** Frees connections. No other call may follow. */
   close(): Promise<void>;
 }
+
+/** `refused`: a request with a condition fails whatever the condition. */
+export type ConditionSupport = 'kept' | 'ignored' | 'refused';
 
 export interface WriteOptions extends Waits {
   readonly ifMatch?: string;
@@ -211,6 +223,41 @@ export interface FileTree {
   source(): Promise<SourceState>;
   /** Writes the marker `.s3vault/vault.json`. */
   mark(id: string): Promise<void>;
+}
+
+/** Brings what came from the store into one vault's folder: whole, durable and checked, or not at all. */
+export interface FolderWriter {
+  /** A place for the bytes of one file, on the folder's file system and out of sight of scans. */
+  begin(): Promise<IncomingFile>;
+  /**
+   * Removes the file if it is still the Entry, and the folders that are empty then. Rejects with kind `changed`, and
+   * removes nothing, where it is not.
+   */
+  remove(entry: Entry): Promise<void>;
+  /** Clears away what a killed run left behind. Gives what it may not clear: removed files whose check never ended. */
+  sweep(): Promise<readonly string[]>;
+}
+
+/** Bytes on their way to become a file. `place` or `discard` ends it. */
+export interface IncomingFile {
+  write(chunk: Uint8Array): Promise<void>;
+  /**
+   * Makes the bytes the file at `path`, durably, and gives it as it stands there. What stands there must be `over` to the
+   * last stamp, or nothing where `over` is undefined: else kind `changed`, and nothing has happened. With `keepAs` what stood
+   * there goes on under that name, which must be free. Rejects with kind `file` where the place can't hold it: code
+   * `name-clash` (a folder or another spelling stands there), `disk-full`, `unwritable`.
+   */
+  place(path: RelPath, facts: FileTraits, over: Entry | undefined, keepAs?: RelPath): Promise<Entry>;
+  /** Succeeds whatever there is. */
+  discard(): Promise<void>;
+}
+
+export interface FileTraits {
+  readonly kind: 'file' | 'link';
+  /** Permission bits. */
+  readonly permissions: number;
+  /** ms since 1970. */
+  readonly mtime: number;
 }
 
 export type SourceState =

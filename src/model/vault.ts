@@ -56,7 +56,10 @@ export interface Rules {
   readonly kmsShare?: number;
   /** Milliseconds a file must be still before it is sent; default 400. */
   readonly settleMs?: number;
+  /** Milliseconds between two looks at the bucket while watching, where changes come from there; default a minute. */
+  readonly pollRemoteMs?: number;
 }
 
 export const DEFAULT_SETTLE_MS = 400;
 export const DEFAULT_TRANSFERS = 16;
+export const DEFAULT_POLL_REMOTE_MS = 60_000;

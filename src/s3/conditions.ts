@@ -51,7 +51,22 @@ export async function underConditions<T>(
   }
 }
 
-async function refuseUnmet(
+/**
+ * Whether what was written is still what stands there, asked of every store but AWS: one that keeps conditions now may not
+ * keep them for ever (Ceph RGW 16 stops when the bucket gets versions).
+ */
+export async function refuseOvertaken(
+  site: Site,
+  key: ObjectKey,
+  etag: string,
+  options: WriteOptions,
+): Promise<void> {
+  const asked = options.ifMatch !== undefined || options.ifNoneMatch !== undefined;
+  if (asked && !site.remote.isAws) await refuseUnmet(site, key, { ifMatch: etag, signal: options.signal });
+}
+
+/** Rejects with code `precondition` where the object is not what the conditions say. */
+export async function refuseUnmet(
   site: Site,
   key: ObjectKey,
   { ifMatch, ifNoneMatch, signal }: WriteOptions,

@@ -7,6 +7,7 @@ import { compareUtf8, type ObjectKey, objectKey } from '../model/brands.ts';
 import { VaultError } from '../model/errors.ts';
 import type {
   Clock,
+  ConditionSupport,
   ListedObject,
   ListedVersion,
   Metadata,
@@ -61,6 +62,8 @@ export interface MemoryOptions {
   readonly fault?: (step: MemoryStep) => void | Promise<void>;
   /** True: writes are accepted and their encryption is not confirmed. */
   readonly silent?: boolean;
+  /** Conditions of writes are not kept. */
+  readonly unconditional?: boolean;
 }
 
 interface Version {
@@ -261,11 +264,17 @@ class MemoryStore implements ObjectStore {
 
   async remove(
     key: ObjectKey,
-    options: { signal?: AbortSignal | undefined; versionId?: string } = {},
+    options: { signal?: AbortSignal | undefined; versionId?: string; ifMatch?: string } = {},
   ): Promise<void> {
-    return this.#step('remove', key, options.signal, () =>
-      this.#bucket.remove(key, options.versionId, this.#options.clock.now()),
-    );
+    return this.#step('remove', key, options.signal, () => {
+      const { ifMatch } = options;
+      if (ifMatch !== undefined && this.#bucket.find(key) !== undefined) this.#refuseUnmet(key, { ifMatch });
+      this.#bucket.remove(key, options.versionId, this.#options.clock.now());
+    });
+  }
+
+  async conditions(): Promise<ConditionSupport> {
+    return this.#options.unconditional === true ? 'ignored' : 'kept';
   }
 
   async *uploads(
@@ -388,6 +397,7 @@ class MemoryStore implements ObjectStore {
   }
 
   #refuseUnmet(key: ObjectKey, { ifMatch, ifNoneMatch }: WriteOptions): void {
+    if (this.#options.unconditional === true) return;
     const etag = this.#bucket.find(key)?.stat.etag;
     const unmet =
       (ifNoneMatch !== undefined && etag !== undefined) ||

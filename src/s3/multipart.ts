@@ -18,7 +18,7 @@ import { VaultError } from '../model/errors.ts';
 import type { MultipartSource, PartAnswer, UploadJournal, Waits, WriteOptions } from '../model/ports.ts';
 import type { Receipt } from '../model/receipt.ts';
 import { crc32Text, multipartMd5, sharedChecksum, sumHeaders, sumsOf, unquoted } from './checksums.ts';
-import { underConditions } from './conditions.ts';
+import { refuseOvertaken, underConditions } from './conditions.ts';
 import type { Listing } from './list.ts';
 import {
   customerKeyOf,
@@ -393,6 +393,7 @@ class RunningUpload {
       }
       const proof = prove(protection, answer, checksum);
       const etag = unquoted(output?.ETag || (answer['etag'] ?? ''));
+      await refuseOvertaken(this.#site, this.#key, etag, this.#options);
       this.#receipt = receiptOf(this.#key, etag, versionId ?? versionOf(answer), this.#source.size, proof);
     });
   }

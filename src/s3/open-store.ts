@@ -11,6 +11,7 @@ import { type RetryPolicy, retrying } from './retrying.ts';
 import { confirmPut, getObject, headObject, putObject, reachBucket, removeObject } from './single.ts';
 import type { Site } from './site.ts';
 import { chargeFor, throttling } from './throttling.ts';
+import { tryConditions } from './try-conditions.ts';
 import { listVersions } from './versions.ts';
 import { Wire } from './wire.ts';
 
@@ -69,6 +70,7 @@ export function openStore(
     list: (prefix, waits = {}) => listObjects(listing, prefix, waits),
     versions: (prefix, waits = {}) => listVersions(listing, prefix, waits),
     remove: (key, remove = {}) => removeObject(site, key, remove),
+    conditions: (prefix, waits = {}) => tryConditions(site, prefix, waits),
     uploads: (prefix, waits = {}) => listUploads(listing, prefix, waits),
     abortUpload: (key, uploadId, waits = {}) => abortUpload(site, key, uploadId, waits),
     reach: (waits = {}) => reachBucket(site, waits),

@@ -72,6 +72,7 @@ export function retrying(store: ObjectStore, clock: Clock, policy: RetryPolicy =
     list: (prefix, options) => store.list(prefix, options),
     versions: (prefix, options) => store.versions(prefix, options),
     remove: (key, options) => again(() => store.remove(key, options), options?.signal),
+    conditions: (prefix, options) => again(() => store.conditions(prefix, options), options?.signal),
     uploads: (prefix, options) => store.uploads(prefix, options),
     abortUpload: (key, uploadId, options) =>
       again(() => store.abortUpload(key, uploadId, options), options?.signal),

@@ -6,7 +6,7 @@ import type { Metadata, ObjectStat, ReadOptions, StoredObject, Waits, WriteOptio
 import type { Proof, Receipt } from '../model/receipt.ts';
 import { countedBody } from './body.ts';
 import { type Sums, sharedChecksum, sumHeaders, sumsOf, unquoted } from './checksums.ts';
-import { underConditions } from './conditions.ts';
+import { conditions, refuseOvertaken, refuseUnmet, underConditions } from './conditions.ts';
 import { prove, readHeaders, writeHeaders } from './modes.ts';
 import type { Headers } from './sign.ts';
 import { type Site, askedOf, headAnswer, versionOf, versionQuery } from './site.ts';
@@ -45,6 +45,7 @@ export async function putObject(
   return orRemove(site, key, versionId, options, async () => {
     const proof = await proveWrite(site, key, versionId, answer.headers, textSums(sums), options);
     const etag = unquoted(answer.headers['etag'] ?? '');
+    await refuseOvertaken(site, key, etag, options);
     return receiptOf(key, etag, versionId, body.length, proof);
   });
 }
@@ -217,15 +218,30 @@ export async function confirmPut(
 export async function removeObject(
   site: Site,
   key: ObjectKey,
-  options: Waits & { readonly versionId?: string },
+  { versionId, ifMatch, signal }: Waits & { readonly versionId?: string; readonly ifMatch?: string },
 ): Promise<void> {
   const asked = askedOf(site, 'remove', key);
-  const query = versionQuery(options);
+  const query = versionQuery(versionId === undefined ? {} : { versionId });
   try {
-    await drain(await site.wire.send({ method: 'DELETE', asked, key, query, signal: options.signal }));
+    if (ifMatch !== undefined && !site.remote.isAws)
+      await refuseUnmetUnlessGone(site, key, ifMatch, { signal });
+    // Few stores besides AWS know conditions of removals, and some fail on them: there a look before is what there is.
+    const headers = ifMatch !== undefined && site.remote.isAws ? conditions(site, { ifMatch }) : {};
+    await drain(await site.wire.send({ method: 'DELETE', asked, key, query, headers, signal }));
   } catch (thrown) {
     if (!(thrown instanceof VaultError && thrown.code === 'object-missing')) throw thrown;
   }
+}
+
+async function refuseUnmetUnlessGone(
+  site: Site,
+  key: ObjectKey,
+  ifMatch: string,
+  waits: Waits,
+): Promise<void> {
+  if ((await headAnswer(site, key, undefined, false, waits)) === undefined)
+    throw new VaultError('file', 'object-missing', `${safeName(key)} is not in the store`);
+  await refuseUnmet(site, key, { ifMatch, signal: waits.signal });
 }
 
 /** Lists nothing: needs no permission beyond what a sync needs, and its refusals have words, unlike HEAD's. */

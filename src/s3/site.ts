@@ -23,7 +23,7 @@ export interface Quirks {
   /** It compares ETags in conditions of writes as text, and its own have no quotes. */
   bareEtags: boolean;
   /** It was seen to refuse requests with conditions: they are not sent, only looked at. */
-  readonly refusesConditions?: boolean;
+  refusesConditions?: boolean;
 }
 
 export const askedOf = (site: Site, operation: Asked['operation'], key?: string): Asked => ({

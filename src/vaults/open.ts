@@ -2,8 +2,10 @@
  * The composition root: one vault's configuration and the adapters become a running Engine. Read from top to bottom:
  * refuse plain HTTP, take the vault, fetch the key, connect, assemble.
  */
+import { hostname } from 'node:os';
 import { systemClock } from '../clock.ts';
 import { Engine } from '../engine/engine.ts';
+import { openWriter } from '../local/incoming.ts';
 import { openTree } from '../local/tree.ts';
 import { openWatcher } from '../local/watch.ts';
 import { MAX_KEY_BYTES } from '../model/brands.ts';
@@ -77,6 +79,8 @@ function assemble(
       store,
       index,
       tree,
+      writer: openWriter(vault.root),
+      host: hostname(),
       watcher,
       sealing: protecting.sealing,
       clock,

@@ -243,6 +243,35 @@ export function objectStoreContract(name: string, start: () => Promise<StoreRig>
       expect(second.map(({ size }) => size)).toEqual([3, 3, 3, 3]);
     });
 
+    test('a removal under a condition spares what somebody else wrote', async () => {
+      const store = await open();
+      const key = fresh();
+      const { etag } = await store.put(key, Buffer.from('one'), {});
+      const second = await store.put(key, Buffer.from('two'), {});
+      const unmet = { kind: 'changed', code: 'precondition' };
+      await expect(store.remove(key, { ifMatch: etag })).rejects.toMatchObject(unmet);
+      expect((await bytesIn((await store.get(key)).body)).toString()).toBe('two');
+      await store.remove(key, { ifMatch: second.etag });
+      expect(await store.head(key)).toBeUndefined();
+      await store.remove(key, { ifMatch: second.etag });
+    });
+
+    test('what conditions are worth is found out, and nothing stays of it', async () => {
+      const store = await open();
+      const prefix = fresh();
+      const support = await store.conditions(`${prefix}/`);
+      expect(['kept', 'ignored', 'refused']).toContain(support);
+      expect(await listAll(store, `${prefix}/`)).toEqual([]);
+      expect(await store.conditions(`${prefix}/`, { known: support })).toBe(support);
+      // Whatever it is: a write that others were quicker than is refused.
+      const key = objectKey(`${prefix}/a`);
+      const { etag } = await store.put(key, Buffer.from('one'), {}, { ifNoneMatch: '*' });
+      await store.put(key, Buffer.from('two'), {}, { ifMatch: etag });
+      await expect(store.put(key, Buffer.from('3'), {}, { ifMatch: etag })).rejects.toMatchObject({
+        code: 'precondition',
+      });
+    });
+
     test('long listings come in pages, from a given key on', async () => {
       const store = await open();
       const keys = Array.from({ length: 1_003 }, (_, at) => `pages/${String(at).padStart(5, '0')}`);

@@ -9,6 +9,7 @@ import type { Outcome } from '../../src/model/command.ts';
 import type { Event, EventName } from '../../src/model/event.ts';
 import { modeFingerprint } from '../../src/model/mode.ts';
 import type {
+  Clock,
   Index,
   IndexChange,
   ObjectStore,
@@ -17,7 +18,7 @@ import type {
   Watcher,
 } from '../../src/model/ports.ts';
 import { Secret } from '../../src/model/secret.ts';
-import type { Rules, Vault } from '../../src/model/vault.ts';
+import type { Direction, Rules, Vault } from '../../src/model/vault.ts';
 import { MemoryBucket, type MemoryStep, memoryStore } from '../../src/s3/memory.ts';
 import { memoryIndex } from '../../src/state/open-index.ts';
 import { FakeTree } from '../support/fake-tree.ts';
@@ -49,10 +50,25 @@ export class FakeWatcher implements Watcher {
   }
 }
 
+/** What several machines share, and what sets one apart. */
+export interface MachineOptions {
+  readonly random?: () => number;
+  readonly bucket?: MemoryBucket;
+  readonly clock?: ManualClock;
+  /** Milliseconds by which this machine's clock is wrong. */
+  readonly skew?: number;
+  readonly host?: string;
+}
+
 export class EngineMachine {
   readonly clock: ManualClock;
   readonly tree: FakeTree;
-  readonly bucket = new MemoryBucket();
+  readonly bucket: MemoryBucket;
+  readonly host: string;
+  readonly #skew: number;
+  direction: Direction = 'push';
+  /** The store of this machine, as the engine gets it. */
+  wrap: (store: ObjectStore) => ObjectStore = (store) => store;
   readonly key = Buffer.alloc(32, 9);
   readonly keyring = keyringOf(aesMaterial(new Secret(this.key)));
   index: Index;
@@ -69,14 +85,33 @@ export class EngineMachine {
   /** What must never be: two bodies under one message id, a Record without its object. */
   readonly violations: string[] = [];
 
-  private constructor(index: Index, random?: () => number) {
+  private constructor(index: Index, options: MachineOptions) {
     this.index = index;
-    this.clock = new ManualClock(1_700_000_000_000, random);
-    this.tree = new FakeTree(() => this.clock.now() - 10_000.5);
+    this.#skew = options.skew ?? 0;
+    this.host = options.host ?? 'laptop';
+    this.bucket = options.bucket ?? new MemoryBucket();
+    this.clock = options.clock ?? new ManualClock(1_700_000_000_000, options.random);
+    this.tree = new FakeTree(() => this.clock.now() + this.#skew - 10_000.5);
   }
 
   static async make(random?: () => number): Promise<EngineMachine> {
-    return new EngineMachine(await memoryIndex(), random);
+    return EngineMachine.with(random === undefined ? {} : { random });
+  }
+
+  static async with(options: MachineOptions): Promise<EngineMachine> {
+    return new EngineMachine(await memoryIndex(), options);
+  }
+
+  /** Its own idea of the time. */
+  get #time(): Clock {
+    const { clock } = this;
+    return {
+      now: () => clock.now() + this.#skew,
+      ticks: () => clock.ticks(),
+      sleep: (ms, waits) => clock.sleep(ms, waits),
+      after: (ms, fn) => clock.after(ms, fn),
+      random: () => clock.random(),
+    };
   }
 
   get vault(): Vault {
@@ -88,7 +123,7 @@ export class EngineMachine {
         this.mode === 'client'
           ? { kind: 'client', key: { kind: 'stored', name: 'laptop' } }
           : { kind: 'sse-s3' },
-      direction: 'push',
+      direction: this.direction,
       rules: this.rules,
     };
   }
@@ -146,12 +181,14 @@ export class EngineMachine {
     const engine = new Engine(
       {
         vault: this.vault,
-        store: this.store(fault),
+        store: this.wrap(this.store(fault)),
         index: this.index,
         tree: this.tree,
+        writer: this.tree.writer,
+        host: this.host,
         watcher,
         sealing: this.mode === 'client' ? clientSealing(this.keyring) : serverSealing,
-        clock: this.clock,
+        clock: this.#time,
         modeFingerprint: modeFingerprint(this.vault.mode, keyFingerprint),
         keyFingerprint,
         kmsPaced: this.kmsPaced,

@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type PlanRules, braked, decide, planActions, totalsOf } from '../../src/engine/plan.ts';
+import { braked, decide, planActions, totalsOf } from '../../src/engine/plan.ts';
+import type { PlanRules } from '../../src/engine/sides.ts';
 import { compareUtf8, nameKey, relPath } from '../../src/model/brands.ts';
 import type { Oddity, Seen } from '../../src/model/entry.ts';
 import { batches, entry, gather, record, remote } from '../support/facts.ts';
@@ -109,10 +110,6 @@ describe('one key, push', () => {
     expect(decide({ key, local: entry('a', { size: 1_000_001 }) }, rules)).toMatchObject({
       reason: 'too-large',
     });
-  });
-
-  test('pull and both are refused, not half done', () => {
-    expect(() => decide({ key, local: entry('a') }, { ...rules, direction: 'both' })).toThrow(/not part of/);
   });
 });
 

@@ -1,7 +1,7 @@
 import { type RelPath, compareUtf8, nameKey, relPath } from '../../src/model/brands.ts';
 import type { Entry, Oddity, OddityReason, Seen } from '../../src/model/entry.ts';
 import { VaultError } from '../../src/model/errors.ts';
-import type { FileTree, SourceState } from '../../src/model/ports.ts';
+import type { FileTree, FolderWriter, IncomingFile, SourceState } from '../../src/model/ports.ts';
 
 interface FakeFile {
   content: Buffer;
@@ -25,6 +25,8 @@ export class FakeTree implements FileTree {
   missing = false;
   /** Called when a read begins: the place to change a file under the reader's hands. */
   onRead: (path: string) => void = () => undefined;
+  /** Called before a file that came is put into its place. */
+  onPlace: (path: string) => void = () => undefined;
   readonly #now: () => number;
   #inode = 100;
 
@@ -154,6 +156,50 @@ export class FakeTree implements FileTree {
     if (!same)
       throw new VaultError('changed', 'changed-while-reading', `${entry.path} changed while it was read`);
     return file;
+  }
+
+  /** The FolderWriter port. */
+  get writer(): FolderWriter {
+    return {
+      begin: async () => this.#incoming(),
+      remove: async (entry) => {
+        this.#check(entry);
+        this.remove(entry.path);
+      },
+      sweep: async () => [],
+    };
+  }
+
+  #incoming(): IncomingFile {
+    const chunks: Buffer[] = [];
+    return {
+      write: async (chunk) => void chunks.push(Buffer.from(chunk)),
+      place: async (path, { kind, permissions, mtime }, over, keepAs) => {
+        this.onPlace(path);
+        const above = path.split('/').map((_, at, all) => all.slice(0, at).join('/'));
+        const folder = [...this.files.keys()].some((other) => other.startsWith(`${path}/`));
+        if (folder || above.some((part) => this.files.has(part)))
+          throw new VaultError('file', 'name-clash', `${path} cannot be written here`);
+        const there = this.files.get(path);
+        if (over === undefined ? there !== undefined : there === undefined)
+          throw new VaultError('changed', 'changed-here', `${path} changed here meanwhile`);
+        if (over !== undefined) this.#check(over);
+        if (keepAs !== undefined && there !== undefined)
+          this.files.set(keepAs, { ...there, ctime: this.#now() });
+        this.files.set(path, {
+          content: Buffer.concat(chunks),
+          mtime,
+          ctime: this.#now(),
+          inode: ++this.#inode,
+          link: kind === 'link',
+          mode: kind === 'link' ? 0o120777 : 0o100000 | permissions,
+        });
+        const placed = this.#entry(path);
+        if (placed === undefined) throw new Error('it was just placed');
+        return placed;
+      },
+      discard: async () => undefined,
+    };
   }
 
   async source(): Promise<SourceState> {

@@ -1,0 +1,196 @@
+/** What changes of the bucket do to the folder: files that come, files that go, and both sides changed. */
+import { createHash, timingSafeEqual } from 'node:crypto';
+import type { NameKey, RelPath } from '../model/brands.ts';
+import { safeName } from '../model/display.ts';
+import type { Entry } from '../model/entry.ts';
+import { VaultError } from '../model/errors.ts';
+import type { Action } from '../model/plan.ts';
+import type { IndexChange, ObjectStat } from '../model/ports.ts';
+import type { Record } from '../model/record.ts';
+import type { TransferPhase } from '../model/transfer.ts';
+import { objectFits } from './compare.ts';
+import { conflictName } from './conflict-name.ts';
+import { difference } from './detect.ts';
+import { type Fetched, fetchObject } from './fetch.ts';
+import { released } from './memory.ts';
+import { type World, keyIn, writerOf } from './world.ts';
+
+type Of<Kind extends Action['kind']> = Extract<Action, { kind: Kind }>;
+
+export interface ReceiveOptions {
+  readonly signal: AbortSignal;
+  readonly onPhase: (phase: TransferPhase, bytes: number) => void;
+  /** The store is done with; what is left is waiting. */
+  readonly stored: () => void;
+}
+
+export interface Received {
+  readonly result: 'restored' | 'removed' | 'unchanged';
+  /** For the Index; undefined where it is right already. */
+  readonly change: IndexChange | undefined;
+  /** Where the local file of a conflict goes on. */
+  readonly keptAs?: RelPath;
+  /** The path is to be looked at again: it is something else than was thought. */
+  readonly again?: boolean;
+}
+
+const HASH_CHUNK = 2 ** 20;
+/** A stamp taken this long after the file was placed is not racy (see `isRacy`). */
+const STILL_MS = 60;
+
+export function receive(
+  world: World,
+  action: Of<'get' | 'conflict' | 'remove-local'>,
+  options: ReceiveOptions,
+): Promise<Received> {
+  switch (action.kind) {
+    case 'get':
+      return receiveGet(world, action, options);
+    case 'conflict':
+      return receiveConflict(world, action, options);
+    case 'remove-local':
+      return receiveRemoval(world, action, options);
+    default:
+      return action satisfies never;
+  }
+}
+
+/** Brings a new or changed object into the folder. Its place must be what the Plan saw there. */
+async function receiveGet(world: World, action: Of<'get'>, options: ReceiveOptions): Promise<Received> {
+  const { key, path, local } = action;
+  const fetched = await fetchObject(world, key, fetching(options), (stat) => !isKnown(world, action, stat));
+  if (fetched === undefined) return { result: 'unchanged', change: undefined };
+  return restored(world, fetched, path, local, options);
+}
+
+/** The listing was older than the Index: another Action did it meanwhile. */
+function isKnown(world: World, { key, local }: Of<'get'>, { etag }: ObjectStat): boolean {
+  const now = world.index.get(key);
+  return now?.etag === etag && local !== undefined && difference(local, now) === 'same';
+}
+
+const fetching = ({ signal, onPhase }: ReceiveOptions) => ({
+  signal,
+  onArrived: (bytes: number) => onPhase('sending', bytes),
+});
+
+async function restored(
+  world: World,
+  { draft, stat, facts, digest }: Fetched,
+  path: RelPath,
+  over: Entry | undefined,
+  { stored }: ReceiveOptions,
+  keptAs?: RelPath,
+): Promise<Received> {
+  let placed: Entry;
+  try {
+    placed = await draft.place(path, facts, over, keptAs);
+  } catch (thrown) {
+    await draft.discard();
+    throw thrown;
+  }
+  stored();
+  const record = await inStep(world, placed, stat, digest);
+  return {
+    result: 'restored',
+    change: { kind: 'put', record },
+    ...(keptAs === undefined ? {} : { keptAs }),
+  };
+}
+
+/** The Record of a file just placed. A moment later its stamp proves more: our own echo is then not read again. */
+async function inStep(world: World, placed: Entry, stat: ObjectStat, digest: Buffer): Promise<Record> {
+  let seenAt = world.clock.now();
+  if (seenAt - placed.ctime < STILL_MS) {
+    await world.clock.sleep(STILL_MS);
+    const later = world.clock.now();
+    const now = await world.tree.look(placed.path);
+    if (now !== undefined && now.kind !== 'oddity' && now.ctime === placed.ctime) seenAt = later;
+  }
+  return recordOf(world, placed, stat, digest, seenAt);
+}
+
+function recordOf(world: World, local: Entry, stat: ObjectStat, digest: Buffer, seenAt: number): Record {
+  const { etag, versionId, size } = stat;
+  return {
+    ...local,
+    digest,
+    etag,
+    ...(versionId === undefined ? {} : { versionId }),
+    storedSize: size,
+    modeFingerprint: world.modeFingerprint,
+    seenAt,
+  };
+}
+
+/**
+ * Compares both sides. The same file on both needs a Record only, the same bytes the remote file's times. A file whose bytes
+ * are those last in step gives way. Else the remote one gets the name, and the local one is kept under another.
+ */
+async function receiveConflict(
+  world: World,
+  action: Of<'conflict'>,
+  options: ReceiveOptions,
+): Promise<Received> {
+  const { key, path, local, record } = action;
+  const seenAt = world.clock.now();
+  const digest = await hashEntry(world, local, options.signal);
+  const stat = await world.store.head(keyIn(world, key), { signal: options.signal });
+  if (stat === undefined) throw goneThere(key);
+  if (await objectFits(world, local, stat, digest, options.signal)) {
+    return {
+      result: 'unchanged',
+      change: { kind: 'put', record: recordOf(world, local, stat, digest, seenAt) },
+    };
+  }
+  const fetched = await fetchObject(world, key, fetching(options));
+  if (fetched === undefined) throw goneThere(key);
+  const givesWay = same(digest, record?.digest) || same(digest, fetched.digest);
+  const sameKind = fetched.facts.kind === local.kind;
+  const keepAs = givesWay && sameKind ? undefined : await freeName(world, path);
+  return restored(world, fetched, path, local, options, keepAs);
+}
+
+const same = (a: Uint8Array, b: Uint8Array | undefined): boolean =>
+  b !== undefined && a.length === b.length && timingSafeEqual(a, b);
+
+async function freeName(world: World, path: RelPath): Promise<RelPath> {
+  for (let number = 1; ; number++) {
+    const name = conflictName(path, world.host, world.clock.now(), number);
+    if ((await world.tree.look(name)) === undefined && !(await world.tree.isFolder(name))) return name;
+  }
+}
+
+async function hashEntry(world: World, local: Entry, signal: AbortSignal): Promise<Buffer> {
+  const hash = createHash('sha256');
+  if (local.kind === 'link') return hash.update(await world.tree.read(local, { signal })).digest();
+  for await (const chunk of released(world.tree.stream(local, HASH_CHUNK, { signal }))) hash.update(chunk);
+  return hash.digest();
+}
+
+/** Removes a file whose object was removed, if neither came back. */
+async function receiveRemoval(
+  world: World,
+  { key, local, record }: Of<'remove-local'>,
+  { signal, stored }: ReceiveOptions,
+): Promise<Received> {
+  const now = world.index.get(key);
+  if (now?.etag !== record.etag) throw goneThere(key);
+  if ((await world.store.head(keyIn(world, key), { signal })) !== undefined) {
+    throw new VaultError('changed', 'object-back', `${safeName(key)} is in the store again`, {
+      hint: 'it is looked at again',
+    });
+  }
+  // A stamp that proves nothing: it goes only if its bytes are those that were in the bucket. Else it is a file of its own.
+  if (difference(local, record) !== 'same' && !same(await hashEntry(world, local, signal), record.digest)) {
+    return { result: 'unchanged', change: { kind: 'remove', key }, again: true };
+  }
+  await writerOf(world).remove(local);
+  stored();
+  return { result: 'removed', change: { kind: 'remove', key } };
+}
+
+const goneThere = (key: NameKey): VaultError =>
+  new VaultError('changed', 'object-moved-on', `${safeName(key)} is no longer what it was in the store`, {
+    hint: 'it is looked at again',
+  });

@@ -1,0 +1,24 @@
+/** Names of objects as paths of files: anybody who may write to the bucket chooses them. */
+import { type NameKey, OWN_FOLDER } from '../model/brands.ts';
+
+/** Bytes of one name that file systems take. */
+const MAX_NAME = 255;
+const WINDOWS_BAD = /[<>:"\\|?*\u0000-\u001f]|[. ]$|^(con|prn|aux|nul|com\d|lpt\d)(\.|$)/i;
+
+/**
+ * True where the key may become a path below the root: relative, in form NFC, no empty, `.` or `..` segment, no control
+ * character that ends a path, nothing that s3vault keeps for itself.
+ */
+export function fitsHere(key: NameKey, platform: NodeJS.Platform = process.platform): boolean {
+  if (key !== key.normalize('NFC') || key.includes('\0') || !key.isWellFormed()) return false;
+  const segments = key.split('/');
+  // On a file system that is blind to case `.S3VAULT` is ours as well.
+  if (segments[0]?.toLowerCase() === OWN_FOLDER) return false;
+  return segments.every((segment) => fits(segment, platform));
+}
+
+function fits(segment: string, platform: NodeJS.Platform): boolean {
+  if (segment === '' || segment === '.' || segment === '..') return false;
+  if (segment.length > MAX_NAME || Buffer.byteLength(segment) > MAX_NAME) return false;
+  return platform !== 'win32' || !WINDOWS_BAD.test(segment);
+}

@@ -1,0 +1,52 @@
+import { safeName } from '../model/display.ts';
+import { VaultError } from '../model/errors.ts';
+
+/** What stands there is not what was seen. */
+export function changedHere(path: string): VaultError {
+  return new VaultError('changed', 'changed-here', `${safeName(path)} changed here meanwhile`, {
+    hint: 'it is looked at again',
+  });
+}
+
+export function clash(path: string, why: string): VaultError {
+  return new VaultError('file', 'name-clash', `${safeName(path)} cannot be written here: ${why}`, {
+    hint: 'rename one of them; nothing was overwritten',
+  });
+}
+
+const FULL = ['disk-full', 'no room left on the disk', 'make room; it is fetched again then'] as const;
+const DENIED = ['unwritable', 'permission denied', 'check the permissions and owner of its folder'] as const;
+
+const REASONS: { readonly [code: string]: readonly [string, string, string] } = {
+  ENOSPC: FULL,
+  EDQUOT: FULL,
+  EFBIG: ['too-large-here', 'the file system takes no file that large', 'use another file system'],
+  EACCES: DENIED,
+  EPERM: DENIED,
+  EROFS: ['unwritable', 'the file system is read-only', 'mount it for writing'],
+  ENAMETOOLONG: ['name-too-long', 'its name is too long here', 'shorten it in the bucket'],
+  EILSEQ: ['name-unfit', 'the file system does not take its name', 'rename it in the bucket'],
+  EXDEV: [
+    'other-file-system',
+    'its folder is on another file system than the vault',
+    'make that folder a vault of its own',
+  ],
+  ENOTDIR: ['name-clash', 'a file stands where its folder should be', 'rename one of them'],
+  EISDIR: ['name-clash', 'a folder stands there', 'rename one of them'],
+};
+
+/** A failed write with a way out. */
+export function incomingError(path: string, thrown: unknown): VaultError {
+  if (thrown instanceof VaultError) return thrown;
+  const { code = '', message } = thrown as NodeJS.ErrnoException;
+  // Somebody else was quicker.
+  if (code === 'EEXIST' || code === 'ENOENT') return changedHere(path);
+  if (code === 'EMFILE' || code === 'ENFILE') {
+    return new VaultError('transient', 'too-many-files', 'too many files are open', {
+      cause: thrown,
+      hint: 'raise the limit of open files (ulimit -n), or lower --transfers',
+    });
+  }
+  const [name, why, hint] = REASONS[code] ?? ['write-failed', message, 'check the disk'];
+  return new VaultError('file', name, `${safeName(path)} cannot be written: ${why}`, { cause: thrown, hint });
+}

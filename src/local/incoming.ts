@@ -1,0 +1,303 @@
+import {
+  type Stats,
+  closeSync,
+  constants,
+  copyFileSync,
+  fsyncSync,
+  linkSync,
+  lstatSync,
+  lutimesSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readdirSync,
+  readlinkSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  symlinkSync,
+  unlinkSync,
+} from 'node:fs';
+import { type FileHandle, mkdir, open } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { OWN_FOLDER, type RelPath, nameKey } from '../model/brands.ts';
+import { type Entry, sameStamp } from '../model/entry.ts';
+import type { IncomingFile, FileTraits, FolderWriter } from '../model/ports.ts';
+import { isRealFolder, lookAt } from './walk.ts';
+import { changedHere, clash, incomingError } from './incoming-errors.ts';
+
+/** Drafts and files on their way out: in the vault's own folder, so never scanned, watched or synced. */
+const PLACE = `${OWN_FOLDER}/tmp`;
+const COMING = 'coming-';
+const GOING = 'going-';
+
+/** Calls next to a rename are synchronous: nothing of this process comes between a check and what rests on it. */
+export function openWriter(root: string): FolderWriter {
+  return {
+    begin: () => beginDraft(root),
+    remove: async (entry) => removeEntry(root, entry),
+    sweep: async () => sweep(root),
+  };
+}
+
+/** The vault's folder must be there already: below a root whose disk is gone nothing is made. */
+async function placeOf(root: string): Promise<string> {
+  const folder = `${root}/${PLACE}`;
+  await mkdir(folder, { mode: 0o700 }).catch((thrown: unknown) => {
+    if ((thrown as NodeJS.ErrnoException).code !== 'EEXIST') throw incomingError(PLACE, thrown);
+  });
+  return folder;
+}
+
+async function beginDraft(root: string): Promise<IncomingFile> {
+  const path = `${await placeOf(root)}/${COMING}${randomUUID()}`;
+  const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+  try {
+    return new FileComing(root, path, await open(path, flags, 0o600));
+  } catch (thrown) {
+    throw incomingError(PLACE, thrown);
+  }
+}
+
+class FileComing implements IncomingFile {
+  readonly #root: string;
+  readonly #draft: string;
+  readonly #file: FileHandle;
+  #open = true;
+
+  constructor(root: string, draft: string, file: FileHandle) {
+    this.#root = root;
+    this.#draft = draft;
+    this.#file = file;
+  }
+
+  async write(chunk: Uint8Array): Promise<void> {
+    try {
+      for (let at = 0; at < chunk.length; ) at += (await this.#file.write(chunk, at)).bytesWritten;
+    } catch (thrown) {
+      throw incomingError(PLACE, thrown);
+    }
+  }
+
+  async place(path: RelPath, facts: FileTraits, over: Entry | undefined, keepAs?: RelPath): Promise<Entry> {
+    try {
+      if (facts.kind === 'file') {
+        await this.#file.chmod(facts.permissions & 0o777);
+        await this.#file.utimes(seconds(facts.mtime), seconds(facts.mtime));
+      }
+      await this.#file.sync();
+      await this.#close();
+      if (facts.kind === 'link') this.#becomeLink(facts);
+      return intoPlace(this.#root, this.#draft, path, over, keepAs);
+    } catch (thrown) {
+      throw incomingError(path, thrown);
+    }
+  }
+
+  /** The bytes are a link's target. */
+  #becomeLink({ mtime }: FileTraits): void {
+    const target = readFileSync(this.#draft);
+    unlinkSync(this.#draft);
+    symlinkSync(target, this.#draft);
+    lutimesSync(this.#draft, seconds(mtime), seconds(mtime));
+  }
+
+  async #close(): Promise<void> {
+    if (!this.#open) return;
+    this.#open = false;
+    await this.#file.close();
+  }
+
+  async discard(): Promise<void> {
+    try {
+      await this.#close();
+    } finally {
+      rmSync(this.#draft, { force: true });
+    }
+  }
+}
+
+/** Node hands on whole microseconds, cut off: a quarter of one more keeps the right one from becoming the one before. */
+const seconds = (mtime: number): number => (Math.round(mtime * 1_000) + 0.25) / 1e6;
+
+function intoPlace(
+  root: string,
+  draft: string,
+  path: RelPath,
+  over: Entry | undefined,
+  keepAs: RelPath | undefined,
+): Entry {
+  const made = makeFolders(root, path);
+  refuseOtherSpelling(root, path);
+  const there = standing(root, path);
+  if (over === undefined) {
+    if (there?.isDirectory() === true) throw clash(path, 'a folder stands there');
+    if (there !== undefined) throw changedHere(path);
+    exclusively(draft, `${root}/${path}`);
+  } else {
+    if (there === undefined || !isStill(over, there)) throw changedHere(path);
+    if (keepAs !== undefined) keep(root, path, keepAs, over);
+    renameSync(draft, `${root}/${path}`);
+  }
+  for (const folder of [...made, folderOf(path)]) syncFolder(root, folder);
+  const placed = lookAt({ root, maxKeyBytes: Number.MAX_SAFE_INTEGER }, path, nameKey(path));
+  if (placed === undefined || placed.kind === 'oddity') throw changedHere(path);
+  return placed;
+}
+
+const folderOf = (path: string): string => path.slice(0, Math.max(0, path.lastIndexOf('/')));
+
+const standing = (root: string, path: string): Stats | undefined =>
+  lstatSync(`${root}/${path}`, { throwIfNoEntry: false });
+
+/** Folders that are missing are made; nothing is ever written through a link. Gives the folders whose lists are new. */
+function makeFolders(root: string, path: RelPath): readonly string[] {
+  const changed: string[] = [];
+  const folder = folderOf(path);
+  if (folder === '' || isRealFolder(root, folder)) return changed;
+  for (let at = folder.indexOf('/'); ; at = folder.indexOf('/', at + 1)) {
+    const part = at < 0 ? folder : folder.slice(0, at);
+    const there = standing(root, part);
+    if (there === undefined) {
+      mkdirSync(`${root}/${part}`);
+      changed.push(folderOf(part));
+    } else if (!there.isDirectory()) {
+      throw clash(path, `${part} is not a folder`);
+    }
+    if (at < 0) return changed;
+  }
+}
+
+/** Where case or form of a name make no difference, another file may answer to this one's name. */
+function refuseOtherSpelling(root: string, path: RelPath): void {
+  const blind = lstatSync(`${root}/${OWN_FOLDER.toUpperCase()}`, { throwIfNoEntry: false }) !== undefined;
+  if (!blind || standing(root, path) === undefined) return;
+  const name = path.slice(path.lastIndexOf('/') + 1).normalize('NFC');
+  const names = readdirSync(`${root}/${folderOf(path)}`);
+  if (!names.some((other) => other.normalize('NFC') === name)) {
+    throw clash(path, 'a file whose name differs only by case stands there');
+  }
+}
+
+/** To the last stamp; a rename or a further name of ours changes ctime alone. */
+function isStill(entry: Entry, stat: Stats, { ctime = true } = {}): boolean {
+  const { mtimeMs: mtime, ino: inode, mode } = stat;
+  const size = entry.kind === 'link' ? entry.size : stat.size;
+  const now = { size, mtime, ctime: ctime ? stat.ctimeMs : entry.ctime, inode };
+  return sameStamp(entry, now) && mode === entry.mode;
+}
+
+/** Moves a file to a name that must be free. */
+function exclusively(from: string, to: string): void {
+  const isLink = lstatSync(from).isSymbolicLink();
+  try {
+    // On some systems a further name of a link is one of its target.
+    if (isLink) {
+      symlinkSync(readlinkSync(from, 'buffer'), to);
+      const { mtimeMs } = lstatSync(from);
+      lutimesSync(to, seconds(mtimeMs), seconds(mtimeMs));
+    } else linkSync(from, to);
+  } catch (thrown) {
+    if (!knowsNoLinks(thrown)) throw thrown;
+    if (lstatSync(to, { throwIfNoEntry: false }) !== undefined) throw changedHere(to);
+    renameSync(from, to);
+    return;
+  }
+  unlinkSync(from);
+}
+
+const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK']);
+const knowsNoLinks = (thrown: unknown): boolean => NO_LINKS.has((thrown as NodeJS.ErrnoException).code ?? '');
+
+/** A second name for what stands there, before its first one is given away: at no moment is it without a name. */
+function keep(root: string, path: RelPath, keepAs: RelPath, entry: Entry): void {
+  const from = `${root}/${path}`;
+  const to = `${root}/${keepAs}`;
+  if (entry.kind === 'link') {
+    symlinkSync(readlinkSync(from, 'buffer'), to);
+    lutimesSync(to, seconds(entry.mtime), seconds(entry.mtime));
+  } else linkOrCopy(from, to, entry);
+  const there = standing(root, path);
+  if (there !== undefined && isStill(entry, there, { ctime: false })) return;
+  // It changed in this very moment: nothing is given away, and the second name goes again.
+  unlinkSync(to);
+  throw changedHere(path);
+}
+
+function linkOrCopy(from: string, to: string, { mtime }: Entry): void {
+  try {
+    linkSync(from, to);
+  } catch (thrown) {
+    if (!knowsNoLinks(thrown)) throw thrown;
+    copyFileSync(from, to, constants.COPYFILE_EXCL);
+    const file = openSync(to, 'r');
+    try {
+      fsyncSync(file);
+    } finally {
+      closeSync(file);
+    }
+    lutimesSync(to, seconds(mtime), seconds(mtime));
+  }
+}
+
+/** A folder's list on disk. Not every system can do that, and none loses more by it than a moment. */
+function syncFolder(root: string, folder: string): void {
+  try {
+    const file = openSync(`${root}/${folder}`, constants.O_RDONLY);
+    try {
+      fsyncSync(file);
+    } finally {
+      closeSync(file);
+    }
+  } catch (thrown) {
+    const { code } = thrown as NodeJS.ErrnoException;
+    if (code !== 'EISDIR' && code !== 'EPERM' && code !== 'EINVAL' && code !== 'EACCES') throw thrown;
+  }
+}
+
+/**
+ * Moved out of sight first and looked at there: what was written in the last moment is found, and comes back. A process
+ * that dies in between leaves the file where it was moved to, and `sweep` tells of it.
+ */
+async function removeEntry(root: string, entry: Entry): Promise<void> {
+  const { path } = entry;
+  const from = `${root}/${path}`;
+  try {
+    const place = await placeOf(root);
+    const folder = folderOf(path);
+    const there = folder === '' || isRealFolder(root, folder) ? standing(root, path) : undefined;
+    if (there === undefined || !isStill(entry, there)) throw changedHere(path);
+    refuseOtherSpelling(root, path);
+    const away = `${place}/${GOING}${randomUUID()}`;
+    renameSync(from, away);
+    if (!isStill(entry, lstatSync(away), { ctime: false })) {
+      exclusively(away, from);
+      throw changedHere(path);
+    }
+    unlinkSync(away);
+    removeEmpty(root, folder);
+  } catch (thrown) {
+    throw incomingError(path, thrown);
+  }
+}
+
+function removeEmpty(root: string, folder: string): void {
+  let left = folder;
+  try {
+    for (; left !== ''; left = folderOf(left)) rmdirSync(`${root}/${left}`);
+  } catch {
+    // Not empty, or not ours to remove: it stays.
+  }
+  syncFolder(root, left);
+}
+
+function sweep(root: string): readonly string[] {
+  let names: readonly string[];
+  try {
+    names = readdirSync(`${root}/${PLACE}`);
+  } catch {
+    return [];
+  }
+  for (const name of names) if (name.startsWith(COMING)) rmSync(`${root}/${PLACE}/${name}`, { force: true });
+  return names.filter((name) => name.startsWith(GOING)).map((name) => `${PLACE}/${name}`);
+}

@@ -1,0 +1,274 @@
+/** Two machines and one bucket. */
+import { beforeEach, describe, expect, test } from 'vitest';
+import type { Direction } from '../../src/model/vault.ts';
+import { MemoryBucket } from '../../src/s3/memory.ts';
+import { ManualClock } from '../support/manual-clock.ts';
+import { EngineMachine, PREFIX, named } from './machine.ts';
+
+let a: EngineMachine;
+let b: EngineMachine;
+
+const machines = async (direction: Direction = 'both'): Promise<void> => {
+  const clock = new ManualClock();
+  const bucket = new MemoryBucket();
+  a = await EngineMachine.with({ clock, bucket, host: 'desk' });
+  b = await EngineMachine.with({ clock, bucket, host: 'laptop.example.org', skew: -86_400_000 });
+  a.direction = direction === 'pull' ? 'push' : direction;
+  b.direction = direction;
+  for (const one of [a, b]) one.rules = { ...one.rules, removals: true };
+};
+
+beforeEach(() => machines());
+
+const contents = ({ tree }: EngineMachine): { [path: string]: string } =>
+  Object.fromEntries([...tree.files].map(([path, { content }]) => [path, content.toString()]));
+
+async function both(): Promise<void> {
+  for (const one of [a, b, a]) expect((await one.sync({ consent: true })).exit).toBe(0);
+}
+
+describe('what one machine does', () => {
+  test('comes to the other: new, changed, links, times and permissions', async () => {
+    a.tree.write('d/note', 'one');
+    a.tree.chmod('d/note', 0o100600);
+    a.tree.link('link', '../elsewhere');
+    await both();
+    expect(contents(b)).toEqual({ 'd/note': 'one', link: '../elsewhere' });
+    expect(b.tree.files.get('d/note')?.mode).toBe(0o100600);
+    expect(b.tree.files.get('link')).toMatchObject({ link: true });
+    expect(Math.round((b.tree.files.get('d/note')?.mtime ?? 0) * 1_000)).toBe(
+      Math.round((a.tree.files.get('d/note')?.mtime ?? 0) * 1_000),
+    );
+    b.tree.write('d/note', 'two');
+    await b.sync();
+    await both();
+    expect(contents(a)).toEqual(contents(b));
+    expect(contents(a)['d/note']).toBe('two');
+    expect([a.inStep(), b.inStep()]).toEqual([[], []]);
+  });
+
+  test('a removal, where it is let through', async () => {
+    for (let n = 0; n < 8; n++) a.tree.write(`f${n}`, `${n}`);
+    await both();
+    b.tree.remove('f1');
+    await both();
+    expect(a.tree.files.has('f1')).toBe(false);
+    expect(a.remote()).not.toContain('f1');
+    expect(a.index.count()).toEqual(b.index.count());
+  });
+
+  test('a removal is reported and not done without --delete', async () => {
+    b.rules = { ...b.rules, removals: false };
+    for (let n = 0; n < 8; n++) a.tree.write(`f${n}`, `${n}`);
+    await both();
+    a.tree.remove('f1');
+    await both();
+    expect(b.tree.files.has('f1')).toBe(true);
+    const run = await b.sync();
+    expect(named(run.events, 'warning').map(({ code }) => code)).toContain('kept-here');
+    expect(run.exit).toBe(0);
+  });
+
+  test('many removals are held back on the receiving side too [DEL-4]', async () => {
+    for (let n = 0; n < 8; n++) a.tree.write(`f${n}`, `${n}`);
+    await both();
+    for (let n = 0; n < 4; n++) a.tree.remove(`f${n}`);
+    await a.sync({ consent: true });
+    const held = await b.sync();
+    expect(held.exit).toBe(5);
+    expect(b.tree.files.size).toBe(8);
+    expect((await b.sync({ consent: true })).exit).toBe(0);
+    expect(b.tree.files.size).toBe(4);
+  });
+
+  test('nothing in step costs more than a listing', async () => {
+    for (let n = 0; n < 8; n++) a.tree.write(`f${n}`, `${n}`);
+    await both();
+    b.forget();
+    await b.sync();
+    expect(b.count('list')).toBe(1);
+    expect(
+      b.steps.map(({ operation }) => operation).filter((name) => !['get', 'list', 'uploads'].includes(name)),
+    ).toEqual([]);
+    // The vault's description.
+    expect(b.count('get')).toBe(1);
+  });
+});
+
+describe('what both do', () => {
+  test('the remote one wins the name, the local one is kept, and both have both', async () => {
+    a.tree.write('d/note.txt', 'base');
+    await both();
+    a.tree.write('d/note.txt', 'from a');
+    b.tree.write('d/note.txt', 'from b');
+    await a.sync();
+    const run = await b.sync();
+    expect(named(run.events, 'warning')).toMatchObject([{ code: 'conflict', path: 'd/note.txt' }]);
+    await both();
+    const copy = Object.keys(contents(b)).find((path) => path.includes('conflict'));
+    expect(copy).toMatch(/^d\/note \(conflict laptop \d{4}-\d\d-\d\d \d\d-\d\d-\d\d\)\.txt$/);
+    expect(contents(b)).toEqual({ 'd/note.txt': 'from a', [copy ?? '']: 'from b' });
+    expect(contents(a)).toEqual(contents(b));
+  });
+
+  test('the same new content on both needs no copy', async () => {
+    a.tree.write('note', 'same');
+    await a.sync();
+    b.tree.write('note', 'same');
+    await both();
+    expect(contents(b)).toEqual({ note: 'same' });
+    expect(b.tree.files.get('note')?.mtime).toBeCloseTo(a.tree.files.get('note')?.mtime ?? 0, 3);
+  });
+
+  test('a copy of the folder is in step without a transfer', async () => {
+    a.tree.write('note', 'same');
+    a.tree.write('d/other', 'same too');
+    await a.sync();
+    for (const [path, file] of a.tree.files) b.tree.files.set(path, { ...file, inode: file.inode + 500 });
+    b.forget();
+    expect((await b.sync()).exit).toBe(0);
+    expect([b.count('put'), b.count('get')]).toEqual([0, 1]);
+    expect(b.index.count().files).toBe(2);
+  });
+
+  test('an edit meets a removal: the edit stays', async () => {
+    for (const name of ['x', 'y', 'z', 'v', 'w', 'u', 't', 's']) a.tree.write(name, 'base');
+    await both();
+    a.tree.remove('x');
+    b.tree.write('x', 'edited');
+    b.tree.remove('y');
+    a.tree.write('y', 'edited too');
+    await both();
+    await both();
+    expect(contents(a)).toMatchObject({ x: 'edited', y: 'edited too' });
+    expect(contents(a)).toEqual(contents(b));
+  });
+
+  test('what the other wrote after our listing is not overwritten: the condition fails and we look again', async () => {
+    a.tree.write('note', 'base');
+    await both();
+    b.tree.write('note', 'from b');
+    a.tree.write('note', 'from a');
+    let raced = false;
+    b.fault = async (step) => {
+      if (raced || step.operation !== 'put' || step.when !== 'before') return;
+      raced = true;
+      // It lands while the request of b is on its way.
+      const other = a.engine();
+      await other.engine.run();
+    };
+    expect((await b.sync()).exit).toBe(0);
+    expect(raced).toBe(true);
+    await both();
+    expect(Object.values(contents(a)).toSorted()).toEqual(['from a', 'from b']);
+    expect(contents(a)).toEqual(contents(b));
+  });
+
+  test('an answer that got lost is recognised, not taken for another machine', async () => {
+    a.tree.write('note', 'once');
+    let lost = false;
+    a.fault = (step) => {
+      if (lost || step.operation !== 'put' || step.when !== 'after' || !step.key.endsWith('note')) return;
+      lost = true;
+      throw Object.assign(new Error('lost'), {});
+    };
+    await a.sync();
+    a.fault = () => undefined;
+    await a.sync();
+    expect(contents(a)).toEqual({ note: 'once' });
+    expect(a.count('put', 'note')).toBe(1);
+  });
+
+  test('a file edited while its new version arrives is not overwritten', async () => {
+    a.tree.write('note', 'base');
+    await both();
+    a.tree.write('note', 'from a');
+    await a.sync();
+    let edited = false;
+    b.tree.onPlace = () => {
+      if (!edited) b.tree.write('note', 'typed just now');
+      edited = true;
+    };
+    await b.sync();
+    await both();
+    expect(Object.values(contents(a)).toSorted()).toEqual(['from a', 'typed just now']);
+    expect(contents(a)).toEqual(contents(b));
+  });
+});
+
+describe('what must not be believed', () => {
+  test('a bucket that lost its description is no mass removal [DEL-6]', async () => {
+    for (let n = 0; n < 8; n++) a.tree.write(`f${n}`, `${n}`);
+    await both();
+    for (const key of a.bucket.keys()) a.bucket.remove(key, undefined);
+    expect((await b.sync({ consent: true })).exit).toBe(5);
+    expect(b.tree.files.size).toBe(8);
+    // Taken as it is, it is filled again.
+    expect((await b.sync({ consent: true, acceptSource: true })).exit).toBe(0);
+    expect(b.tree.files.size).toBe(8);
+    expect(b.remote()).toHaveLength(8);
+  });
+
+  test('an object that cannot be opened is reported, and the others come', async () => {
+    a.tree.write('good', 'good');
+    a.tree.write('bad', 'bad');
+    await a.sync();
+    const stored = a.bucket.find(`${PREFIX}bad`);
+    if (stored !== undefined) stored.body[0] = (stored.body[0] ?? 0) ^ 1;
+    const run = await b.sync();
+    expect(run.exit).toBe(6);
+    expect(contents(b)).toEqual({ good: 'good' });
+  });
+});
+
+describe('pull', () => {
+  beforeEach(() => machines('pull'));
+
+  test('gets what is there, sends nothing, keeps what was changed here', async () => {
+    for (let n = 0; n < 8; n++) a.tree.write(`f${n}`, `${n}`);
+    await a.sync();
+    b.tree.write('mine', 'only here');
+    await b.sync();
+    b.tree.write('f1', 'changed here');
+    b.tree.remove('f2');
+    a.tree.write('f3', 'changed there');
+    a.tree.remove('f4');
+    await a.sync();
+    b.forget();
+    const run = await b.sync();
+    expect(run.exit).toBe(0);
+    expect(contents(b)).toMatchObject({
+      mine: 'only here',
+      f1: 'changed here',
+      f2: '2',
+      f3: 'changed there',
+    });
+    expect(b.tree.files.has('f4')).toBe(false);
+    expect(b.count('put') + b.count('remove')).toBe(0);
+    expect(
+      named(run.events, 'warning')
+        .map(({ code }) => code)
+        .toSorted(),
+    ).toEqual(['local-changed', 'local-only']);
+  });
+});
+
+describe('watching', () => {
+  test('changes of the other machine come with the next look at the bucket, and are not sent back', async () => {
+    a.tree.write('note', 'one');
+    await both();
+    const watching = await b.watch();
+    a.tree.write('note', 'two');
+    a.tree.write('new', 'new');
+    await a.sync();
+    b.forget();
+    await b.wait(70_000);
+    await b.until(() => contents(b)['note'] === 'two' && contents(b)['new'] === 'new');
+    watching.hint('note');
+    watching.hint('new');
+    await b.wait(2_000);
+    expect(b.count('put')).toBe(0);
+    expect(b.count('head')).toBe(0);
+    await watching.stop();
+  });
+});
