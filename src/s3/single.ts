@@ -223,25 +223,19 @@ export async function removeObject(
   const asked = askedOf(site, 'remove', key);
   const query = versionQuery(versionId === undefined ? {} : { versionId });
   try {
-    if (ifMatch !== undefined && !site.remote.isAws)
-      await refuseUnmetUnlessGone(site, key, ifMatch, { signal });
+    if (ifMatch !== undefined && !site.remote.isAws) await refuseUnmet(site, key, { ifMatch, signal });
     // Few stores besides AWS know conditions of removals, and some fail on them: there a look before is what there is.
     const headers = ifMatch !== undefined && site.remote.isAws ? conditions(site, { ifMatch }) : {};
     await drain(await site.wire.send({ method: 'DELETE', asked, key, query, headers, signal }));
   } catch (thrown) {
-    if (!(thrown instanceof VaultError && thrown.code === 'object-missing')) throw thrown;
+    if (!(thrown instanceof VaultError)) throw thrown;
+    if (thrown.code === 'object-missing') return;
+    // The condition also fails where there is nothing left, as after an earlier try whose answer got lost.
+    const gone =
+      thrown.code === 'precondition' &&
+      (await headAnswer(site, key, undefined, false, { signal })) === undefined;
+    if (!gone) throw thrown;
   }
-}
-
-async function refuseUnmetUnlessGone(
-  site: Site,
-  key: ObjectKey,
-  ifMatch: string,
-  waits: Waits,
-): Promise<void> {
-  if ((await headAnswer(site, key, undefined, false, waits)) === undefined)
-    throw new VaultError('file', 'object-missing', `${safeName(key)} is not in the store`);
-  await refuseUnmet(site, key, { ifMatch, signal: waits.signal });
 }
 
 /** Lists nothing: needs no permission beyond what a sync needs, and its refusals have words, unlike HEAD's. */

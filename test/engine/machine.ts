@@ -10,6 +10,7 @@ import type { Event, EventName } from '../../src/model/event.ts';
 import { modeFingerprint } from '../../src/model/mode.ts';
 import type {
   Clock,
+  FolderWriter,
   Index,
   IndexChange,
   ObjectStore,
@@ -69,6 +70,8 @@ export class EngineMachine {
   direction: Direction = 'push';
   /** The store of this machine, as the engine gets it. */
   wrap: (store: ObjectStore) => ObjectStore = (store) => store;
+  /** What writes to its folder. */
+  writer: (writer: FolderWriter) => FolderWriter = (writer) => writer;
   readonly key = Buffer.alloc(32, 9);
   readonly keyring = keyringOf(aesMaterial(new Secret(this.key)));
   index: Index;
@@ -184,7 +187,7 @@ export class EngineMachine {
         store: this.wrap(this.store(fault)),
         index: this.index,
         tree: this.tree,
-        writer: this.tree.writer,
+        writer: this.writer(this.tree.writer),
         host: this.host,
         watcher,
         sealing: this.mode === 'client' ? clientSealing(this.keyring) : serverSealing,
