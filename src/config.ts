@@ -253,6 +253,13 @@ function checkConfig(path: string, value: unknown): Config {
 /** No field of ours is so long: it may be a key in the wrong place. */
 const shownName = (name: string): string => (name.length < 40 ? name : `a name of ${name.length} characters`);
 
+/** A vault that stands in another file, held to the same rules. */
+export function checkVault(path: string, value: unknown): Vault {
+  const [checked] = checkConfig(path, { version: VERSION, vaults: [value] }).vaults;
+  if (checked === undefined) throw new VaultError('usage', 'config-field', `${path}: holds no vault`);
+  return checked;
+}
+
 /** What is wrong, in words; values are shown only where they are plain words, for a field may hold anything. */
 function explain(issue: v.BaseIssue<unknown>): string {
   if (issue.kind === 'validation') return issue.message;

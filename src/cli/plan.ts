@@ -3,16 +3,31 @@ import type { Action } from '../model/plan.ts';
 import type { Vault } from '../model/vault.ts';
 import { openVault } from '../vaults/open.ts';
 import type { OpenOptions } from '../vaults/options.ts';
+import { PlanDraft } from './plan-file.ts';
 import { printJson, printPlain } from './print.ts';
 
-/** `--dry-run`: prints what a sync would do and does nothing. */
-export async function planCommand(vault: Vault, options: OpenOptions, json: boolean): Promise<number> {
-  const open = await openVault(vault, { ...options, once: true });
+export interface PlanFlags {
+  readonly json?: boolean;
+  /** Also written to this file, for `apply`. */
+  readonly plan?: string;
+}
+
+/** `--dry-run` and `--plan`: says what a sync would do and does nothing. */
+export async function planCommand(vault: Vault, options: OpenOptions, flags: PlanFlags): Promise<number> {
+  const { json = false, plan } = flags;
+  // A plan that is kept says what stands in the bucket too.
+  const checkRemote = options.checkRemote || plan !== undefined;
+  const open = await openVault(vault, { ...options, once: true, checkRemote });
   if (json) printJson(open.engine, process.stdout);
   else printPlain(open.engine, process.stdout, process.stderr);
+  const draft = new PlanDraft(vault);
   const { exit } = await open.preview((action) => {
     if (!json) process.stdout.write(`${actionLine(action)}\n`);
+    draft.add(action);
   });
+  if (plan !== undefined) await draft.write(plan);
+  if (plan !== undefined && !json)
+    process.stdout.write(`written to ${plan}; do it with: s3vault apply ${plan}\n`);
   return exit;
 }
 

@@ -70,6 +70,7 @@ function buildProgram(version: string, setExit: SetExit): Command {
     .showHelpAfterError('(s3vault --help shows all commands)')
     .addHelpText('after', EXAMPLES);
   addSync(program, setExit);
+  addApply(program, setExit);
   addKeys(program, setExit);
   addVaults(program, setExit);
   addRekey(program, setExit);
@@ -110,6 +111,7 @@ function addSync(program: Command, setExit: SetExit): void {
     .description('sync a folder and keep watching it; the first time, --to says where to')
     .option('--once', 'end when in step')
     .option('--dry-run', 'print the plan, do nothing')
+    .option('--plan <file>', 'write the plan to a file for s3vault apply, do nothing')
     .option('--yes', 'agree to many removals at once')
     .option('--accept-source', 'take the folder as it is after a lost-source refusal')
     .option('--check-remote', 'compare with a listing of the bucket even if that was done lately')
@@ -119,6 +121,21 @@ function addSync(program: Command, setExit: SetExit): void {
   addVaultOptions(command).action(async (dir: string, flags: object) => {
     const { syncCommand } = await import('./sync.ts');
     setExit(await syncCommand(dir, flags));
+  });
+}
+
+function addApply(program: Command, setExit: SetExit): void {
+  const command = program
+    .command('apply')
+    .argument('<file>', 'what sync --plan wrote')
+    .description('do exactly what a plan file says, or refuse (exit 5) where folder or bucket have moved on')
+    .option('--accept-source', 'take the folder as it is after a lost-source refusal')
+    .option('--json', 'print one JSON object a line')
+    .option('--plain', 'print plain lines, also on a terminal')
+    .option('--log-level <level>', 'log to stderr: error, warn, info, debug, trace');
+  addKeyOptions(command).action(async (file: string, flags: object) => {
+    const { applyCommand } = await import('./apply.ts');
+    setExit(await applyCommand(file, flags));
   });
 }
 

@@ -37,10 +37,12 @@ export async function vaultFor(dir: string, flags: Flags, places: Places): Promi
     });
   }
   const vault = await newVault(root, flags.to, flags, config);
-  const register = async (settled: Vault): Promise<void> => {
-    await changeConfig(places, (now) => registered(now, settled, flags));
-  };
-  return { vault, isNew: true, register };
+  return { vault, isNew: true, register: (settled) => registerVault(places, settled, flags) };
+}
+
+/** Remembers a vault, and where its key is. */
+export async function registerVault(places: Places, vault: Vault, flags: KeyFlags): Promise<void> {
+  await changeConfig(places, (now) => registered(now, vault, flags));
 }
 
 /** How KMS is used can be said anew at any time, and is remembered: nothing stored depends on it. */
@@ -75,7 +77,7 @@ function kmsRules({ kmsQuota, kmsShare }: Flags): Pick<Rules, 'kmsQuota' | 'kmsS
 }
 
 /** Another process may have registered a vault meanwhile: what must hold is asked again. */
-function registered(now: Config, vault: Vault, flags: Flags): Config {
+function registered(now: Config, vault: Vault, flags: KeyFlags): Config {
   const others = now.vaults.filter((other) => other.root !== vault.root);
   checkPlace(vault, others);
   return { ...now, ...keyPlace(flags), vaults: [...others, vault] };

@@ -24,6 +24,7 @@ export interface SyncFlags extends VaultFlags, KeyFlags {
   readonly yes?: boolean;
   readonly acceptSource?: boolean;
   readonly checkRemote?: boolean;
+  readonly plan?: string;
   readonly json?: boolean;
   readonly plain?: boolean;
   readonly logLevel?: string;
@@ -39,7 +40,7 @@ export async function syncCommand(dir: string, flags: SyncFlags): Promise<number
   const options = openOptions(flags, where, config);
   const vault = wanted.isNew ? await joined(wanted.vault, options) : wanted.vault;
   const alone = async (): Promise<number> => {
-    if (flags.dryRun === true) return planCommand(vault, options, flags.json === true);
+    if (flags.dryRun === true || flags.plan !== undefined) return planCommand(vault, options, flags);
     const open = await openVault(vault, { ...options, onMet: () => wanted.register(vault) });
     return present(open, vault, flags, log);
   };
@@ -75,8 +76,8 @@ export function refuseRekeyed(vault: Vault): void {
 
 /** Whether this run wants nothing that is not in the configuration: then the daemon's engine does what it would do. */
 function asRegistered(vault: Vault, flags: SyncFlags, config: Config): boolean {
-  const { dryRun, yes, acceptSource, checkRemote, passphraseCommand, keyCommand } = flags;
-  if ([dryRun, yes, acceptSource, checkRemote].includes(true)) return false;
+  const { dryRun, yes, acceptSource, checkRemote, plan, passphraseCommand, keyCommand } = flags;
+  if ([dryRun, yes, acceptSource, checkRemote].includes(true) || plan !== undefined) return false;
   if (passphraseCommand !== undefined || keyCommand !== undefined) return false;
   return isDeepStrictEqual(vault, findVault(config, vault.root));
 }
@@ -109,7 +110,7 @@ async function noteUse(where: Places, fingerprint: string): Promise<void> {
 }
 
 /** The screen on a terminal, plain lines otherwise; JSON when asked for. */
-async function present(
+export async function present(
   open: OpenVault,
   vault: Vault,
   flags: SyncFlags,

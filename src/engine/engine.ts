@@ -14,6 +14,7 @@ import { Emitter } from './emitter.ts';
 import { lostSource, takeSource } from './guard.ts';
 import { Hints } from './hints.ts';
 import { Online } from './online.ts';
+import { Planned, movedOn } from './planned.ts';
 import { previewPlan } from './preview.ts';
 import {
   type RoundOptions,
@@ -44,6 +45,8 @@ export interface EngineOptions {
   readonly checkRemote: boolean;
   /** Called once the store has answered for this vault, before anything is sent. */
   readonly onMet?: () => Promise<void>;
+  /** Lines of a plan file (`plannedLine`): exactly these Actions are done, or none. */
+  readonly planned?: readonly string[] | undefined;
 }
 
 const HOUR_MS = 3_600_000;
@@ -65,6 +68,7 @@ export class Engine implements EngineHandle {
   readonly #committer: Committer;
   readonly #skips: Skips;
   readonly #runs: Runs;
+  readonly #planned: Planned | undefined;
   readonly #online: Online;
   readonly #abort = new AbortController();
   readonly #started: number;
@@ -94,6 +98,7 @@ export class Engine implements EngineHandle {
     this.#hints = new Hints(clock, vault.rules.settleMs ?? DEFAULT_SETTLE_MS, () => this.#awake());
     this.#committer = new Committer(index, clock);
     this.#skips = new Skips(this.#emitter);
+    this.#planned = options.planned === undefined ? undefined : new Planned(options.planned);
     this.#online = new Online({
       clock,
       store: parts.store,
@@ -325,7 +330,8 @@ export class Engine implements EngineHandle {
         files = seen;
         this.#emitter.emit({ event: 'scan', state: 'progress', files });
       };
-      plan = await this.#collect(planAll(this.#sources({ listed, onSeen })));
+      const actions = planAll(this.#sources({ listed, onSeen }));
+      plan = await this.#collect(this.#planned?.exactly(actions) ?? actions);
     });
     this.#emitter.emit({ event: 'scan', state: 'done', files });
     if (plan === undefined) {
@@ -355,7 +361,10 @@ export class Engine implements EngineHandle {
     }
     const remoteOf: RoundOptions['remoteOf'] = (key) => this.#runs.remoteOf(key);
     const { looks } = this.#runs;
-    await this.#roundSome(() => planHints(this.#sources({ listed: false, remoteOf, looks }), hints));
+    await this.#roundSome(() => {
+      const actions = planHints(this.#sources({ listed: false, remoteOf, looks }), hints);
+      return this.#planned?.only(actions, (path) => this.#fail(movedOn([path]))) ?? actions;
+    });
   }
 
   async #roundBucket(): Promise<void> {

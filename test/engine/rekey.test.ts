@@ -374,6 +374,7 @@ const methodsOf = (store: ObjectStore): ObjectStore => ({
   list: store.list.bind(store),
   versions: store.versions.bind(store),
   remove: store.remove.bind(store),
+  conditions: store.conditions.bind(store),
   uploads: store.uploads.bind(store),
   abortUpload: store.abortUpload.bind(store),
   reach: store.reach.bind(store),

@@ -1,0 +1,43 @@
+import { isDeepStrictEqual } from 'node:util';
+import { findVault, places, readConfig } from '../config.ts';
+import { VaultError } from '../model/errors.ts';
+import type { Vault } from '../model/vault.ts';
+import { openVault } from '../vaults/open.ts';
+import { openLog } from './log.ts';
+import { readPlanFile } from './plan-file.ts';
+import { registerVault } from './register.ts';
+import { type SyncFlags, openOptions, present, refuseRekeyed } from './sync.ts';
+
+type ApplyFlags = Pick<
+  SyncFlags,
+  'json' | 'plain' | 'logLevel' | 'keyStore' | 'keyCommand' | 'passphraseCommand' | 'acceptSource'
+>;
+
+/** `s3vault apply FILE`: does exactly what the plan file says, removals too, or refuses with exit 5. */
+export async function applyCommand(file: string, flags: ApplyFlags): Promise<number> {
+  const where = places(process.env);
+  const log = await openLog(flags.logLevel);
+  const { vault, lines } = await readPlanFile(file);
+  const config = await readConfig(where);
+  const known = findVault(config, vault.root);
+  if (known !== undefined) refuseOther(known, vault);
+  refuseRekeyed(known ?? vault);
+  const options = {
+    ...openOptions({ ...flags, once: true, yes: true, checkRemote: true }, where, config),
+    planned: lines,
+  };
+  const register = async (): Promise<void> => {
+    if (known === undefined) await registerVault(where, vault, flags);
+  };
+  const open = await openVault(vault, { ...options, onMet: register });
+  return present(open, vault, { ...flags, once: true }, log);
+}
+
+/** The folder is kept elsewhere or otherwise by now. Direction and rules are the plan's own. */
+function refuseOther(known: Vault, planned: Vault): void {
+  const place = ({ id, remote: { bucket, prefix }, mode }: Vault) => ({ id, bucket, prefix, mode });
+  if (isDeepStrictEqual(place(known), place(planned))) return;
+  throw new VaultError('consent', 'plan-changed', `${planned.root} is kept elsewhere, or otherwise, by now`, {
+    hint: 'make a new plan with: s3vault sync DIR --plan FILE',
+  });
+}

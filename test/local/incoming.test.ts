@@ -1,0 +1,175 @@
+import {
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { openWriter } from '../../src/local/incoming.ts';
+import { openTree } from '../../src/local/tree.ts';
+import { relPath } from '../../src/model/brands.ts';
+import type { Entry } from '../../src/model/entry.ts';
+import type { FileTree, FileTraits, FolderWriter } from '../../src/model/ports.ts';
+import { Folder } from '../support/folder.ts';
+import { ManualClock } from '../support/manual-clock.ts';
+
+let folder: Folder;
+let writer: FolderWriter;
+let tree: FileTree;
+const TRAITS: FileTraits = { kind: 'file', permissions: 0o640, mtime: 1_700_000_000_123.456 };
+
+beforeEach(async () => {
+  folder = new Folder();
+  writer = openWriter(folder.root);
+  tree = openTree({ root: folder.root, include: [], exclude: [], clock: new ManualClock() });
+  await tree.mark('id');
+});
+afterEach(() => folder.remove());
+
+const at = (path: string): string => join(folder.root, path);
+const names = (path = ''): string[] => readdirSync(at(path)).toSorted();
+
+async function incoming(text: string) {
+  const draft = await writer.begin();
+  await draft.write(Buffer.from(text));
+  return draft;
+}
+
+async function entry(path: string): Promise<Entry> {
+  const seen = await tree.look(relPath(path));
+  if (seen === undefined || seen.kind === 'oddity') throw new Error(`no file ${path}`);
+  return seen;
+}
+
+const place = async (path: string, text: string, over?: Entry, keepAs?: string, traits = TRAITS) =>
+  (await incoming(text)).place(
+    relPath(path),
+    traits,
+    over,
+    keepAs === undefined ? undefined : relPath(keepAs),
+  );
+
+describe('a file that comes', () => {
+  test('appears whole, with its time and permissions, folders made; nothing of it is seen before', async () => {
+    const draft = await incoming('hello');
+    expect(names()).toEqual(['.s3vault']);
+    const placed = await draft.place(relPath('d/e/note'), TRAITS, undefined);
+    expect(placed).toEqual(await entry('d/e/note'));
+    expect(readFileSync(at('d/e/note'), 'utf8')).toBe('hello');
+    expect(placed).toMatchObject({ mode: 0o100640, size: 5 });
+    expect(Math.round(placed.mtime * 1_000)).toBe(Math.round(TRAITS.mtime * 1_000));
+    expect(names('.s3vault/tmp')).toEqual([]);
+  });
+
+  test('no set-user-id from a bucket', async () => {
+    expect((await place('x', 'x', undefined, undefined, { ...TRAITS, permissions: 0o6755 })).mode).toBe(
+      0o100755,
+    );
+  });
+
+  test('a link comes as a link, over a file too', async () => {
+    const traits = { ...TRAITS, kind: 'link' as const };
+    const link = await place('link', '../else where', undefined, undefined, traits);
+    expect(link).toMatchObject({ kind: 'link', size: 13 });
+    await place('file', 'x');
+    await place('file', 'target', await entry('file'), undefined, traits);
+    expect(lstatSync(at('file')).isSymbolicLink()).toBe(true);
+  });
+
+  test('what stands where nothing should is left alone', async () => {
+    writeFileSync(at('note'), 'mine');
+    await expect(place('note', 'theirs')).rejects.toMatchObject({ kind: 'changed' });
+    expect(readFileSync(at('note'), 'utf8')).toBe('mine');
+  });
+
+  test('a file goes only over what it was planned to go over', async () => {
+    writeFileSync(at('note'), 'old');
+    const seen = await entry('note');
+    await place('note', 'new', seen);
+    expect(readFileSync(at('note'), 'utf8')).toBe('new');
+    await expect(place('note', 'newer', seen)).rejects.toMatchObject({ kind: 'changed' });
+    expect(readFileSync(at('note'), 'utf8')).toBe('new');
+  });
+
+  test('the old one goes on under another name, the same file to the inode', async () => {
+    writeFileSync(at('note'), 'mine');
+    const seen = await entry('note');
+    await place('note', 'theirs', seen, 'note (conflict)');
+    expect(readFileSync(at('note (conflict)'), 'utf8')).toBe('mine');
+    expect(readFileSync(at('note'), 'utf8')).toBe('theirs');
+    expect((await entry('note (conflict)')).inode).toBe(seen.inode);
+  });
+
+  test('a name that is taken keeps everything as it is', async () => {
+    writeFileSync(at('note'), 'mine');
+    writeFileSync(at('taken'), 'other');
+    await expect(place('note', 'theirs', await entry('note'), 'taken')).rejects.toMatchObject({
+      kind: 'changed',
+    });
+    expect([readFileSync(at('note'), 'utf8'), readFileSync(at('taken'), 'utf8')]).toEqual(['mine', 'other']);
+  });
+
+  test('nothing is written through a link, or where a folder or a file is in the way', async () => {
+    const outside = new Folder();
+    symlinkSync(outside.root, at('link'));
+    mkdirSync(at('folder'));
+    writeFileSync(at('file'), 'x');
+    for (const path of ['link/x', 'folder', 'file/x', 'link/d/x']) {
+      await expect(place(path, 'x')).rejects.toMatchObject({ kind: 'file', code: 'name-clash' });
+    }
+    expect(readdirSync(outside.root)).toEqual([]);
+    outside.remove();
+  });
+
+  test('below a root that lost its own folder nothing is made', async () => {
+    const bare = new Folder();
+    await expect(openWriter(bare.root).begin()).rejects.toMatchObject({ kind: 'changed' });
+    expect(readdirSync(bare.root)).toEqual([]);
+    bare.remove();
+  });
+
+  test('a discarded one leaves nothing', async () => {
+    const draft = await incoming('x');
+    await draft.discard();
+    await draft.discard();
+    expect(names('.s3vault/tmp')).toEqual([]);
+  });
+});
+
+describe('a file that goes', () => {
+  test('goes, with the folders that are empty then', async () => {
+    mkdirSync(at('d/e'), { recursive: true });
+    writeFileSync(at('d/e/note'), 'x');
+    writeFileSync(at('d/stays'), 'x');
+    await writer.remove(await entry('d/e/note'));
+    expect(names('d')).toEqual(['stays']);
+    await writer.remove(await entry('d/stays'));
+    expect(names()).toEqual(['.s3vault']);
+    expect(names('.s3vault/tmp')).toEqual([]);
+  });
+
+  test('stays if it is not what was seen', async () => {
+    writeFileSync(at('note'), 'old');
+    const seen = await entry('note');
+    writeFileSync(at('note'), 'newer');
+    await expect(writer.remove(seen)).rejects.toMatchObject({ kind: 'changed' });
+    expect(readFileSync(at('note'), 'utf8')).toBe('newer');
+    utimesSync(at('note'), 1, 1);
+    await expect(
+      writer.remove(await entry('note').then((now) => ({ ...now, inode: 1 }))),
+    ).rejects.toMatchObject({
+      kind: 'changed',
+    });
+  });
+});
+
+test('what a killed run left is cleared away, but never a file on its way out', async () => {
+  await incoming('half');
+  writeFileSync(at('.s3vault/tmp/going-1'), 'somebody may want it');
+  expect(await writer.sweep()).toEqual(['.s3vault/tmp/going-1']);
+  expect(names('.s3vault/tmp')).toEqual(['going-1']);
+});
