@@ -35,11 +35,12 @@ export interface JsonLine {
 export class Machine {
   readonly home = mkdtempSync(join(tmpdir(), 's3vault-e2e-'));
   readonly root = join(this.home, 'files');
-  readonly key = randomBytes(32);
+  readonly key: Buffer<ArrayBuffer>;
   readonly endpoint: Endpoint;
 
-  constructor(endpoint: Endpoint) {
+  constructor(endpoint: Endpoint, key = randomBytes(32)) {
     this.endpoint = endpoint;
+    this.key = key;
     mkdirSync(this.root);
   }
 
