@@ -6,7 +6,7 @@ import { checkVault } from '../config.ts';
 import { systemClock } from '../clock.ts';
 import { VaultError } from '../model/errors.ts';
 import type { Action } from '../model/plan.ts';
-import { plannedLine } from '../model/plan-line.ts';
+import { planFileLine } from '../model/plan-line.ts';
 import type { Vault } from '../model/vault.ts';
 
 const FORMAT = 's3vault-plan';
@@ -14,7 +14,7 @@ const VERSION = 1;
 
 export interface PlanFile {
   readonly vault: Vault;
-  /** See `plannedLine`. */
+  /** See `planFileLine`. */
   readonly lines: readonly string[];
 }
 
@@ -29,7 +29,7 @@ export class PlanDraft {
   }
 
   add(action: Action): void {
-    (action.kind === 'skip' ? this.#skipped : this.#lines).push(plannedLine(action));
+    (action.kind === 'skip' ? this.#skipped : this.#lines).push(planFileLine(action));
   }
 
   async write(file: string): Promise<void> {

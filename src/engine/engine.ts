@@ -45,7 +45,7 @@ export interface EngineOptions {
   readonly checkRemote: boolean;
   /** Called once the store has answered for this vault, before anything is sent. */
   readonly onMet?: () => Promise<void>;
-  /** Lines of a plan file (`plannedLine`): exactly these Actions are done, or none. */
+  /** Lines of a plan file (`planFileLine`): exactly these Actions are done, or none. */
   readonly planned?: readonly string[] | undefined;
 }
 
@@ -163,8 +163,7 @@ export class Engine implements EngineHandle {
         return;
       case 'first':
         // What still waits in the Plan is looked at now, and its Action goes first then.
-        if (!this.#runs.first(nameKey(command.path)))
-          this.#hints.add({ kind: 'path', path: relPath(command.path) }, 0);
+        if (!this.#runs.first(nameKey(command.path))) this.#runs.lookAgain(relPath(command.path));
         return;
       case 'skip':
         this.#runs.skip(nameKey(command.path), relPath(command.path));
@@ -188,7 +187,7 @@ export class Engine implements EngineHandle {
 
   #retry(paths: readonly RelPath[] = this.#runs.failedPaths()): void {
     this.#runs.takeIn(paths.map(nameKey));
-    for (const path of paths) this.#hints.add({ kind: 'path', path }, 0);
+    for (const path of paths) this.#runs.lookAgain(path);
   }
 
   /** Runs to the end; never rejects. The Outcome also comes through `ended`. */
@@ -274,7 +273,7 @@ export class Engine implements EngineHandle {
       if (this.#mayScan()) await this.#roundAll();
       const hints = this.#hints.take();
       if (hints.length > 0) await this.#roundHints(hints);
-      else if (this.#bucketDue && this.#runs.running === 0) await this.#roundBucket();
+      else if (this.#bucketDue && !this.#declined && !this.#runs.reviewing) await this.#roundBucket();
       else if (this.#isQuiet()) {
         if (this.#options.once) return;
         this.#becomeIdle();

@@ -2,7 +2,7 @@
 import { safeName } from '../model/display.ts';
 import { VaultError } from '../model/errors.ts';
 import type { Action } from '../model/plan.ts';
-import { plannedLine } from '../model/plan-line.ts';
+import { planFileLine } from '../model/plan-line.ts';
 
 /** Differences named in the refusal. */
 const NAMED = 5;
@@ -25,7 +25,7 @@ export class Planned {
     const other = new Set<string>();
     const missing = new Set(this.#lines);
     for await (const action of actions) {
-      const line = plannedLine(action);
+      const line = planFileLine(action);
       if (action.kind !== 'skip' && !missing.delete(line)) other.add(action.path);
       yield action;
     }
@@ -36,7 +36,7 @@ export class Planned {
   /** Later looks at single paths: only what is in the file is done; `onOther` hears of paths that came to be otherwise. */
   async *only(actions: AsyncIterable<Action>, onOther: (path: string) => void): AsyncIterable<Action> {
     for await (const action of actions) {
-      if (action.kind === 'skip' || this.#lines.has(plannedLine(action))) yield action;
+      if (action.kind === 'skip' || this.#lines.has(planFileLine(action))) yield action;
       else if (this.#paths.has(action.path)) onOther(action.path);
     }
   }

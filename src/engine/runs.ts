@@ -113,6 +113,16 @@ export class Runs {
     return this.#brake.holding || this.#held !== undefined;
   }
 
+  /** The first Plan waits for a person. */
+  get reviewing(): boolean {
+    return this.#held !== undefined;
+  }
+
+  /** Looks at a path now, on both sides. */
+  lookAgain(path: RelPath): void {
+    this.#hint({ key: nameKey(path), path }, true, 0);
+  }
+
   /** Paths whose last try failed, and those left out. */
   failedPaths(): readonly Action['path'][] {
     return [...this.#retries.paths(), ...this.#leftOut.paths()];

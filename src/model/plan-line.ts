@@ -7,7 +7,7 @@ import type { Record } from './record.ts';
  * One Action with the facts it rests on, as JSON: what stands here (`local`), what stands in the bucket (`remote`), and what
  * was last in step (`inStep`). Equal lines are the same Action in the same world. Holds no secret and no digest.
  */
-export function plannedLine(action: Action): string {
+export function planFileLine(action: Action): string {
   const { kind, path, reason } = action;
   const local = 'local' in action ? action.local : undefined;
   const remote = 'remote' in action ? action.remote : undefined;

@@ -206,6 +206,7 @@ const ACTIONS: { readonly [K in ActionKind]: { readonly sign: string; readonly w
   'remove-remote': { sign: '-', word: 'remove there' },
   'remove-local': { sign: '-', word: 'remove here' },
   conflict: { sign: '!', word: 'conflict' },
+  forget: { sign: ' ', word: 'forget' },
   skip: { sign: ' ', word: 'leave out' },
 };
 

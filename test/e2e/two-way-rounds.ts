@@ -27,7 +27,7 @@ export async function twoWayRounds(
   try {
     for (let round = 0; round < rounds; round++) {
       for (const machine of machines) edit(machine, contents, random);
-      wire.trouble = round % 3 === 0 ? 0 : 0.04;
+      wire.trouble = round % 3 === 0 ? 0 : 0.02;
       await Promise.all(machines.map((machine) => syncOrDie(machine, bucket, random)));
     }
     await settle(machines, bucket, wire);

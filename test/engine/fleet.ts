@@ -232,11 +232,11 @@ export class Fleet {
         for (let turns = delays[requests++ % Math.max(1, delays.length)] ?? 0; turns > 0; turns--)
           await new Promise((resolve) => setImmediate(resolve));
       }
-      if (trouble === undefined || trouble.kind === 'die-writing' || step.when !== trouble.when) return;
-      if (steps++ !== trouble.at) return;
+      if (trouble === undefined || trouble.kind === 'die-writing' || step.when !== trouble.when) return undefined;
+      if (steps++ !== trouble.at) return undefined;
       if (trouble.kind === 'fail') throw new VaultError(trouble.how, 'scripted', 'scripted');
       dead = true;
-      await hang();
+      return hang();
     });
     machine.index = index;
     let over = false;

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { Action } from '../../src/model/plan.ts';
-import { plannedLine } from '../../src/model/plan-line.ts';
+import { planFileLine } from '../../src/model/plan-line.ts';
 import { EngineMachine, named } from './machine.ts';
 
 let machine: EngineMachine;
@@ -21,7 +21,7 @@ async function plan(): Promise<string[]> {
   machine.clock.advance(5_000);
   const { engine } = machine.engine({ checkRemote: true });
   await machine.drive(engine.preview((action) => actions.push(action)));
-  const text = JSON.stringify(actions.map((action) => JSON.parse(plannedLine(action)) as unknown));
+  const text = JSON.stringify(actions.map((action) => JSON.parse(planFileLine(action)) as unknown));
   return (JSON.parse(text) as unknown[]).map((action) => JSON.stringify(action));
 }
 
