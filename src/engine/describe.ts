@@ -1,6 +1,6 @@
 import { OWN_FOLDER, objectKey } from '../model/brands.ts';
 import { VaultError } from '../model/errors.ts';
-import type { Clock, Index, ObjectStore, StoredObject } from '../model/ports.ts';
+import type { Clock, Index, ObjectStore, StoredObject, WriteOptions } from '../model/ports.ts';
 import type { Vault } from '../model/vault.ts';
 import { forgetListing, pages } from './rounds.ts';
 
@@ -139,6 +139,7 @@ export async function meetRemote(
     for (const page of pages(index)) index.commit(page.map(({ key }) => ({ kind: 'remove', key })));
   }
   forgetListing(index);
+  if (vault.direction === 'pull') return;
   const description: VaultDescription = {
     version: 1,
     id: vault.id,
@@ -147,16 +148,24 @@ export async function meetRemote(
     created: new Date(clock.now()).toISOString(),
     ...(vault.direction === 'both' ? { shared: true } : {}),
   };
-  await describe(store, prefix, description, signal);
+  try {
+    // Only where it is known what the store makes of conditions.
+    const condition = vault.direction === 'both' ? { ifNoneMatch: '*' as const } : {};
+    await describe(store, prefix, description, { signal, ...condition });
+  } catch (thrown) {
+    // Another machine came here in this very moment: is it the same vault?
+    if (!(thrown instanceof VaultError && thrown.code === 'precondition')) throw thrown;
+    await meetRemote(described, acceptSource, signal);
+  }
 }
 
 async function describe(
   store: ObjectStore,
   prefix: string,
   description: VaultDescription,
-  signal: AbortSignal | undefined,
+  options: WriteOptions,
 ): Promise<void> {
-  await store.put(descriptionKey(prefix), Buffer.from(`${JSON.stringify(description)}\n`), {}, { signal });
+  await store.put(descriptionKey(prefix), Buffer.from(`${JSON.stringify(description)}\n`), {}, options);
 }
 
 /** Says that the vault is written from several sides, or that it no longer is; refuses to push over the others. */
@@ -168,7 +177,7 @@ async function settleSharing(
 ): Promise<void> {
   const { prefix, bucket } = vault.remote;
   if (vault.direction === 'both' && found.shared !== true) {
-    await describe(store, prefix, { ...found, shared: true }, signal);
+    await describe(store, prefix, { ...found, shared: true }, { signal });
   }
   if (vault.direction !== 'push' || found.shared !== true) return;
   if (!acceptSource) {
@@ -177,7 +186,7 @@ async function settleSharing(
     });
   }
   const { shared: _shared, ...alone } = found;
-  await describe(store, prefix, alone, signal);
+  await describe(store, prefix, alone, { signal });
 }
 
 /**
@@ -222,7 +231,10 @@ function checkDescription(found: VaultDescription, vault: Vault, keyFingerprint:
   }
   if (found.id !== vault.id) {
     throw new VaultError('usage', 'other-vault', `${place} already holds the vault of another folder`, {
-      hint: 'use another prefix; two folders that push into one prefix would overwrite each other',
+      hint:
+        vault.direction === 'push'
+          ? 'use another prefix; two folders that push into one prefix would overwrite each other'
+          : 'use another prefix; a folder joins a vault when it is synced for the first time, so to join this one: s3vault forget the folder, remove its .s3vault, and sync it anew',
     });
   }
   if (keyFingerprint !== '' && !found.keys.includes(keyFingerprint)) {

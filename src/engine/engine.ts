@@ -11,7 +11,7 @@ import { type CollectedPlan, collectPlan } from './collect.ts';
 import { Committer } from './committer.ts';
 import { meetRemote } from './describe.ts';
 import { Emitter } from './emitter.ts';
-import { lostSource, takeSource } from './guard.ts';
+import { checkSource, lostSource, takeSource } from './guard.ts';
 import { Hints } from './hints.ts';
 import { Online } from './online.ts';
 import { Planned, movedOn } from './planned.ts';
@@ -230,13 +230,16 @@ export class Engine implements EngineHandle {
   async #prepare(): Promise<void> {
     this.#state('starting');
     const { vault, watcher } = this.#parts;
-    await takeSource(this.#parts, this.#options.acceptSource);
+    const { acceptSource, onMet } = this.#options;
+    if (!acceptSource) await checkSource(this.#parts);
     await this.#runs.open(this.#paused);
     const { signal } = this.#abort;
-    await this.#online.reaching(() => meetRemote(this.#parts, this.#options.acceptSource, signal));
-    await this.#options.onMet?.();
     if (vault.direction !== 'push')
       await this.#online.reaching(() => prepareTwoWay(this.#parts, this.#emitter, signal));
+    await this.#online.reaching(() => meetRemote(this.#parts, acceptSource, signal));
+    await onMet?.();
+    // Not before: a folder that was turned away carries no mark of a vault that never came to be.
+    await takeSource(this.#parts, acceptSource);
     await this.#online.reaching(() => adoptStrays(this.#parts, this.#abort.signal));
     if (watcher !== undefined && !this.#stopping) {
       await watcher.start({

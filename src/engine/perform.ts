@@ -22,7 +22,7 @@ const PROGRESS_MS = 100;
 type Of<Kind extends Action['kind']> = Extract<Action, { kind: Kind }>;
 
 interface CarriedOut {
-  readonly result: 'written' | 'removed' | 'unchanged' | 'restored';
+  readonly result: 'written' | 'removed' | 'unchanged' | 'restored' | 'copied';
   readonly receipt: Receipt | undefined;
 }
 
@@ -138,12 +138,13 @@ export class Performer {
     const { signal } = this.#options;
     switch (action.kind) {
       case 'put': {
-        const { record, receipt } = await putFile(this.#world, action, {
+        const { record, receipt, copied } = await putFile(this.#world, action, {
           signal,
           onPhase: this.#progress(facts),
         });
         stored();
         await this.#committer.commit({ kind: 'put', record });
+        if (copied === true) return { result: 'copied', receipt };
         return { result: receipt === undefined ? 'unchanged' : 'written', receipt };
       }
       case 'remove-remote':
@@ -162,7 +163,8 @@ export class Performer {
 
   async #removeRemote({ key, record }: Of<'remove-remote'>, stored: () => void): Promise<CarriedOut> {
     const { signal } = this.#options;
-    const { direction, store } = this.#world;
+    const { direction, store, renames } = this.#world;
+    renames.drop(record.digest);
     await dropUpload(this.#world, key, signal);
     const condition = direction === 'push' ? {} : { ifMatch: record.etag };
     await store.remove(keyIn(this.#world, key), { signal, ...condition });

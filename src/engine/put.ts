@@ -8,6 +8,7 @@ import type { Receipt } from '../model/receipt.ts';
 import type { Record } from '../model/record.ts';
 import type { TransferPhase } from '../model/transfer.ts';
 import { alreadyThere } from './compare.ts';
+import { copyRenamed } from './copy-renamed.ts';
 import type { Wrapping } from './sealing.ts';
 import { released } from './memory.ts';
 import { META_MAC, statMetadata } from './stats.ts';
@@ -30,6 +31,8 @@ export interface PutOptions {
 export interface PutEnd {
   readonly record: Record;
   readonly receipt: Receipt | undefined;
+  /** The object was made of another one inside the store. */
+  readonly copied?: true;
 }
 
 type Put = Extract<Action, { kind: 'put' }>;
@@ -81,6 +84,9 @@ async function putWhole(world: World, action: Put, seenAt: number, options: PutO
   const kept = await alreadyThere(world, action, digest, options.signal);
   if (kept !== undefined)
     return { record: { ...kept, ...stampOf(local, seenAt), digest }, receipt: undefined };
+  const copy = await copyRenamed(world, action, digest, options.signal);
+  if (copy !== undefined)
+    return { record: recordOf(world, action, copy, digest, seenAt), receipt: copy, copied: true };
   const wrapping = await world.sealing.start(options);
   try {
     const body = wrapping.whole(plaintext);
@@ -107,6 +113,9 @@ async function putParts(world: World, action: Put, seenAt: number, options: PutO
     await dropUpload(world, action.key, options.signal);
     return { record: { ...kept, ...stampOf(local, seenAt), digest }, receipt: undefined };
   }
+  const copy = await copyRenamed(world, action, digest, options.signal);
+  if (copy !== undefined)
+    return { record: recordOf(world, action, copy, digest, seenAt), receipt: copy, copied: true };
   const size = world.sealing.storedSize(local.size);
   const { wrapping, metadata, journal, partSize } = await beginOrGoOn(world, action, digest, size, options);
   try {

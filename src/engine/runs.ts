@@ -14,6 +14,7 @@ import type { Online } from './online.ts';
 import { LeftOut } from './left-out.ts';
 import { Looks } from './looks.ts';
 import { Performer, bytesOf } from './perform.ts';
+import type { Renames } from './renames.ts';
 import { Retries, isFinal } from './retries.ts';
 import { type RunHooks, Schedule } from './schedule.ts';
 import type { Skips } from './skips.ts';
@@ -53,6 +54,7 @@ export interface RunsOptions {
 export class Runs {
   readonly #options: RunsOptions;
   readonly #performer: Performer;
+  readonly #renames: Renames;
   readonly #retries: Retries;
   readonly #brake: Brake;
   readonly #upcoming: Upcoming;
@@ -76,7 +78,9 @@ export class Runs {
     this.#upcoming = new Upcoming(parts.clock, emitter);
     this.#leftOut = new LeftOut(emitter);
     this.#review = options.review;
-    this.#performer = new Performer(worldOf(parts), committer, emitter, {
+    const world = worldOf(parts);
+    this.#renames = world.renames;
+    this.#performer = new Performer(world, committer, emitter, {
       mode: parts.vault.mode.kind,
       signal,
       again: (action, error) => this.#retries.willRetry(action.key, error),
@@ -191,11 +195,13 @@ export class Runs {
     }
     if (removals.length + moves(plan) > 0) state('working');
     this.#plans++;
-    if (removals.length > 0) void this.#runActions(removals);
+    const { renamed, gone } = splitRenamed(removals, plan);
+    this.#renames.offer(renamed.map(({ record }) => record));
+    if (gone.length > 0) void this.#runActions(gone);
     const actions = plan.actions();
     // Where others write too, an object without a Record is nobody's in particular: it is compared, not claimed.
     const noted = parts.vault.direction === 'push' ? withIntents(actions, parts.index) : actions;
-    void this.#runActions(noted, hooks);
+    void this.#runInTurn(noted, hooks, renamed);
   }
 
   /** A person answered. */
@@ -228,6 +234,19 @@ export class Runs {
     const { parts, hints } = this.#options;
     if (remotely && parts.vault.direction !== 'push') this.looks.ask(key);
     hints.add({ kind: 'path', path }, delayMs);
+  }
+
+  /** What was renamed is copied before its old object goes. */
+  async #runInTurn(first: Iterable<Action>, hooks: RunHooks, then: readonly Action[]): Promise<void> {
+    const { stopping, awake } = this.#options;
+    this.#running++;
+    try {
+      await this.#runActions(first, hooks);
+      if (then.length > 0 && !stopping()) await this.#runActions(then);
+    } finally {
+      this.#running--;
+      awake();
+    }
   }
 
   async #runActions(actions: Iterable<Action>, hooks: RunHooks = {}): Promise<void> {
@@ -303,6 +322,22 @@ export class Runs {
       quota: null,
     });
   }
+}
+
+type Removal = Extract<Action, { kind: 'remove-remote' }>;
+
+/** Removals of objects that a new file of the Plan, as large as theirs was, may have been. */
+function splitRenamed(
+  removals: readonly Action[],
+  { beginning }: CollectedPlan,
+): { readonly renamed: readonly Removal[]; readonly gone: readonly Action[] } {
+  const sizes = new Set<number>();
+  if (removals.length > 0)
+    for (const action of beginning)
+      if (action.kind === 'put' && action.reason === 'new') sizes.add(action.local.size);
+  const isRenamed = (action: Action): action is Removal =>
+    action.kind === 'remove-remote' && sizes.has(action.record.size) && action.record.size > 0;
+  return { renamed: removals.filter(isRenamed), gone: removals.filter((action) => !isRenamed(action)) };
 }
 
 const receives = ({ kind }: Action): boolean => kind === 'get' || kind === 'conflict';

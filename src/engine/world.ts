@@ -1,8 +1,9 @@
 import { type NameKey, type ObjectKey, objectKey } from '../model/brands.ts';
 import { VaultError } from '../model/errors.ts';
-import type { Clock, FileTree, FolderWriter, Index, ObjectStore, Watcher } from '../model/ports.ts';
+import type { Clock, FileTree, FolderWriter, Index, Mover, ObjectStore, Watcher } from '../model/ports.ts';
 import type { Direction, Vault } from '../model/vault.ts';
 import { RateLimit } from './budget.ts';
+import { Renames } from './renames.ts';
 import type { Sealing } from './sealing.ts';
 
 /** The adapters of one vault, as the composition root hands them over. */
@@ -13,6 +14,8 @@ export interface EngineParts {
   readonly tree: FileTree;
   /** Needed where changes come from the bucket. */
   readonly writer?: FolderWriter;
+  /** Copies objects inside the store, for renames; without it they are sent again. */
+  readonly copier?: Mover;
   /** This machine's name, for conflict copies. */
   readonly host?: string;
   /** Undefined: no watching (`--once`). */
@@ -36,6 +39,8 @@ export interface World {
   readonly clock: Clock;
   readonly writer: FolderWriter | undefined;
   readonly host: string;
+  readonly copier: Mover | undefined;
+  readonly renames: Renames;
   readonly direction: Direction;
   readonly upload: RateLimit;
   readonly download: RateLimit;
@@ -44,7 +49,8 @@ export interface World {
 }
 
 export function worldOf(parts: EngineParts): World {
-  const { store, tree, index, sealing, clock, vault, modeFingerprint, writer, host = 'host' } = parts;
+  const { store, tree, index, sealing, clock, vault, modeFingerprint, writer, copier } = parts;
+  const { host = 'host' } = parts;
   return {
     store,
     tree,
@@ -53,6 +59,8 @@ export function worldOf(parts: EngineParts): World {
     clock,
     writer,
     host,
+    copier,
+    renames: new Renames(),
     direction: vault.direction,
     upload: new RateLimit(clock, vault.rules.limitUpload),
     download: new RateLimit(clock, vault.rules.limitDownload),

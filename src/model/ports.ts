@@ -165,13 +165,21 @@ export interface PartAnswer {
   readonly crc32?: string;
 }
 
+export interface CopyOptions extends Waits {
+  readonly versionId?: string;
+  /** Another name, for objects that one request copies (5 GiB); larger ones are `copy-unsupported`. */
+  readonly to?: ObjectKey;
+  /** Nothing may stand there; code `precondition`. */
+  readonly ifNoneMatch?: '*';
+}
+
 /**
  * Puts stored objects under another protection inside the store: their bytes don't come here. Made for one protection to
  * read under and one to write under.
  */
 export interface Mover {
   /**
-   * Copies an object onto itself, with the metadata that `rewrite` makes of what it has, and proves the result by asking
+   * Copies an object onto itself, or to the name `to`, with the metadata that `rewrite` makes of what it has, and proves the result by asking
    * the store for it. An object that changes meanwhile is left alone (kind `changed`). Codes of its own: `copy-unsupported` (kind
    * `file`): this store does not do it, nothing was changed; `copy-unproved` (kind `file`): it was done, but nothing the store
    * says shows that the bytes are the same; `proof-missing` (kind `security`) as of any write, but nothing is removed.
@@ -179,7 +187,7 @@ export interface Mover {
   copy(
     key: ObjectKey,
     rewrite: (stat: ObjectStat) => Metadata | Promise<Metadata>,
-    options?: Waits & { readonly versionId?: string },
+    options?: CopyOptions,
   ): Promise<Receipt>;
   /** True where the two protections are such that S3 can change one to the other in place. */
   readonly updates: boolean;

@@ -10,17 +10,22 @@ import { openTree } from '../local/tree.ts';
 import { openWatcher } from '../local/watch.ts';
 import { MAX_KEY_BYTES } from '../model/brands.ts';
 import type { Outcome } from '../model/command.ts';
+import type { VaultError } from '../model/errors.ts';
 import { modeFingerprint } from '../model/mode.ts';
 import type { Action } from '../model/plan.ts';
 import type { Clock, Index } from '../model/ports.ts';
 import { DEFAULT_TRANSFERS, type Vault } from '../model/vault.ts';
 import { type ResolvedRemote, resolveRemote } from '../s3/connect.ts';
+import { openMover } from '../s3/mover.ts';
 import { openStore } from '../s3/open-store.ts';
 import { openIndex } from '../state/open-index.ts';
 import { holdProcess } from './hold.ts';
 import { type KmsPace, openKmsPace } from './kms-pace.ts';
 import { type OpenOptions, vaultState } from './options.ts';
 import { type Protecting, protect } from './protect.ts';
+
+/** Copies of renamed files at a time. */
+const COPIES = 4;
 
 export interface OpenVault {
   readonly engine: Engine;
@@ -58,15 +63,22 @@ function assemble(
 ): OpenVault {
   const { include, exclude, transfers } = vault.rules;
   const { pace } = protecting;
+  const onThrottle = (error: VaultError): void => {
+    if (error.resource === 'kms') pace?.throttled();
+    engine.throttled(error);
+  };
   const store = openStore(resolved, protecting.protection, {
     clock,
     transfers: transfers ?? DEFAULT_TRANSFERS,
     seen: vault.capabilities,
-    onThrottle: (error) => {
-      if (error.resource === 'kms') pace?.throttled();
-      engine.throttled(error);
-    },
+    onThrottle,
     pace: pace?.take,
+  });
+  const copier = openMover(resolved, protecting.protection, protecting.protection, {
+    clock,
+    transfers: COPIES,
+    onThrottle,
+    pace: { from: pace?.take, to: pace?.take },
   });
   const maxKeyBytes = MAX_KEY_BYTES - Buffer.byteLength(vault.remote.prefix);
   const tree = openTree({ root: vault.root, include, exclude, clock, maxKeyBytes });
@@ -80,6 +92,7 @@ function assemble(
       index,
       tree,
       writer: openWriter(vault.root),
+      copier,
       host: hostname(),
       watcher,
       sealing: protecting.sealing,
@@ -94,6 +107,7 @@ function assemble(
   const close = async (): Promise<void> => {
     index.close();
     pace?.close();
+    await copier.close();
     await store.close();
     protecting.wipe();
   };

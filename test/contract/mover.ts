@@ -114,6 +114,28 @@ export function moverContract(name: string, rigOf: () => Promise<MoverRig>): voi
       }
     });
 
+    test('copies to another name, where nothing may stand if so asked; the old one stays', async () => {
+      const rig = await rigOf();
+      for (const move of rig.moves) {
+        if (move[0] !== move[1]) continue;
+        const { from, mover } = await pair(rig, move);
+        const to = objectKey('folder/new name');
+        const body = randomBytes(70_000);
+        await from.put(key, body, METADATA);
+        const receipt = await mover.copy(key, rewrite, { to, ifNoneMatch: '*' });
+        expect(receipt).toMatchObject({ key: to, size: body.length });
+        expect(await from.head(to)).toMatchObject({ etag: receipt.etag, metadata: { fresh: 'yes' } });
+        expect(Buffer.compare(await contentOf(from, to), body)).toBe(0);
+        expect((await from.head(key))?.metadata).toEqual(METADATA);
+        await from.put(to, Buffer.from('mine'), {});
+        await expect(mover.copy(key, rewrite, { to, ifNoneMatch: '*' })).rejects.toMatchObject({
+          kind: 'changed',
+          code: 'precondition',
+        });
+        expect((await contentOf(from, to)).toString()).toBe('mine');
+      }
+    });
+
     test('an empty object, one of several parts, and one above what a copy takes', async () => {
       const rig = await rigOf();
       const move = rig.moves[0]!;

@@ -11,10 +11,11 @@ export interface BrokenWire {
 
 export async function breakWire(endpoint: string, random: () => number): Promise<BrokenWire> {
   const target = new URL(endpoint);
+  const { hostname, port } = target;
   const sockets = new Set<Socket>();
   const wire = { trouble: 0 };
   const server = createServer((client) => {
-    const upstream = connect(Number(target.port), target.hostname);
+    const upstream = connect(Number(port), hostname);
     const cut = (): void => {
       client.destroy();
       upstream.destroy();

@@ -7,7 +7,7 @@ import { twoWayRounds } from './two-way-rounds.ts';
 
 describeRgw('two machines', () => {
   test('edit, die and lose answers at random: they come together with both versions of every conflict', async () => {
-    await twoWayRounds(rgw(), await rgw().createBucket(), 4);
+    await twoWayRounds(rgw(), await rgw().createBucket(), 6);
   }, 300_000);
 
   test('one watches what the other does; a plan is applied once and then refused', async () => {

@@ -142,6 +142,7 @@ export class Fleet {
       machine.direction = 'both';
       machine.rules = { ...machine.rules, removals: true };
       machine.wrap = wrap;
+      machine.copies = [];
       machines.push(machine);
     }
     return new Fleet(machines, clock);
@@ -232,7 +233,8 @@ export class Fleet {
         for (let turns = delays[requests++ % Math.max(1, delays.length)] ?? 0; turns > 0; turns--)
           await new Promise((resolve) => setImmediate(resolve));
       }
-      if (trouble === undefined || trouble.kind === 'die-writing' || step.when !== trouble.when) return undefined;
+      if (trouble === undefined || trouble.kind === 'die-writing' || step.when !== trouble.when)
+        return undefined;
       if (steps++ !== trouble.at) return undefined;
       if (trouble.kind === 'fail') throw new VaultError(trouble.how, 'scripted', 'scripted');
       dead = true;

@@ -6,6 +6,7 @@ import { Engine, type EngineOptions } from '../../src/engine/engine.ts';
 import { clientSealing, serverSealing } from '../../src/engine/sealing.ts';
 import { relPath, vaultId } from '../../src/model/brands.ts';
 import type { Outcome } from '../../src/model/command.ts';
+import { VaultError } from '../../src/model/errors.ts';
 import type { Event, EventName } from '../../src/model/event.ts';
 import { modeFingerprint } from '../../src/model/mode.ts';
 import type {
@@ -13,6 +14,7 @@ import type {
   FolderWriter,
   Index,
   IndexChange,
+  Mover,
   ObjectStore,
   UploadJournal,
   WatchListener,
@@ -70,6 +72,8 @@ export class EngineMachine {
   direction: Direction = 'push';
   /** The store of this machine, as the engine gets it. */
   wrap: (store: ObjectStore) => ObjectStore = (store) => store;
+  /** What was copied inside the store; undefined where this store does not do that. */
+  copies: string[] | undefined;
   /** What writes to its folder. */
   writer: (writer: FolderWriter) => FolderWriter = (writer) => writer;
   readonly key = Buffer.alloc(32, 9);
@@ -147,6 +151,37 @@ export class EngineMachine {
     });
   }
 
+  /** Copies inside the store, through `fault` like any write. */
+  #copier(fault: EngineMachine['fault'] = (step) => this.fault(step)): Mover {
+    const store = memoryStore({
+      clock: this.clock,
+      bucket: this.bucket,
+      protection:
+        this.mode === 'client' ? { mode: 'client', key: this.keyring.fingerprint } : { mode: 'sse-s3' },
+      fault,
+    });
+    return {
+      copy: async (key, rewrite, { to = key, ifNoneMatch, signal } = {}) => {
+        const found = this.bucket.find(key);
+        if (found === undefined) throw new VaultError('changed', 'object-missing', `${key} is gone`);
+        const metadata = await rewrite(found.stat);
+        const receipt = await store.put(to, found.body, metadata, {
+          signal,
+          ...(ifNoneMatch === undefined ? {} : { ifNoneMatch }),
+        });
+        this.copies?.push(to);
+        return receipt;
+      },
+      updates: false,
+      update: async (key) => {
+        throw new VaultError('file', 'update-unsupported', `${key} is not changed in place`);
+      },
+      moved: async () => undefined,
+      kept: async () => ({}),
+      close: async () => undefined,
+    };
+  }
+
   /** The same message id stands for the same data key and nonce: never two different bodies under one. */
   #noteSent({ body, metadata, part = 0, key }: MemoryStep): void {
     if (key === OWN || this.mode !== 'client' || body === undefined) return;
@@ -188,6 +223,7 @@ export class EngineMachine {
         index: this.index,
         tree: this.tree,
         writer: this.writer(this.tree.writer),
+        ...(this.copies === undefined ? {} : { copier: this.#copier(fault) }),
         host: this.host,
         watcher,
         sealing: this.mode === 'client' ? clientSealing(this.keyring) : serverSealing,

@@ -1,0 +1,40 @@
+/** Renames, found by the bytes: the object is copied inside the store instead of sent again. */
+import { asVaultError, VaultError } from '../model/errors.ts';
+import type { Action } from '../model/plan.ts';
+import type { Receipt } from '../model/receipt.ts';
+import { statMetadata } from './stats.ts';
+import { type World, keyIn } from './world.ts';
+
+/**
+ * Makes the new file's object of the old one, which must be the one that the Index knows. Undefined where there is none, or
+ * where it does not work out for any reason that is no reason to stop: then the file is sent.
+ */
+export async function copyRenamed(
+  world: World,
+  { key, local, reason, record }: Extract<Action, { kind: 'put' }>,
+  digest: Buffer,
+  signal: AbortSignal,
+): Promise<Receipt | undefined> {
+  const { copier, renames, direction, modeFingerprint } = world;
+  const old =
+    copier === undefined || record !== undefined || reason !== 'new' ? undefined : renames.find(digest);
+  if (copier === undefined || old?.modeFingerprint !== modeFingerprint || old.size !== local.size)
+    return undefined;
+  try {
+    return await copier.copy(
+      keyIn(world, old.key),
+      ({ etag, metadata }) => {
+        if (etag !== old.etag) throw new VaultError('changed', 'precondition', 'it is another object by now');
+        return { ...metadata, ...statMetadata(local) };
+      },
+      { signal, to: keyIn(world, key), ...(direction === 'push' ? {} : { ifNoneMatch: '*' as const }) },
+    );
+  } catch (thrown) {
+    const error = asVaultError(thrown);
+    if (STOPS.has(error.kind)) throw error;
+    renames.drop(digest);
+    return undefined;
+  }
+}
+
+const STOPS: ReadonlySet<string> = new Set(['cancelled', 'offline', 'security', 'internal']);
