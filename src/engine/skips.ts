@@ -76,7 +76,8 @@ const WORDING: { readonly [R in SkipReason]: Wording } = {
 export class Skips {
   readonly #emitter: Emitter;
   #waiting: SkipAction[] = [];
-  #keptBack = 0;
+  /** Removals held back, by the side that would lose the file: told as one line each. */
+  #keptBack = { 'removal-off': 0, 'kept-here': 0 };
   readonly #known = new Map<string, SkipReason>();
 
   constructor(emitter: Emitter) {
@@ -98,13 +99,13 @@ export class Skips {
   restart(): void {
     this.#known.clear();
     this.#waiting = [];
-    this.#keptBack = 0;
+    this.#keptBack = { 'removal-off': 0, 'kept-here': 0 };
   }
 
   add(skip: SkipAction): void {
     if (this.#known.get(skip.path) === skip.reason) return;
     this.#known.set(skip.path, skip.reason);
-    if (skip.reason === 'removal-off') this.#keptBack++;
+    if (skip.reason === 'removal-off' || skip.reason === 'kept-here') this.#keptBack[skip.reason]++;
     else if (this.#waiting.length < TOLD) this.#waiting.push(skip);
   }
 
@@ -125,15 +126,17 @@ export class Skips {
       });
     }
     this.#waiting = [];
-    if (this.#keptBack === 0) return;
-    const files = this.#keptBack === 1 ? '1 file is' : `${this.#keptBack} files are`;
-    const { hint } = WORDING['removal-off'];
-    this.#emitter.emit({
-      event: 'warning',
-      code: 'removal-off',
-      message: `${files} gone here and kept in the bucket`,
-      hint,
-    });
-    this.#keptBack = 0;
+    this.#reportKept('removal-off');
+    this.#reportKept('kept-here');
+  }
+
+  #reportKept(reason: 'removal-off' | 'kept-here'): void {
+    const count = this.#keptBack[reason];
+    if (count === 0) return;
+    this.#keptBack[reason] = 0;
+    const files = count === 1 ? '1 file' : `${count} files`;
+    const { message, hint } = WORDING[reason];
+    const many = count === 1 ? message : message.replace(/^is /, 'are ');
+    this.#emitter.emit({ event: 'warning', code: reason, message: `${files} ${many}`, hint });
   }
 }

@@ -60,7 +60,10 @@ export function memoryMover(options: MemoryMoverOptions): Mover {
         refuse('copy', key);
         if (find(key, waits).stat.etag !== found.stat.etag)
           throw new VaultError('changed', 'precondition', `${key} is no longer what it was in the store`);
-        return write(key, found, metadata, bucket.versioned ? bucket.nextId() : undefined);
+        const target = waits.to ?? key;
+        if (waits.ifNoneMatch !== undefined && bucket.find(target) !== undefined)
+          throw new VaultError('changed', 'precondition', `${target} is there already`);
+        return write(target, found, metadata, bucket.versioned ? bucket.nextId() : undefined);
       });
     },
     update: (key, waits = {}) =>

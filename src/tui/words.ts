@@ -127,10 +127,10 @@ const OUTCOMES: { readonly [K in RecentLine['outcome']]: Sign } = {
   restored: { sign: '↓', word: 'restored', tone: 'green' },
   verified: { sign: '✓', word: 'verified', tone: 'green' },
   rewrapped: { sign: '✓', word: 'key exchanged', tone: 'green' },
-  copied: { sign: '✓', word: 'encrypted anew in the store', tone: 'green' },
+  copied: { sign: '✓', word: 'copied in the store', tone: 'green' },
   resent: { sign: '✓', word: 'fetched and sent again', tone: 'green' },
   updated: { sign: '✓', word: 'encrypted anew in place', tone: 'green' },
-  removed: { sign: '-', word: 'removed from the bucket', tone: undefined },
+  removed: { sign: '-', word: 'removed', tone: undefined },
   unchanged: { sign: '=', word: 'unchanged, nothing sent', tone: undefined },
   failed: { sign: '!', word: 'failed', tone: 'yellow' },
 };
