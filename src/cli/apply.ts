@@ -7,6 +7,7 @@ import { openLog } from './log.ts';
 import { readPlanFile } from './plan-file.ts';
 import { registerVault } from './register.ts';
 import { type SyncFlags, openOptions, present, refuseRekeyed } from './sync.ts';
+import { holderOf, withReleased } from './with-daemon.ts';
 
 type ApplyFlags = Pick<
   SyncFlags,
@@ -29,8 +30,14 @@ export async function applyCommand(file: string, flags: ApplyFlags): Promise<num
   const register = async (): Promise<void> => {
     if (known === undefined) await registerVault(where, vault, flags);
   };
-  const open = await openVault(vault, { ...options, onMet: register });
-  return present(open, vault, { ...flags, once: true }, log);
+  const alone = async (): Promise<number> => {
+    const open = await openVault(vault, { ...options, onMet: register });
+    return present(open, vault, { ...flags, once: true }, log);
+  };
+  const holding = await holderOf(vault, where);
+  if (holding === undefined) return alone();
+  holding.client.close();
+  return withReleased([vault], where, alone, (text) => process.stderr.write(`${text}\n`));
 }
 
 /** The folder is kept elsewhere or otherwise by now. Direction and rules are the plan's own. */

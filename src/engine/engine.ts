@@ -84,6 +84,7 @@ export class Engine implements EngineHandle {
   #rescanAll = true;
   #scanAlone = false;
   #callOffScan: (() => void) | undefined;
+  #callOffPoll: (() => void) | undefined;
   /** The bucket's listing is to be compared with the Records. */
   #bucketDue = false;
   readonly ended: Promise<Outcome>;
@@ -255,8 +256,7 @@ export class Engine implements EngineHandle {
   #lookAtBucketLater(): void {
     const { clock, vault } = this.#parts;
     const every = vault.rules.pollRemoteMs ?? DEFAULT_POLL_REMOTE_MS;
-    clock.after(every * (0.9 + clock.random() * 0.2), () => {
-      if (this.#stopping) return;
+    this.#callOffPoll = clock.after(every * (0.9 + clock.random() * 0.2), () => {
       this.#bucketDue = true;
       this.#awake();
       this.#lookAtBucketLater();
@@ -449,6 +449,7 @@ export class Engine implements EngineHandle {
   async #finish(): Promise<void> {
     this.#stopping = true;
     this.#callOffScan?.();
+    this.#callOffPoll?.();
     this.#hints.clear();
     this.#runs.stop();
     while (this.#runs.running > 0) await this.#sleepUntilWoken();
