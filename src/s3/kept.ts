@@ -3,8 +3,10 @@ import { XMLParser } from 'fast-xml-parser';
 import type { ObjectKey } from '../model/brands.ts';
 import { VaultError } from '../model/errors.ts';
 import type { Waits } from '../model/ports.ts';
+import { sumHeaders, sumsOf } from './checksums.ts';
 import type { Headers } from './sign.ts';
-import { type Site, askedOf, versionQuery } from './site.ts';
+import { type Site, askedOf, headAnswer, versionQuery } from './site.ts';
+import { drain } from './wire.ts';
 
 /** The same names in answers and in requests (Amazon S3 API Reference, HeadObject and CopyObject). */
 const KEPT = [
@@ -69,3 +71,36 @@ export async function tagHeaders(
     'x-amz-tagging': tags.map(({ Key = '', Value = '' }) => `${encode(Key)}=${encode(Value)}`).join('&'),
   };
 }
+
+/**
+ * Puts the tags of `tagHeaders` back where a copy, or an upload in parts, has lost them: S3 keeps them by itself, Ceph RGW 16
+ * drops them.
+ */
+export async function keepTags(
+  site: Site,
+  key: ObjectKey,
+  versionId: string | undefined,
+  tags: Headers,
+  { signal }: Waits,
+): Promise<void> {
+  const asked = tags['x-amz-tagging'];
+  if (asked === undefined) return;
+  const now = await headAnswer(site, key, versionId, false, { signal });
+  if (now === undefined || Number(now['x-amz-tagging-count'] ?? 0) > 0) return;
+  const set = [...new URLSearchParams(asked)].map(
+    ([name, value]) => `<Tag><Key>${escaped(name)}</Key><Value>${escaped(value)}</Value></Tag>`,
+  );
+  const body = Buffer.from(`<Tagging><TagSet>${set.join('')}</TagSet></Tagging>`);
+  const answer = await site.wire.send({
+    method: 'PUT',
+    asked: askedOf(site, 'write', key),
+    key,
+    query: { tagging: '', ...versionQuery(versionId === undefined ? {} : { versionId }) },
+    headers: sumHeaders(sumsOf(body, site.remote.isAws)),
+    body,
+    signal,
+  });
+  await drain(answer);
+}
+
+const escaped = (text: string): string => text.replace(/[&<>]/g, (sign) => `&#${sign.charCodeAt(0)};`);

@@ -12,7 +12,7 @@ import type { Pace } from '../model/kms.ts';
 import { refuseUnmet } from './conditions.ts';
 import type { ResolvedRemote } from './connect.ts';
 import { complaintOf, failureOf } from './failure.ts';
-import { keptHeaders, tagHeaders } from './kept.ts';
+import { keepTags, keptHeaders, tagHeaders } from './kept.ts';
 import {
   type Protection,
   checkProtection,
@@ -125,12 +125,16 @@ class Copying {
     const metadata = await this.#rewrite(stat);
     const inParts = stat.size > this.#limits.largestCopy;
     const kept = keptHeaders(before);
-    const tags = inParts ? await tagHeaders(from, key, versionId, before, this.#options) : {};
+    const tags = await tagHeaders(from, key, versionId, before, this.#options);
     const source: CopySource = {
       path: sourcePath(from, key, versionId),
       size: stat.size,
       headers: { 'x-amz-copy-source-if-match': `"${stat.etag}"`, ...copySourceHeaders(from.protection) },
-      target: { ...kept, ...metadataHeaders(metadata), ...writeHeaders(to.protection) },
+      target: {
+        ...kept,
+        ...metadataHeaders(metadata),
+        ...writeHeaders(to.protection),
+      },
       kept: { ...kept, ...tags },
     };
     this.#asked = { before, metadata };
@@ -145,6 +149,7 @@ class Copying {
     const made = inParts
       ? await copyParts(this.#move, key, source, this.#limits.partSize, this.#options)
       : await copyWhole(this.#move, key, source, this.#options);
+    await keepTags(to, key, made, tags, { signal: this.#options.signal });
     return proveCopy(this.#move, key, made, before, metadata, this.#options);
   }
 

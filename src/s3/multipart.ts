@@ -19,6 +19,7 @@ import type { MultipartSource, PartAnswer, UploadJournal, Waits, WriteOptions } 
 import type { Receipt } from '../model/receipt.ts';
 import { crc32Text, multipartMd5, sharedChecksum, sumHeaders, sumsOf, unquoted } from './checksums.ts';
 import { refuseOvertaken, underConditions } from './conditions.ts';
+import { keepTags } from './kept.ts';
 import type { Listing } from './list.ts';
 import {
   customerKeyOf,
@@ -64,7 +65,9 @@ export async function uploadObject(
   });
   try {
     await upload.done();
-    return await running.finish();
+    const receipt = await running.finish();
+    await keepTags(context.site, key, receipt.versionId, options.kept ?? {}, options);
+    return receipt;
   } catch (thrown) {
     throw await running.fail(thrown);
   } finally {

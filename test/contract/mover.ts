@@ -226,6 +226,7 @@ export function moverContract(name: string, rigOf: () => Promise<MoverRig>): voi
       await from.put(key, Buffer.from('small'), METADATA, { kept });
       await from.upload(large, sourceOf([randomBytes(PART), randomBytes(3)]), new TestJournal(), { kept });
       expect(await mover.kept(key)).toEqual(kept);
+      expect(await mover.kept(large)).toEqual(kept);
       for (const one of [key, large]) {
         await mover.copy(one, rewrite).catch((error: unknown) => {
           expect(error).toMatchObject({ code: 'copy-unproved' });
