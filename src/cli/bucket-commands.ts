@@ -1,7 +1,7 @@
 /** `s3vault bucket`: its commands and their options, built only when asked for. */
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { MODE_KINDS } from '../model/mode.ts';
-import { addPair, addRemoteOptions } from './options.ts';
+import { addLogLevel, addPair, addRemoteOptions } from './options.ts';
 
 type SetExit = (exit: number) => void;
 
@@ -12,6 +12,7 @@ export function bucketCommand(setExit: SetExit): Command {
   addAudit(program, setExit);
   addHarden(program, setExit);
   addPolicy(program, setExit);
+  addLogLevel(program);
   return program;
 }
 

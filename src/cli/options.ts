@@ -1,6 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { KeyStoreKind } from '../model/keyref.ts';
 import { MODE_KINDS } from '../model/mode.ts';
+import { LOG_LEVEL, checkLevel } from './log.ts';
 
 /** Options common to all commands that touch S3 (`product.md`, Commands). */
 export interface RemoteFlags {
@@ -151,6 +152,21 @@ export function addRekeyOptions(command: Command): Command {
   return addKeyOptions(addMovingOptions(command))
     .option('--yes', 'do not ask')
     .option('--json', 'print one JSON object a line');
+}
+
+/** Commands that hand their options on, to where each is known. */
+const HAND_ON: ReadonlySet<string> = new Set(['keys', 'bucket']);
+
+/** Every command takes it, whether it has much to log or not. */
+export function addLogLevel(program: Command): void {
+  const add = (command: Command): void => {
+    for (const below of command.commands) add(below);
+    if (command.commands.length > 0 || HAND_ON.has(command.name())) return;
+    const has = command.options.some(({ long }) => long === '--log-level');
+    if (!has) command.option(...LOG_LEVEL);
+  };
+  for (const command of program.commands) add(command);
+  program.hook('preAction', (_program, command) => checkLevel(command.opts()['logLevel']));
 }
 
 function addText(text: string, before: readonly string[] = []): readonly string[] {

@@ -2,9 +2,9 @@ import { Command, CommanderError } from 'commander';
 import { systemClock } from '../clock.ts';
 import { EXIT, asVaultError } from '../model/errors.ts';
 import { addDaemon } from './daemon-options.ts';
-import { LOG_LEVEL, checkLevel } from './log.ts';
 import {
   addKeyOptions,
+  addLogLevel,
   addPlaceOptions,
   addReadOptions,
   addRekeyOptions,
@@ -83,15 +83,6 @@ function buildProgram(version: string, setExit: SetExit): Command {
   addDemo(program, setExit);
   addLogLevel(program);
   return program;
-}
-
-/** Every command takes it, whether it has much to log or not; `keys` hands its options on. */
-function addLogLevel(program: Command): void {
-  for (const command of program.commands) {
-    const has = command.options.some(({ long }) => long === '--log-level');
-    if (!has && command.name() !== 'keys') command.option(...LOG_LEVEL);
-  }
-  program.hook('preAction', (_program, command) => checkLevel(command.opts()['logLevel']));
 }
 
 const EXAMPLES = `

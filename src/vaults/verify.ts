@@ -11,6 +11,7 @@ import { openStore } from '../s3/open-store.ts';
 import { openIndex, readIndex } from '../state/open-index.ts';
 import { holdProcess } from './hold.ts';
 import { type OpenOptions, vaultState } from './options.ts';
+import { openKmsPace } from './kms-pace.ts';
 import { keysOf, protect } from './protect.ts';
 
 export type { VerifyTotals };
@@ -41,14 +42,26 @@ export async function openVerify(
     const transfers = vault.rules.transfers ?? DEFAULT_TRANSFERS;
     const resolved = await resolveRemote(vault.remote, options.env);
     closing.push(() => resolved.close());
-    const { protection, sealing, key } = await protect(vault.mode, vault, resolved, opening, clock);
-    const store = openStore(await resolveRemote(vault.remote, options.env), protection, { clock, transfers });
-    closing.push(() => store.close());
-    const mover = openMover(resolved, protection, protection, { clock, transfers });
-    closing.push(
-      () => mover.close(),
-      () => (protection.mode === 'sse-c' ? protection.key.wipe() : undefined),
+    const kms = await openKmsPace(vault, vault.mode, resolved, options, clock);
+    if (kms !== undefined) closing.push(() => kms.close());
+    const { protection, sealing, key, wipe } = await protect(
+      vault.mode,
+      vault,
+      resolved,
+      opening,
+      clock,
+      kms,
     );
+    const pace = kms?.take;
+    const own = await resolveRemote(vault.remote, options.env);
+    const store = openStore(own, protection, { clock, transfers, pace });
+    closing.push(() => store.close());
+    const mover = openMover(resolved, protection, protection, {
+      clock,
+      transfers,
+      pace: { from: pace, to: pace },
+    });
+    closing.push(() => mover.close(), wipe);
     const download = new RateLimit(clock, vault.rules.limitDownload);
     const reader = {
       store,

@@ -208,11 +208,45 @@ async function keyChanges(): Promise<void> {
 async function otherCommands(): Promise<void> {
   await run(['rekey', root('docs'), '--key', 'ssec-key', '--dry-run', '--yes'], { exit: 0 });
   await run(['rekey', root('docs'), '--to-mode', 'sse-c', '--key', 'laptop', '--yes'], { exit: 0 });
+  await looks();
+  await daemons();
+  const plan = join(machine.home, 'plan.json');
+  await run(['sync', root('docs'), '--plan', plan], { exit: 0 });
+  await run(['apply', plan, '--json'], { exit: 0 });
   await run('vaults', { exit: 0 });
   await run('vaults --json', { exit: 0 });
   await run('status --json', { exit: 0 });
   await run(['forget', root('photos')], { exit: 0 });
   await run('demo --once --plain --mode sse-c', { exit: 0 });
+}
+
+/** What is read back, looked at and judged. The key opens what is printed; the files hold nothing of it. */
+async function looks(): Promise<void> {
+  const from = ['--from', root('docs'), ...FILE];
+  await run(['restore', '--out', root('restored'), ...from], { exit: 0 });
+  await run(['restore', '--out', root('restored'), '--json', ...from], { exit: 0 });
+  await run(['ls', '-lr', ...from], { exit: 0 });
+  await run(['cat', join(root('docs'), 'small'), ...FILE], { exit: 0 });
+  await run(['versions', join(root('docs'), 'small'), ...FILE], { exit: 0 });
+  await run(['undelete', join(root('docs'), 'nothing'), '--yes', ...FILE], { exit: 3 });
+  await run(['verify', root('docs'), '--deep', '100', '--json', ...FILE], { exit: 0 });
+  await run(['verify', root('pair'), ...FILE], { exit: 0 });
+  await run(['bucket', 'audit', 'bucket', ...machine.remoteArgs], { exit: 3 });
+  await run(['bucket', 'policy', 'bucket', '--mode', 'client', ...machine.remoteArgs], { exit: 0 });
+  await run(['doctor', root('docs')], { exit: 0 });
+  await run(['doctor', root('ssec'), '--json'], { exit: 0 });
+}
+
+/** The daemon's own output goes through the log, which is in the folder that is searched. */
+async function daemons(): Promise<void> {
+  await run('attach', { exit: 2 });
+  await run('daemon status', { exit: 0 });
+  await run('daemon start', { exit: 0 });
+  await run(['sync', root('docs'), '--once'], { exit: 0 });
+  await run('daemon status --json', { exit: 0 });
+  await run('daemon lock', { exit: 0 });
+  await run('daemon unlock', { exit: 0 });
+  await run('daemon stop', { exit: 0 });
 }
 
 /** What goes wrong, each in its way. */

@@ -1,7 +1,7 @@
 /** What a process still holds of a key once the key was locked [KEY-3]. */
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, watch, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -13,6 +13,7 @@ import { keychainStore } from '../../src/keys/keychain.ts';
 import { keyFileStore } from '../../src/keys/key-file.ts';
 import { Secret } from '../../src/model/secret.ts';
 import { CREATED } from '../contract/key-store.ts';
+import { MAIN, Machine } from '../e2e/harness.ts';
 import { describeKeychain } from '../keychain.ts';
 import {
   findIn,
@@ -133,3 +134,71 @@ describeKeychain('after lock nothing of the key is left', () => {
     await store.remove(name);
   });
 });
+
+describe('the daemon', () => {
+  test('holds nothing of its keys once it is locked, and did before', { timeout: 180_000 }, async () => {
+    server.createBucket('bucket-daemon');
+    const machine = new Machine({
+      endpoint: server.url,
+      caFile: join(folder, 'ca.pem'),
+      ...server.credentials,
+      region: server.region,
+    });
+    writeFileSync(machine.passphraseFile, PASSPHRASE, { mode: 0o600 });
+    await keyFileStore({
+      path: join(machine.home, 's3vault', 'config', 'keys.age'),
+      passphrase: async () => new Secret(Buffer.from(PASSPHRASE)),
+      workFactorForTests: 2,
+    }).save('laptop', aesMaterial(new Secret(key)), CREATED);
+    for (const mode of ['client', 'sse-c']) {
+      const root = join(machine.home, mode);
+      mkdirSync(root);
+      writeFileSync(join(root, 'small'), mode);
+      writeFileSync(join(root, 'large'), randomBytes(9 * 2 ** 20));
+      const to = ['--to', `s3://bucket-daemon/${mode}`, ...machine.remoteArgs];
+      const args = ['sync', root, '--once', ...to, '--mode', mode, '--key', 'laptop', '--key-store', 'file'];
+      expect(await machine.run(args)).toMatchObject({ code: 0 });
+    }
+    const snapshots = join(machine.home, 'snapshots');
+    mkdirSync(snapshots);
+    const options = [
+      '--expose-gc',
+      '--import',
+      join(import.meta.dirname, '..', 'support', 'snapshot-on-signal.ts'),
+    ];
+    const daemon = spawn(process.execPath, [...options, MAIN, 'daemon', 'run'], {
+      env: { ...machine.env(), S3VAULT_TEST_SNAPSHOT: snapshots },
+      stdio: 'ignore',
+    });
+    try {
+      // It has both vaults in step: a run through it waits for that.
+      for (const mode of ['client', 'sse-c'])
+        expect(await machine.run(['sync', join(machine.home, mode), '--once'])).toMatchObject({ code: 0 });
+      expect(await held(daemon, snapshots)).not.toEqual([]);
+      expect(await machine.run(['daemon', 'lock'])).toMatchObject({ code: 0 });
+      expect(await held(daemon, snapshots)).toEqual([]);
+    } finally {
+      daemon.kill('SIGTERM');
+      await new Promise((resolve) => daemon.once('close', resolve));
+      machine.remove();
+    }
+  });
+});
+
+/** Has the process write down what it holds; gives what is found of secrets in it. */
+async function held(daemon: { kill(signal: 'SIGUSR2'): boolean }, snapshots: string) {
+  const done = join(snapshots, 'done');
+  const watching = watch(snapshots);
+  const written = new Promise<void>((resolve) => {
+    watching.on('change', () => {
+      if (existsSync(done)) resolve();
+    });
+  });
+  daemon.kill('SIGUSR2');
+  await written;
+  watching.close();
+  rmSync(done);
+  return ['live.heapsnapshot', 'live.buffers'].flatMap((name) =>
+    findIn(needles, readFileSync(join(snapshots, name)), name),
+  );
+}

@@ -12,6 +12,7 @@ import type { Vault } from '../../model/vault.ts';
 import { type ResolvedRemote, resolveRemote } from '../../s3/connect.ts';
 import { type Handshake, shakeHands } from '../../s3/handshake.ts';
 import { openStore } from '../../s3/open-store.ts';
+import { readKmsQuota } from '../../s3/applied-quota.ts';
 import { openBucket } from '../../s3/posture/open-bucket.ts';
 import { ownWay } from '../../s3/posture/rules.ts';
 import { type StoreProbe, type Tried, probeStore } from '../../s3/probe-store.ts';
@@ -21,7 +22,7 @@ import { kmsOf, resolveKmsKey } from '../protect.ts';
 
 export interface DoctorOptions extends OpenOptions {
   readonly clock: Clock;
-  /** Requests per second that KMS grants the account; undefined where nobody can say. */
+  /** Requests per second that KMS grants the account; undefined where nobody can say. Default: Service Quotas is asked. */
   readonly kmsQuota?: (
     region: string,
   ) => Promise<{ readonly quota: number; readonly source: string } | undefined>;
@@ -186,7 +187,7 @@ async function storeFacts(
         probeStore(remote, { key, how: await wayOf(patient, remote, options), clock }, waits),
       ),
       kmsFact(patient, remote, options, waits),
-      options.kmsQuota?.(remote.region),
+      quotaFact(patient, remote, options, waits),
     ]);
     return {
       encryption,
@@ -198,6 +199,21 @@ async function storeFacts(
   } finally {
     await bucket.close();
   }
+}
+
+/** What AWS says of the quota, where the mode asks anything of KMS. */
+async function quotaFact(
+  { mode }: Patient,
+  remote: ResolvedRemote,
+  { kmsQuota }: DoctorOptions,
+  waits: Waits,
+): Promise<{ readonly quota: number; readonly source: string } | undefined> {
+  if (kmsQuota !== undefined) return kmsQuota(remote.region);
+  const asks =
+    mode.kind === 'sse-kms' ||
+    mode.kind === 'dsse-kms' ||
+    (mode.kind === 'client' && mode.key.kind === 'kms');
+  return asks && remote.isAws ? readKmsQuota(remote, waits) : undefined;
 }
 
 /** As the vault writes, but with a made-up customer key: the object is removed again. */
