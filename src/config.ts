@@ -75,6 +75,15 @@ export interface Config {
   /** Command that prints the passphrase of the key file. */
   readonly passphraseCommand?: string;
   readonly vaults: readonly Vault[];
+  /** Places that were forgotten, with objects in them that need a stored key. */
+  readonly left?: readonly LeftPlace[];
+}
+
+export interface LeftPlace {
+  /** `s3://BUCKET/PREFIX`. */
+  readonly place: string;
+  readonly keyStore: KeyStoreKind;
+  readonly key: string;
 }
 
 const VERSION = 1;
@@ -190,6 +199,7 @@ const schema = v.strictObject({
   keyCommand: v.exactOptional(text),
   passphraseCommand: v.exactOptional(text),
   vaults: v.array(vault),
+  left: v.exactOptional(v.array(v.strictObject({ place: text, keyStore, key: text }))),
 }) satisfies v.GenericSchema<unknown, Config>;
 
 // ---------------------------------------------------------------------------------------------------- read and change

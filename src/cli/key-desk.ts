@@ -23,7 +23,16 @@ import {
 import { tryVault, vaultStatus } from '../vaults/look.ts';
 import type { OpenOptions } from '../vaults/options.ts';
 import { type RekeyTotals, openRekey } from '../vaults/rekey.ts';
-import { keyOfMode, keysOfVault, nextName, storeOf, usersOf, withKey } from './key-uses.ts';
+import {
+  keyOfMode,
+  keysOfVault,
+  leftUnder,
+  nextName,
+  storeOf,
+  usersOf,
+  withKey,
+  withoutKey,
+} from './key-uses.ts';
 import { kmsInfo, kmsKeyNamed, kmsKeyOfMode, kmsKeys, refuseKms } from './kms-keys.ts';
 import { type Estimate, estimate } from './estimate.ts';
 import type { KeyFlags, MovingFlags } from './options.ts';
@@ -85,7 +94,12 @@ export class Desk implements KeyDesk {
     const infos = await keys.list();
     const { kind } = this.#options;
     const stored = infos.map((info) =>
-      this.#row(info, usersOf(config, kind, info.name), notes.get(info.fingerprint)),
+      this.#row(
+        info,
+        usersOf(config, kind, info.name),
+        notes.get(info.fingerprint),
+        leftUnder(config, kind, info.name),
+      ),
     );
     const held = kmsKeys(config).map((key) => this.#row(kmsInfo(key), key.users, notes.get(key.keyId)));
     return Promise.all([...stored, ...held]);
@@ -95,6 +109,7 @@ export class Desk implements KeyDesk {
     info: Pick<KeyRow, keyof KeyInfo>,
     users: readonly Vault[],
     note: KeyNote = {},
+    left: readonly string[] = [],
   ): Promise<KeyRow> {
     const uses = users.map(async (vault) => ({
       root: homely(vault.root),
@@ -107,7 +122,7 @@ export class Desk implements KeyDesk {
       ...info,
       words: wordsOf(info, words),
       uses: await Promise.all(uses),
-      versionsIn,
+      versionsIn: [...new Set([...left, ...versionsIn])],
       ...(lastUsed === undefined ? {} : { lastUsed }),
       ...(lastTest === undefined ? {} : { lastTest }),
       ...(rotatingTo === undefined ? {} : { rotatingTo }),
@@ -169,7 +184,8 @@ export class Desk implements KeyDesk {
         const path = await tryVault({ ...vault, mode: under }, this.#opening(config));
         results.push({ root: homely(vault.root), ...(path === undefined ? {} : { path }) });
       } catch (thrown) {
-        results.push({ root: homely(vault.root), error: report(asVaultError(thrown)) });
+        const error = asVaultError(thrown);
+        results.push({ root: homely(vault.root), error: report(error), exit: error.exit });
       }
     }
     const ok = results.every(({ error }) => error === undefined);
@@ -250,6 +266,8 @@ export class Desk implements KeyDesk {
   async remove(name: string): Promise<void> {
     await this.#notKms(name, 'delete');
     await (await this.#keys()).remove(name);
+    const { where, kind } = this.#options;
+    await changeConfig(where, (config) => withoutKey(config, kind, name));
   }
 
   lock(): void {

@@ -23,6 +23,17 @@ export function keysOfVault({ mode, rekeyTo }: Vault): readonly string[] {
 export const usersOf = (config: Config, kind: KeyStoreKind, name: string): readonly Vault[] =>
   config.vaults.filter((vault) => storeOf(vault, config) === kind && keysOfVault(vault).includes(name));
 
+/** Places that were forgotten, whose objects still need the key `name` of the store `kind`. */
+export const leftUnder = ({ left = [] }: Config, kind: KeyStoreKind, name: string): readonly string[] =>
+  left.filter((one) => one.keyStore === kind && one.key === name).map(({ place }) => place);
+
+/** The configuration once the key is gone: nothing is said to need it any more. */
+export function withoutKey(config: Config, kind: KeyStoreKind, name: string): Config {
+  const { left = [], ...rest } = config;
+  const still = left.filter((one) => one.keyStore !== kind || one.key !== name);
+  return still.length === 0 ? rest : { ...rest, left: still };
+}
+
 /** The same Mode under another stored key. */
 export function withKey(mode: Mode, name: string): Mode {
   const key = { kind: 'stored', name } as const;

@@ -17,6 +17,7 @@ export interface KeyWork {
 
 /** One line for each vault that uses the key; exit code 6 where an object does not open. */
 export async function testKey({ desk, stdout, stderr, json, now }: KeyWork, name: string): Promise<number> {
+  const began = now();
   const results = await desk.test(name);
   for (const { root, path, error } of results) {
     if (json)
@@ -31,17 +32,16 @@ export async function testKey({ desk, stdout, stderr, json, now }: KeyWork, name
       `no vault here uses key ${name}; the key itself is whole and can be read\n` +
         `to try it on objects, register their folder: s3vault sync DIR --to s3://BUCKET/PREFIX --key ${name}\n`,
     );
-  const failed = results.filter(({ error }) => error !== undefined);
-  if (failed.length === 0) return EXIT.inStep;
-  return failed.some(({ error }) => SECURITY.has(error?.code ?? '')) ? EXIT.security : EXIT.refused;
+  const exits = results.flatMap(({ exit }) => (exit === undefined ? [] : [exit]));
+  const exit = exits.includes(EXIT.security) ? EXIT.security : (exits[0] ?? EXIT.inStep);
+  if (json) {
+    const counts = { files: results.length - exits.length, bytes: 0, failed: exits.length, skipped: 0 };
+    const time = now();
+    const ms = Date.parse(time) - Date.parse(began);
+    stdout.write(`${JSON.stringify({ event: 'summary', time, ...counts, ms, exit })}\n`);
+  }
+  return exit;
 }
-
-const SECURITY: ReadonlySet<string> = new Set([
-  'cannot-open',
-  'wrong-bytes',
-  'encrypt-only',
-  'not-committing',
-]);
 
 /** What a rotation would take: counts, bytes, requests and cost; nothing is done. */
 export async function previewRotation(

@@ -11,7 +11,7 @@ import { Secret } from '../model/secret.ts';
 import type { Custody } from '../vaults/keys.ts';
 import { askBack } from './ask-back.ts';
 import type { KeyWork } from './key-work.ts';
-import { keysOfVault, storeOf, usersOf } from './key-uses.ts';
+import { keysOfVault, storeOf, leftUnder, usersOf, withoutKey } from './key-uses.ts';
 import { kmsInfo, kmsKeys, refuseKms } from './kms-keys.ts';
 import { LOG_LEVEL, checkLevel, openLog } from './log.ts';
 import { type KeyFlags, type MovingFlags, addKeyOptions, addMovingOptions } from './options.ts';
@@ -316,22 +316,30 @@ function notAgreed(what: string, how: string): VaultError {
 }
 
 async function deleteKey(run: Run, name: string): Promise<void> {
-  const { config, kind, world, custody } = run;
+  const { config, kind, world, custody, places: where } = run;
   refuseKms(config, name, 'delete');
-  const places = usersOf(config, kind, name).map(({ root }) => `the vault of ${root}`);
-  for (const place of await olderVersions(run, name)) places.push(`older versions in ${place}`);
-  if (run.flags.yes !== true || places.length > 0) await confirmDelete(run, name, places);
+  const agreed = await neededFor(run, name);
+  if (run.flags.yes !== true || agreed.length > 0) await confirmDelete(run, name, agreed);
+  // Looked at again: a question can stand for long, and a rekey may have begun meanwhile.
+  const more = (await neededFor(run, name)).filter((place) => !agreed.includes(place));
+  if (more.length > 0) throw inUse(name, more);
   await custody.remove(name);
+  await changeConfig(where, (now) => withoutKey(now, kind, name));
   world.stdout.write(`deleted key ${name} from ${custody.place}\n`);
 }
 
-/** Places whose older object versions were left under this key by a rotation. */
-async function olderVersions({ custody, places: where }: Run, name: string): Promise<readonly string[]> {
+/** What cannot be read any more without the key, as the configuration and the notes say it now. */
+async function neededFor({ kind, places: where, custody }: Run, name: string): Promise<readonly string[]> {
+  const config = await readConfig(where);
   const { keyNotes } = await import('../vaults/keys.ts');
-  const notes = await keyNotes(where).all();
-  if (![...notes.values()].some(({ versionsIn = [] }) => versionsIn.length > 0)) return [];
-  const info = (await custody.list()).find((one) => one.name === name);
-  return notes.get(info?.fingerprint ?? '')?.versionsIn ?? [];
+  const notes = await keyNotes(where).surely();
+  const versioned = [...notes.values()].some(({ versionsIn = [] }) => versionsIn.length > 0);
+  const info = versioned ? (await custody.list()).find((one) => one.name === name) : undefined;
+  return [
+    ...usersOf(config, kind, name).map(({ root }) => `the vault of ${root}`),
+    ...leftUnder(config, kind, name).map((place) => `objects left in ${place}`),
+    ...(notes.get(info?.fingerprint ?? '')?.versionsIn ?? []).map((place) => `older versions in ${place}`),
+  ];
 }
 
 /** What a key has sealed is gone with it: only its typed name will do, and `--yes` is not enough while a vault uses it. */
@@ -342,7 +350,10 @@ async function confirmDelete({ terminal }: Run, name: string, needed: readonly s
   );
   if (answer === name) return;
   if (needed.length === 0) throw notAgreed('was not deleted', '--yes');
-  throw new VaultError('consent', 'key-in-use', `key ${name} is needed to read ${needed.join(', ')}`, {
+  throw inUse(name, needed);
+}
+
+const inUse = (name: string, needed: readonly string[]): VaultError =>
+  new VaultError('consent', 'key-in-use', `key ${name} is needed to read ${needed.join(', ')}`, {
     hint: 'type its name on a terminal, or move the vault to another key first: s3vault keys rotate NAME',
   });
-}

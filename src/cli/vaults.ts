@@ -1,6 +1,14 @@
 import { resolve } from 'node:path';
 import { systemClock } from '../clock.ts';
-import { type Places, changeConfig, findVault, places, readConfig } from '../config.ts';
+import {
+  type Config,
+  type LeftPlace,
+  type Places,
+  changeConfig,
+  findVault,
+  places,
+  readConfig,
+} from '../config.ts';
 import { type DaemonClient, connectDaemon } from '../daemon/client.ts';
 import type { DaemonStatus, VaultLine } from '../daemon/protocol.ts';
 import { formatBytes, plural } from '../model/display.ts';
@@ -10,6 +18,7 @@ import type { Vault } from '../model/vault.ts';
 import { type KmsStatus, vaultKms } from '../vaults/kms-pace.ts';
 import { vaultStatus } from '../vaults/look.ts';
 import { vaultLines } from './daemon-lines.ts';
+import { keysOfVault, storeOf } from './key-uses.ts';
 import { nameOfMode } from './register.ts';
 import { reloadDaemon } from './with-daemon.ts';
 
@@ -37,13 +46,24 @@ export async function vaultsCommand(flags: { readonly json?: boolean }): Promise
 export async function forgetCommand(dir: string): Promise<number> {
   const where = places(process.env);
   const vault = await knownVault(dir, where);
-  await changeConfig(where, (config) => ({
-    ...config,
-    vaults: config.vaults.filter((other) => other.id !== vault.id),
-  }));
+  const { files } = await vaultStatus(vault, where);
+  await changeConfig(where, (config) => {
+    const left = files > 0 ? leftBehind(config, vault) : [];
+    const rest = { ...config, vaults: config.vaults.filter((other) => other.id !== vault.id) };
+    return left.length === 0 ? rest : { ...rest, left: [...(config.left ?? []), ...left] };
+  });
   await reloadDaemon(where);
   process.stdout.write(`forgot ${vault.root}; its objects in ${targetOf(vault)} stay\n`);
   return EXIT.inStep;
+}
+
+/** Its objects stay, and go on needing their keys: a key is not deleted as if nothing did. */
+function leftBehind(config: Config, vault: Vault): readonly LeftPlace[] {
+  const place = targetOf(vault);
+  const keyStore = storeOf(vault, config);
+  const known = (key: string): boolean =>
+    (config.left ?? []).some((one) => one.place === place && one.keyStore === keyStore && one.key === key);
+  return keysOfVault(vault).flatMap((key) => (known(key) ? [] : [{ place, keyStore, key }]));
 }
 
 async function knownVault(dir: string, where: ReturnType<typeof places>): Promise<Vault> {

@@ -190,7 +190,16 @@ async function print(
   }
 }
 
-/** The passphrase of a single exported key; not that of the key file, unless the user says the same. */
+/**
+ * The passphrase of a single exported key: from the file that `S3VAULT_EXPORT_PASSPHRASE_FILE` names, else from a person,
+ * else, where nobody can be asked, from where that of the key file comes from.
+ */
 function agePassphrase({ env, prompt, passphraseCommand }: KeyStoreOptions) {
-  return passphraseSource({ env, prompt, command: passphraseCommand, subject: 'the age file' });
+  const subject = 'the age file';
+  const file = env['S3VAULT_EXPORT_PASSPHRASE_FILE'];
+  if (file !== undefined && file !== '')
+    return passphraseSource({ env: { S3VAULT_PASSPHRASE_FILE: file }, prompt, subject });
+  // A person is asked: it is another passphrase than the key file's, unless they say the same.
+  if (prompt !== undefined) return passphraseSource({ env: {}, prompt, subject });
+  return passphraseSource({ env, prompt, command: passphraseCommand, subject });
 }

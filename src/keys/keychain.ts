@@ -3,6 +3,7 @@ import * as v from 'valibot';
 import type { VaultError } from '../model/errors.ts';
 import type { KeyInfo, KeyMaterial } from '../model/keyref.ts';
 import type { Clock, KeyStore, Waits } from '../model/ports.ts';
+import { withLock } from '../private-file.ts';
 import { type KeychainRequest, callKeychain } from './keychain-call.ts';
 import { notKept } from './keychain-errors.ts';
 import { checkKeyName, keyExists, keyMissing } from './key-name.ts';
@@ -16,6 +17,8 @@ export interface KeychainOptions {
   readonly clock: Clock;
   /** How long one answer may take; default 20 s. A desktop may be waiting for a person. */
   readonly timeoutMs?: number;
+  /** A file beside which a lock lies while a key is saved: a keychain knows no "only if it is not there". */
+  readonly lockAt?: string;
 }
 
 const found = v.array(v.object({ account: v.string(), password: v.string() }));
@@ -25,14 +28,15 @@ const found = v.array(v.object({ account: v.string(), password: v.string() }));
  * `keychain-no-provider`, `keychain-locked`, `keychain-dismissed`, `keychain-unloadable`, `keychain-timeout`,
  * `keychain-failed`, all of kind `usage`; `key-not-kept` of kind `security`.
  */
-export function keychainStore({ clock, timeoutMs = TIMEOUT_MS }: KeychainOptions): KeyStore {
+export function keychainStore({ clock, timeoutMs = TIMEOUT_MS, lockAt }: KeychainOptions): KeyStore {
+  const alone = <T>(fn: () => Promise<T>): Promise<T> => (lockAt === undefined ? fn() : withLock(lockAt, fn));
   const call = (request: KeychainRequest, { signal }: Waits = {}) =>
     callKeychain(request, { clock, timeoutMs, signal });
   return {
     list: (options) => list(call, options),
     load: async (name, options) => (await read(call, checkKeyName(name), options)).material,
     save: async (name, material, created, options) =>
-      save(call, checkKeyName(name), material, created, options),
+      alone(() => save(call, checkKeyName(name), material, created, options)),
     remove: async (name, options) => remove(call, checkKeyName(name), options),
     // Nothing is kept between two calls.
     lock: () => undefined,

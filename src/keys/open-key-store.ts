@@ -30,7 +30,7 @@ export const keyFilePath = (places: { readonly config: string }): string => join
 export function openKeyStore(kind: KeyStoreKind, options: KeyStoreOptions): KeyStore {
   switch (kind) {
     case 'keychain':
-      return keychainStore({ clock: options.clock });
+      return keychainStore({ clock: options.clock, lockAt: join(options.places.config, 'keychain') });
     case 'file':
       return openKeyFile(options);
     case 'command':

@@ -43,6 +43,8 @@ export interface KeyTest {
   /** The object that was fetched and opened; undefined where the vault has none. */
   readonly path?: string;
   readonly error?: ErrorReport;
+  /** Of the error: what the command ends with. */
+  readonly exit?: number;
 }
 
 /** How far a rotation is, over all vaults that use the key. */

@@ -1,5 +1,5 @@
 import { execFile, execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -32,6 +32,8 @@ interface Stage {
   /** What is typed, in order; none: there is no terminal. */
   readonly typed?: readonly string[];
   readonly env?: NodeJS.ProcessEnv;
+  /** Happens while a question stands. */
+  readonly during?: () => Promise<void>;
 }
 
 interface Outcome {
@@ -48,6 +50,7 @@ async function run(args: readonly string[], stage: Stage = {}): Promise<Outcome>
   const answers = [...(typed ?? [])];
   const ask = async (question: string): Promise<string> => {
     questions.push(question);
+    await stage.during?.();
     return answers.shift() ?? '';
   };
   const terminal: Terminal = {
@@ -305,6 +308,40 @@ describe('keys delete', () => {
     expect(await names()).toContain('k');
     await good(['delete', 'k', '--yes'], { typed: ['k'] });
     expect(await names()).toBe('');
+  });
+
+  test('of a key that a forgotten place still needs wants the name typed', async () => {
+    const left = [{ place: 's3://bucket/docs/', keyStore: 'file', key: 'k' }] as const;
+    await changeConfig(places({ S3VAULT_HOME: home }), (now) => ({ ...now, left }));
+    const refused = await run(['delete', 'k', '--yes']);
+    expect(refused.failure).toMatchObject({ code: 'key-in-use', exit: 5 });
+    expect(String(refused.failure)).toContain('objects left in s3://bucket/docs/');
+    await good(['delete', 'k', '--yes'], { typed: ['k'] });
+    expect((await readConfig(places({ S3VAULT_HOME: home }))).left).toBeUndefined();
+  });
+
+  test('is refused where nobody can tell what older versions need', async () => {
+    mkdirSync(join(home, 'state'), { recursive: true, mode: 0o700 });
+    writeFileSync(join(home, 'state', 'keys.json'), '{ "version": 1, "keys": [', { mode: 0o600 });
+    expect((await run(['delete', 'k', '--yes'])).failure).toMatchObject({
+      code: 'notes-unreadable',
+      exit: 2,
+    });
+    expect(await names()).toContain('k');
+    // Nor is what is in it thrown away by a note.
+    await run(['create', 'other', ...FILE], { isTTY: true, typed: [''] });
+    expect(readFileSync(join(home, 'state', 'keys.json'), 'utf8')).toBe('{ "version": 1, "keys": [');
+  });
+
+  test('is refused where a vault took the key up while the question stood', async () => {
+    const during = async (): Promise<void> => {
+      await changeConfig(places({ S3VAULT_HOME: home }), (now) => ({ ...now, vaults: [vault] }));
+    };
+    const left = [{ place: 's3://bucket/docs/', keyStore: 'file', key: 'k' }] as const;
+    await changeConfig(places({ S3VAULT_HOME: home }), (now) => ({ ...now, left }));
+    const refused = await run(['delete', 'k'], { typed: ['k'], during });
+    expect(refused.failure).toMatchObject({ code: 'key-in-use' });
+    expect(await names()).toContain('k');
   });
 
   test('of a key of the same name in another place goes by that place', async () => {
