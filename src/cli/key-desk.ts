@@ -1,6 +1,5 @@
 /** What the key commands and the key screen do with keys and the vaults that need them. */
 import { writeFile } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import { resolve } from 'node:path';
 import { type Config, type Places, changeConfig, readConfig } from '../config.ts';
 import { EXIT, VaultError, asVaultError, report } from '../model/errors.ts';
@@ -23,6 +22,7 @@ import {
 import { tryVault, vaultStatus } from '../vaults/look.ts';
 import type { OpenOptions } from '../vaults/options.ts';
 import { type RekeyTotals, openRekey } from '../vaults/rekey.ts';
+import { fromHomely, homely } from './homely.ts';
 import {
   keyOfMode,
   keysOfVault,
@@ -62,7 +62,7 @@ const PLACES: { readonly [K in KeyStoreKind]: string } = {
 };
 
 /** What a key file asks when it is opened. */
-const OPENING = 'passphrase of the key file: ';
+export const OPENING = 'passphrase of the key file: ';
 
 /** What a rotation would take in one vault. */
 export interface RotatePreview {
@@ -153,7 +153,7 @@ export class Desk implements KeyDesk {
   async exportTo(name: string, format: Parameters<KeyDesk['exportTo']>[1], path: string): Promise<string> {
     await this.#notKms(name, 'export');
     const secret = await (await this.#keys()).giveOut(name, format);
-    const full = resolve(path.replace(/^~(?=\/|$)/, homedir()));
+    const full = resolve(fromHomely(path));
     try {
       await secret.use((bytes) =>
         writeFile(full, Buffer.concat([bytes, Buffer.from('\n')]), { flag: 'wx', mode: 0o600 }),
@@ -441,12 +441,6 @@ const nextOf = (vault: Vault, name: string): string | undefined =>
 
 function wordsOf({ kind }: Pick<KeyRow, 'kind'>, noted: 'shown' | 'checked' | undefined): WordsState {
   return kind === 'aes-256' ? (noted ?? 'never') : 'none';
-}
-
-/** A path with the user's home folder as `~`. */
-function homely(path: string): string {
-  const home = homedir();
-  return path === home || path.startsWith(`${home}/`) ? `~${path.slice(home.length)}` : path;
 }
 
 const codeOf = (thrown: unknown): string =>

@@ -8,6 +8,7 @@ import {
   addPlaceOptions,
   addReadOptions,
   addRekeyOptions,
+  addRemoteOptions,
   addVaultOptions,
   parseCount,
   parsePercent,
@@ -25,6 +26,11 @@ export async function runCommandLine(args: readonly string[], version: string): 
     exit = code;
   });
   try {
+    // Without a command: the screen, on a terminal. Elsewhere the parser says what there is.
+    if (args.length === 0 && process.stdin.isTTY && process.stdout.isTTY) {
+      const { homeCommand } = await import('./home.ts');
+      return await homeCommand();
+    }
     await program.parseAsync([...args], { from: 'user' });
     return exit;
   } catch (thrown) {
@@ -81,12 +87,14 @@ function buildProgram(version: string, setExit: SetExit): Command {
   addDoctor(program, setExit);
   addDaemon(program, setExit, version);
   addDemo(program, setExit);
+  addInit(program, setExit);
   addLogLevel(program);
   return program;
 }
 
 const EXAMPLES = `
 Examples:
+  s3vault                                             the screen on all vaults; the first time, a wizard
   s3vault demo                                        see it work, nothing to set up
   s3vault keys create laptop                          make a key, kept in the OS keychain
   s3vault sync ./docs --to s3://my-bucket/docs --key laptop
@@ -286,6 +294,17 @@ function addDoctor(program: Command, setExit: SetExit): void {
   addPlaceOptions(command).action(async (dir: string | undefined, flags: object) => {
     const { doctorCommand } = await import('./doctor.ts');
     setExit(await doctorCommand(dir, flags));
+  });
+}
+
+function addInit(program: Command, setExit: SetExit): void {
+  const command = program
+    .command('init')
+    .argument('[dir]', 'the folder that is to become a vault')
+    .description('make a vault step by step: folder, bucket, protection, key with its words, first plan');
+  addKeyOptions(addRemoteOptions(command)).action(async (dir: string | undefined, flags: object) => {
+    const { initCommand } = await import('./init.ts');
+    setExit(await initCommand(dir, flags));
   });
 }
 

@@ -123,13 +123,14 @@ async function newVault(root: string, to: string, flags: Flags, config: Config):
 
 type Place = Pick<Vault, 'root' | 'remote'>;
 
-function checkPlace({ root, remote }: Place, others: readonly Place[]): void {
+/** Kind `usage` where a vault would lie in, or over, another one: `nested-vault`, `shared-prefix`. */
+export function checkPlace({ root, remote }: Place, others: readonly Place[]): void {
   checkNesting(root, others);
   checkTarget(remote, others);
 }
 
 /** Two vaults over one folder, or one inside the other, would send each other's files. */
-function checkNesting(root: string, others: readonly Place[]): void {
+export function checkNesting(root: string, others: readonly Place[]): void {
   for (const other of others) {
     if (root.startsWith(`${other.root}/`) || other.root.startsWith(`${root}/`)) {
       throw new VaultError(

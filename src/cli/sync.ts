@@ -1,4 +1,3 @@
-import { homedir } from 'node:os';
 import { isDeepStrictEqual } from 'node:util';
 import { type Config, type Places, findVault, places, readConfig } from '../config.ts';
 import { systemClock } from '../clock.ts';
@@ -9,6 +8,7 @@ import { keyNotes } from '../vaults/keys.ts';
 import { type OpenVault, openVault } from '../vaults/open.ts';
 import type { OpenOptions } from '../vaults/options.ts';
 import { openTerminal } from './prompt.ts';
+import { homely } from './homely.ts';
 import { type EventLog, openLog } from './log.ts';
 import type { KeyFlags, VaultFlags } from './options.ts';
 import { planCommand } from './plan.ts';
@@ -124,19 +124,20 @@ export async function present(
   return runToEnd(open.engine, () => open.run());
 }
 
-/** A path with the user's home folder as `~`. */
-function homely(path: string): string {
-  const home = homedir();
-  return path === home || path.startsWith(`${home}/`) ? `~${path.slice(home.length)}` : path;
-}
-
 async function onScreen(open: OpenVault, vault: Vault): Promise<number> {
   const { showVault } = await import('./screen.ts');
   return showVault(open, await screenFacts(vault, places(process.env)));
 }
 
-/** A vault as the screen names it. A change of its settings is told to the daemon, where one runs. */
-export async function screenFacts(vault: Vault, where: Places): Promise<ScreenFacts> {
+/**
+ * A vault as the screen names it. A change of its settings is told to the daemon, where one runs, or to whoever else holds
+ * the vault; that gives true where the change holds at once.
+ */
+export async function screenFacts(
+  vault: Vault,
+  where: Places,
+  onChanged?: () => Promise<boolean>,
+): Promise<ScreenFacts> {
   const { settingsDesk } = await import('./settings.ts');
   const { id, root, remote, mode } = vault;
   return {
@@ -144,6 +145,6 @@ export async function screenFacts(vault: Vault, where: Places): Promise<ScreenFa
     target: `s3://${remote.bucket}/${remote.prefix}`,
     mode: mode.kind,
     key: nameOfKey(mode),
-    settings: settingsDesk(id, where, () => reloadDaemon(where, id, () => undefined)),
+    settings: settingsDesk(id, where, onChanged ?? (() => reloadDaemon(where, id, () => undefined))),
   };
 }

@@ -211,21 +211,26 @@ export class DaemonClient {
   }
 }
 
-/** One vault of the daemon. `stop` only leaves: the daemon ends by `s3vault daemon stop`. */
+/**
+ * One vault of a Daemon. `stop` only leaves, unless told otherwise: a daemon at the other end of a socket ends by
+ * `s3vault daemon stop`.
+ */
 export class RemoteVault implements EngineHandle {
   /** As it is configured now. */
   vault: Vault;
   readonly #listeners = new Set<(event: Event) => void>();
   readonly #command: (command: Command) => void;
+  readonly #onStop: () => void;
   #snapshot: Snapshot = EMPTY_SNAPSHOT;
   #unfolded: Event[] = [];
   #end: (outcome: Outcome) => void = () => undefined;
   readonly ended: Promise<Outcome>;
 
-  constructor(vault: Vault, snapshot: Snapshot, command: (command: Command) => void) {
+  constructor(vault: Vault, snapshot: Snapshot, command: (command: Command) => void, onStop?: () => void) {
     this.vault = vault;
     this.#snapshot = snapshot;
     this.#command = command;
+    this.#onStop = onStop ?? (() => this.end());
     this.ended = new Promise((resolve) => {
       this.#end = resolve;
     });
@@ -245,7 +250,7 @@ export class RemoteVault implements EngineHandle {
   }
 
   command(command: Command): void {
-    if (command.command === 'stop') this.end();
+    if (command.command === 'stop') this.#onStop();
     else this.#command(command);
   }
 

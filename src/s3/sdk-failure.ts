@@ -9,7 +9,7 @@ import type { Site } from './site.ts';
 
 /** Sends by `send` once, and once more after expired credentials were refreshed. Rejects with a VaultError. */
 export async function sdkSend<T>(
-  site: Site,
+  site: { readonly remote: Pick<Site['remote'], 'client' | 'credentials'> },
   asked: Asked,
   signal: AbortSignal | undefined,
   send: (client: S3Client, options: { abortSignal?: AbortSignal }) => Promise<T>,

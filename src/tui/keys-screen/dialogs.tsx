@@ -213,7 +213,7 @@ export function TypingView({
 }
 
 /** What is typed stays in sight at its end. */
-function Typed({ label, text }: { readonly label: string; readonly text: string }): ReactNode {
+export function Typed({ label, text }: { readonly label: string; readonly text: string }): ReactNode {
   const spoken = useIsScreenReaderEnabled();
   return (
     <Line>

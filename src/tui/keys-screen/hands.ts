@@ -1,9 +1,10 @@
 /** The one place where the key screen does something: effects in, what came of them out. Holds what is typed hidden. */
-import { VaultError, asVaultError, report } from '../../model/errors.ts';
+import { asVaultError, report } from '../../model/errors.ts';
 import type { KeyDesk, KeyRow, RotateProgress } from '../../model/key-desk.ts';
 import type { Clock } from '../../model/ports.ts';
 import { positions } from '../../model/recovery.ts';
 import { Secret } from '../../model/secret.ts';
+import { HiddenText } from '../hidden-text.ts';
 import { neededBy } from './rows.ts';
 import type { Effect, Happening } from './ui.ts';
 
@@ -22,11 +23,7 @@ export class Hands {
   readonly #leave: () => void;
   /** Resolves when the screen shows what is under way. */
   drawn: () => Promise<void> = async () => undefined;
-  /** Characters, each its bytes, so that the last one can go. */
-  #typed: Buffer[] = [];
-  #question:
-    | { readonly resolve: (answer: Secret) => void; readonly reject: (why: unknown) => void }
-    | undefined;
+  readonly #hidden = new HiddenText();
   #rotation: AbortController | undefined;
 
   constructor(desk: KeyDesk, clock: Clock, tell: (what: Happening) => void, leave: () => void) {
@@ -39,21 +36,21 @@ export class Hands {
 
   /** What was typed hidden, for whoever asked to see it. */
   typed(): string {
-    return Buffer.concat(this.#typed).toString('utf8');
+    return this.#hidden.shown();
   }
 
   do(effect: Effect): void {
     switch (effect.do) {
       case 'type':
-        return void this.#typed.push(...Array.from(effect.text, (char) => Buffer.from(char)));
+        return this.#hidden.type(effect.text);
       case 'erase':
-        return void this.#typed.pop()?.fill(0);
+        return this.#hidden.erase();
       case 'clear':
-        return this.#clear();
+        return this.#hidden.clear();
       case 'answer':
-        return this.#answer();
+        return this.#hidden.answer(this.drawn());
       case 'refuse':
-        return this.#refuse();
+        return this.#hidden.refuse();
       case 'stop':
         return this.#rotation?.abort();
       case 'lock':
@@ -63,7 +60,7 @@ export class Hands {
       case 'note':
         return void this.#note(effect);
       case 'leave':
-        this.#clear();
+        this.#hidden.clear();
         return this.#leave();
       case 'list':
       case 'create':
@@ -73,7 +70,7 @@ export class Hands {
       case 'test':
       case 'rotate':
       case 'delete':
-        return void this.#work(effect, effect.do === 'import' ? this.#take() : undefined);
+        return void this.#work(effect, effect.do === 'import' ? this.#hidden.take() : undefined);
       default:
         return effect satisfies never;
     }
@@ -179,42 +176,10 @@ export class Hands {
     }
   }
 
-  // ------------------------------------------------------------------------------------------------- what is typed hidden
-
   #ask(question: string): Promise<Secret> {
-    this.#refuse();
-    this.#clear();
-    return new Promise((resolve, reject) => {
-      this.#question = { resolve, reject };
-      this.#tell({ what: 'asked', question });
-    });
-  }
-
-  #answer(): void {
-    const question = this.#question;
-    this.#question = undefined;
-    const answer = this.#take();
-    void this.drawn().then(() => question?.resolve(answer));
-  }
-
-  #refuse(): void {
-    const question = this.#question;
-    this.#question = undefined;
-    this.#clear();
-    question?.reject(
-      new VaultError('cancelled', 'cancelled', 'nothing was typed', { hint: 'nothing was changed' }),
-    );
-  }
-
-  #take(): Secret {
-    const secret = Secret.take(Buffer.concat(this.#typed));
-    this.#clear();
-    return secret;
-  }
-
-  #clear(): void {
-    for (const bytes of this.#typed) bytes.fill(0);
-    this.#typed = [];
+    const answer = this.#hidden.ask();
+    this.#tell({ what: 'asked', question });
+    return answer;
   }
 }
 

@@ -1,8 +1,12 @@
 /** What a terminal sends, as keys and texts. */
 import { type PressedKey, keyName, pressesIn } from '../bindings.ts';
-import type { KeysStore } from './store.ts';
 
-type Taker = Pick<KeysStore, 'get' | 'press' | 'type'>;
+/** A screen on which some views take text. */
+export interface Taker {
+  readonly get: () => { readonly view: { readonly kind: string } };
+  press(key: string, page: number): void;
+  type(text: string, pasted: boolean): void;
+}
 
 /** Hands on one piece of input. Where something is typed, printable characters are text; elsewhere they are keys. */
 export function feed(store: Taker, input: string, key: PressedKey, page: number): void {

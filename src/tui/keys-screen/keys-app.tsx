@@ -1,9 +1,10 @@
-import { Box, Text, useInput, usePaste, useWindowSize } from 'ink';
+import { Box, useInput, usePaste, useWindowSize } from 'ink';
 import { type ReactNode, useSyncExternalStore } from 'react';
 import type { Clock } from '../../model/ports.ts';
 import { type Hint, Footer, Help } from '../frame.tsx';
 import { shownName } from '../names.ts';
-import { Fixed, Gap, Line, Name, Rule, colour } from '../parts.tsx';
+import { Rule } from '../parts.tsx';
+import { type Saying, SaidLines, TitleLine, TooSmall, sayingOf } from '../screen-parts.tsx';
 import { type Binding, type Order, KEY_BINDINGS } from './bindings.ts';
 import { KeyDetail } from './detail.tsx';
 import { Choice, HiddenView, Page, Question, Report, Sentence, TypingView } from './dialogs.tsx';
@@ -43,46 +44,17 @@ export function KeysApp({ store, place, clock }: KeysAppProps): ReactNode {
   usePaste((text) => {
     if (!small) store.type(text, true);
   });
-  if (small) return <TooSmall columns={columns} rows={rows} />;
+  if (small) return <TooSmall size={{ columns, rows }} least={SMALLEST} what="the keys need" />;
   const now = clock.now();
   return (
     <Box flexDirection="column" width={columns} height={rows} overflow="hidden">
-      <Title place={place} locked={ui.rows === undefined} />
+      <TitleLine title="s3vault › keys" remark={ui.rows === undefined ? `${place} (locked)` : place} />
       <Rule width={columns} />
       <Body ui={ui} typed={store.typed} width={columns} height={height} now={now} />
-      <Said ui={ui} now={now} />
+      <SaidLines {...saidOf(ui, now)} />
       <Rule width={columns} />
       <Footer hints={hintsOf(ui)} lines={2} />
     </Box>
-  );
-}
-
-function TooSmall({ columns, rows }: { readonly columns: number; readonly rows: number }): ReactNode {
-  const { columns: least, rows: lines } = SMALLEST;
-  return (
-    <Box width={columns} height={rows} overflow="hidden">
-      <Text wrap="wrap">
-        the window is too small: it has {columns} columns and {rows} rows, and the keys need {least} and{' '}
-        {lines}. Make it larger, or press q to quit
-      </Text>
-    </Box>
-  );
-}
-
-function Title({ place, locked }: { readonly place: string; readonly locked: boolean }): ReactNode {
-  return (
-    <Line>
-      <Fixed>
-        <Text bold> s3vault › keys</Text>
-      </Fixed>
-      <Name text="" />
-      <Fixed>
-        <Text>
-          {place}
-          {locked ? ' (locked)' : ''}{' '}
-        </Text>
-      </Fixed>
-    </Line>
   );
 }
 
@@ -156,39 +128,11 @@ function Locked({
   );
 }
 
-/** Two lines: what the last key led to, else what is under way, else the selected key. */
-function Said({ ui, now }: { readonly ui: Ui; readonly now: number }): ReactNode {
-  const { text, hint, sign, tone } = saidOf(ui, now);
-  return (
-    <Box height={2} flexShrink={0} overflow="hidden">
-      <Gap cells={1} />
-      {sign !== '' && (
-        <Fixed>
-          <Text {...colour(tone)}>{sign} </Text>
-        </Fixed>
-      )}
-      <Box flexGrow={1} flexShrink={1} height={2} overflow="hidden">
-        <Text wrap="wrap">{shownName(hint === undefined ? text : `${text} → ${hint}`)}</Text>
-      </Box>
-    </Box>
-  );
-}
-
-interface Saying {
-  readonly text: string;
-  readonly hint?: string | undefined;
-  readonly sign: string;
-  readonly tone: 'green' | 'red' | 'cyan' | undefined;
-}
-
+/** What the last key led to, else what is under way, else the selected key. */
 function saidOf(ui: Ui, now: number): Saying {
   const { said, busy, leaving, view } = ui;
   if (leaving) return { text: `ending: ${busy ?? 'done'}; ctrl+c ends at once`, sign: '⟳', tone: 'cyan' };
-  if (said !== undefined) {
-    const sign = { good: '✓', bad: '!', plain: '' }[said.tone];
-    const tone = ({ good: 'green', bad: 'red', plain: undefined } as const)[said.tone];
-    return { text: said.text, hint: said.hint, sign, tone };
-  }
+  if (said !== undefined) return sayingOf(said);
   if (busy !== undefined && view.kind !== 'rotation') return { text: `${busy}…`, sign: '⟳', tone: 'cyan' };
   const row = view.kind === 'list' ? selectedRow(ui) : undefined;
   return { text: row === undefined ? '' : summaryOf(row, now), sign: '', tone: undefined };

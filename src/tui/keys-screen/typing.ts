@@ -1,5 +1,6 @@
 /** What is typed: names, paths, words; and secrets, of which only the length is known here. */
 import type { KeyFormat } from '../../model/key-desk.ts';
+import { hasBreaks, hiddenText, isWord, withMore, withoutLast } from '../text-entry.ts';
 import { baseView } from './answers.ts';
 import { neededBy } from './rows.ts';
 import { type Effect, type Led, type TypedFor, type Ui, type View, led } from './ui.ts';
@@ -7,8 +8,6 @@ import { type Effect, type Led, type TypedFor, type Ui, type View, led } from '.
 type Typing = Extract<View, { kind: 'typing' }>;
 type Hidden = Extract<View, { kind: 'hidden' }>;
 
-/** Longest visible text: a path. */
-const LONGEST = 4_096;
 /** Longest hidden text: a PEM or age file is a few thousand. */
 const LONGEST_HIDDEN = 65_536;
 
@@ -25,9 +24,8 @@ export function typed(text: string, ui: Ui, pasted: boolean): Led {
       ? led({ ...before, said: { tone: 'plain', text: 'pasted text is ignored here' } })
       : led(ui);
   if (underWay(ui, view)) return led(ui);
-  if (/[\r\n]/.test(text.trim())) return said(before, 'the pasted text has line breaks; nothing was taken');
-  const next = `${view.text}${text.replace(/[\u0000-\u001f\u007f]/g, '')}`.slice(0, LONGEST);
-  return led(withText(before, view, next));
+  if (hasBreaks(text)) return said(before, 'the pasted text has line breaks; nothing was taken');
+  return led(withText(before, view, withMore(view.text, text)));
 }
 
 function withText(ui: Ui, view: Typing, text: string): Ui {
@@ -37,12 +35,7 @@ function withText(ui: Ui, view: Typing, text: string): Ui {
 
 function typedHidden(text: string, ui: Ui, view: Hidden, pasted: boolean): Led {
   if (underWay(ui, view)) return led(ui);
-  const lines = severalLines(view);
-  const clean = text
-    .replace(/\r\n?/g, '\n')
-    .replace(lines ? /[\u0000-\u0009\u000b-\u001f\u007f]/g : /[\u0000-\u001f\u007f]/g, lines ? '' : ' ');
-  // A passphrase may end in a blank that was typed, but not in the line break of what was copied.
-  const taken = lines || !pasted ? clean : clean.trimEnd();
+  const taken = hiddenText(text, severalLines(view), pasted);
   if (view.count + taken.length > LONGEST_HIDDEN)
     return said(ui, 'that is too long for a key; nothing was taken');
   const count = view.count + Array.from(taken).length;
@@ -60,7 +53,7 @@ const underWay = ({ busy }: Ui, view: Typing | Hidden): boolean =>
 export function erased(ui: Ui): Led {
   const { view } = ui;
   if ((view.kind !== 'typing' && view.kind !== 'hidden') || underWay(ui, view)) return led(ui);
-  if (view.kind === 'typing') return led(withText(ui, view, Array.from(view.text).slice(0, -1).join('')));
+  if (view.kind === 'typing') return led(withText(ui, view, withoutLast(view.text)));
   if (view.count === 0) return led(ui);
   return led({ ...ui, view: { ...view, count: view.count - 1 } }, { do: 'erase' });
 }
@@ -139,9 +132,8 @@ function deleted(ui: Ui, name: string, text: string): Led {
 function checked(ui: Ui, what: Extract<TypedFor, { what: 'ask-back' }>, text: string): Led {
   const { name, words, positions, at } = what;
   const position = positions[at] ?? 0;
-  const right = words.use((bytes) => bytes.toString('utf8').split(' ')[position] === text.toLowerCase());
   const view: View = { kind: 'typing', for: what, text: '' };
-  if (!right)
+  if (!isWord(words, position, text))
     return said(
       { ...ui, view },
       `that is not word ${position + 1}`,

@@ -1,0 +1,97 @@
+/** All vaults in a process that somebody looks at: the daemon's way of running them, without its socket. */
+import type { Config } from '../config.ts';
+import type { Command } from '../model/command.ts';
+import { asVaultError } from '../model/errors.ts';
+import type { Clock } from '../model/ports.ts';
+import { EMPTY_SNAPSHOT } from '../model/snapshot.ts';
+import type { Vault } from '../model/vault.ts';
+import { RemoteVault } from './client.ts';
+import { Daemon } from './daemon.ts';
+import type { News, VaultLine } from './protocol.ts';
+import type { Opened } from './slot.ts';
+
+export interface HereOptions {
+  readonly clock: Clock;
+  readonly readConfig: () => Promise<Config>;
+  readonly open: (vault: Vault, config: Config) => Promise<Opened>;
+}
+
+/**
+ * The registered vaults as handles for one screen. A vault that cannot be opened is one that waits and says why; the
+ * others notice nothing. `stop` on any of them ends all, a second one at once.
+ */
+export class Here {
+  readonly vaults: readonly RemoteVault[];
+  /** Resolves when every engine has ended. */
+  readonly ended: Promise<void>;
+  readonly #daemon: Daemon;
+  readonly #leave: () => void;
+  readonly #end = Promise.withResolvers<void>();
+  #stops = 0;
+
+  constructor(config: Config, options: HereOptions) {
+    this.ended = this.#end.promise;
+    this.vaults = config.vaults.map(
+      (vault) =>
+        new RemoteVault(
+          vault,
+          EMPTY_SNAPSHOT,
+          (command) => this.#obey(vault.id, command),
+          () => this.stop(),
+        ),
+    );
+    const { clock, readConfig, open } = options;
+    this.#daemon = new Daemon({ clock, readConfig, open, onEvent: () => undefined });
+    this.#leave = this.#daemon.join((news) => this.#hear(news)).leave;
+  }
+
+  /** Resolves when each vault was tried once; nobody needs to wait for it. Rejects where the configuration can't be read. */
+  start(): Promise<void> {
+    return this.#daemon.start();
+  }
+
+  /** Vaults whose configuration changed go on under the new one. */
+  async reload(): Promise<boolean> {
+    await this.#daemon.reload();
+    return true;
+  }
+
+  lines(): readonly VaultLine[] {
+    return this.#daemon.lines();
+  }
+
+  /** Ends all; again: without waiting for what is under way. */
+  stop(): void {
+    this.#stops++;
+    if (this.#stops > 1) {
+      for (const { vault } of this.vaults) this.#obey(vault.id, { command: 'stop' });
+      if (this.#daemon.slots.every(({ phase }) => phase !== 'running' && phase !== 'closing')) this.#over();
+      return;
+    }
+    void this.#daemon.stop().then(() => this.#over());
+  }
+
+  #over(): void {
+    this.#leave();
+    for (const vault of this.vaults) vault.end();
+    this.#end.resolve();
+  }
+
+  #obey(id: string, command: Command): void {
+    try {
+      this.#daemon.command(id, command);
+    } catch (thrown) {
+      // It does not run, and the screen says why already.
+      asVaultError(thrown);
+    }
+  }
+
+  #hear(news: News): void {
+    if (news.type === 'gone') return;
+    const vault = this.vaults.find(
+      (one) => one.vault.id === (news.type === 'event' ? news.vault : news.vault.id),
+    );
+    if (news.type === 'event') vault?.hear(news.event);
+    else if (vault !== undefined) vault.vault = news.vault;
+  }
+}
