@@ -4,7 +4,6 @@ import type { Waits } from '../model/ports.ts';
 import type { Remote } from '../model/vault.ts';
 import { type ResolvedRemote, resolveRemote } from './connect.ts';
 import { credentialFailure, staticCredentials } from './credentials.ts';
-import { shakeHands } from './handshake.ts';
 import { sdkSend } from './sdk-failure.ts';
 
 type Where = Omit<Remote, 'bucket' | 'prefix'>;
@@ -120,24 +119,53 @@ export interface BucketPlace {
 }
 
 /**
- * Finds the region of a bucket and asks for it by HeadBucket there. S3 says the region to everybody who knows the name,
- * in `x-amz-bucket-region` of any answer; a region that was named by the user is not doubted.
+ * Asks for a bucket by HeadBucket, in the region that it says it is in: S3 names it in `x-amz-bucket-region` also where it
+ * refuses a request because of the region. One that was named by the user is not doubted.
  */
 export async function findBucket(
   remote: Remote,
   env: NodeJS.ProcessEnv,
   waits: Waits = {},
 ): Promise<BucketPlace> {
-  const said = await using(remote, env, (first) => shakeHands(first, waits));
-  const region = remote.region ?? said.region;
-  return using(region === undefined ? remote : { ...remote, region }, env, async (there) => {
+  const first = await headBucket(remote, env, waits);
+  if ('region' in first) return first;
+  const { named, error } = first;
+  if (named === undefined || remote.region !== undefined) throw error;
+  const second = await headBucket({ ...remote, region: named }, env, waits);
+  if ('region' in second) return second;
+  throw second.error;
+}
+
+interface Refused {
+  readonly error: unknown;
+  /** The region that the refusal names. */
+  readonly named: string | undefined;
+}
+
+function headBucket(
+  remote: Remote,
+  env: NodeJS.ProcessEnv,
+  { signal }: Waits,
+): Promise<BucketPlace | Refused> {
+  return using(remote, env, async (there) => {
     const { HeadBucketCommand } = await import('@aws-sdk/client-s3');
-    const asked = { ...REACH, bucket: remote.bucket };
-    await sdkSend({ remote: there }, asked, waits.signal, (client, options) =>
-      client.send(new HeadBucketCommand({ Bucket: remote.bucket }), options),
-    ).catch((thrown: unknown) => {
-      throw headFailure(thrown, remote.bucket);
-    });
-    return { region: there.region, endpoint: there.endpoint };
+    let named: string | undefined;
+    try {
+      await sdkSend({ remote: there }, { ...REACH, bucket: remote.bucket }, signal, (client, options) =>
+        client.send(new HeadBucketCommand({ Bucket: remote.bucket }), options).catch((thrown: unknown) => {
+          named = regionIn(thrown);
+          throw thrown;
+        }),
+      );
+      return { region: there.region, endpoint: there.endpoint };
+    } catch (thrown) {
+      return { error: headFailure(thrown, remote.bucket), named };
+    }
   });
+}
+
+function regionIn(thrown: unknown): string | undefined {
+  const { $response } = thrown as { readonly $response?: { readonly headers?: Record<string, string> } };
+  const region = $response?.headers?.['x-amz-bucket-region'];
+  return region !== undefined && /^[a-z0-9-]{2,40}$/.test(region) ? region : undefined;
 }

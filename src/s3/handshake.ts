@@ -14,8 +14,6 @@ export interface Handshake {
   readonly issuer: string | undefined;
   /** The store's `Date`, ms since 1970; whole seconds. */
   readonly date: number | undefined;
-  /** The region that S3 says the bucket is in; other stores say none. */
-  readonly region?: string;
 }
 
 const TIMEOUT_MS = 10_000;
@@ -37,9 +35,7 @@ export async function shakeHands(remote: ResolvedRemote, { signal }: Waits = {})
       asking.on('error', reject);
       asking.on('response', (answer) => {
         const { socket } = answer;
-        const region = answer.headers['x-amz-bucket-region'];
-        const named = typeof region === 'string' && /^[a-z0-9-]{2,40}$/.test(region) ? { region } : {};
-        resolve({ ...handshakeOf(socket, answer.headers.date), ...named });
+        resolve(handshakeOf(socket, answer.headers.date));
         answer.resume();
       });
       asking.end();
