@@ -17,15 +17,15 @@ import { openOptions, refuseUnready, screenFacts } from './sync.ts';
 
 export async function homeCommand(): Promise<number> {
   const where = places(process.env);
-  const client = await connectDaemon(where);
-  if (client !== undefined) {
-    const { attach } = await import('./attach.ts');
-    return attach(client);
-  }
   const config = await readConfig(where);
   if (config.vaults.length === 0) {
     const { initCommand } = await import('./init.ts');
     return initCommand(undefined, {});
+  }
+  const client = await connectDaemon(where);
+  if (client !== undefined) {
+    const { attach } = await import('./attach.ts');
+    return attach(client);
   }
   const passphrase = new AskedOnce();
   await askFirst(passphrase, config, where);
