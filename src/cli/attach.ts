@@ -1,10 +1,11 @@
 import { resolve } from 'node:path';
 import { systemClock } from '../clock.ts';
-import { findVault, places, readConfig } from '../config.ts';
+import { type Places, findVault, places, readConfig } from '../config.ts';
 import { type DaemonClient, type RemoteVault, connectDaemon } from '../daemon/client.ts';
 import { noDaemon } from '../daemon/status-text.ts';
 import { EXIT, VaultError } from '../model/errors.ts';
 import type { Vault } from '../model/vault.ts';
+import { desksOf } from './desks.ts';
 import type { ScreenFacts } from './screen.ts';
 import { screenFacts } from './sync.ts';
 
@@ -65,21 +66,27 @@ async function show(
   const { runScreen } = await import('../tui/run.tsx');
   const changed = new AbortController();
   const off = client.onChange(() => changed.abort());
+  const where = places(process.env);
+  const shown = await Promise.all(vaults.map((handle) => onScreen(handle, where)));
+  const [only] = vaults.length === 1 ? vaults : [];
   try {
     await runScreen({
-      vaults: await Promise.all(vaults.map((handle) => onScreen(handle))),
+      vaults: shown,
+      keyDesk: desksOf(where, {}, only?.vault.keyStore).keyDesk,
       clock: systemClock,
       attached: true,
       note: `daemon, process ${client.facts.pid}: it goes on when you leave`,
-      signal: AbortSignal.any([changed.signal, left]),
+      signal: left,
+      changed: changed.signal,
     });
   } finally {
     off();
+    for (const { browser } of shown) await browser?.close();
   }
   return changed.signal.aborted;
 }
 
-async function onScreen(handle: RemoteVault): Promise<ScreenVault> {
-  const { note: _, ...facts } = await screenFacts(handle.vault, places(process.env));
+async function onScreen(handle: RemoteVault, where: Places): Promise<ScreenVault> {
+  const { note: _, ...facts } = await screenFacts(handle.vault, where);
   return { ...facts, handle };
 }

@@ -13,7 +13,7 @@ import { AskedOnce } from './asked-once.ts';
 import { OPENING } from './key-desk.ts';
 import { keyOfMode, storeOf } from './key-uses.ts';
 import { openTerminal } from './prompt.ts';
-import { openOptions, refuseUnready, screenFacts } from './sync.ts';
+import { openOptions, refuseRekeyed, screenFacts } from './sync.ts';
 
 export async function homeCommand(): Promise<number> {
   const where = places(process.env);
@@ -67,7 +67,7 @@ export async function showHere(config: Config, { where, passphrase, review }: He
   try {
     const { runScreen } = await import('../tui/run.tsx');
     const vaults = here.vaults.map(async (handle) => {
-      const { note: _, ...facts } = await screenFacts(handle.vault, where, () => here.reload());
+      const { note: _, ...facts } = await screenFacts(handle.vault, where, {}, () => here.reload());
       return { ...facts, handle };
     });
     await runScreen({ vaults: await Promise.all(vaults), clock: systemClock });
@@ -96,7 +96,7 @@ async function openHere(
   passphrase: AskedOnce,
   review: boolean,
 ): Promise<OpenVault> {
-  refuseUnready(vault);
+  refuseRekeyed(vault);
   const { keys, ...options } = openOptions({}, where, config);
   return openVault(vault, { ...options, review, keys: { ...keys, prompt: passphrase.prompt } });
 }

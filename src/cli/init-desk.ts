@@ -164,7 +164,7 @@ export class FirstDesk implements InitDesk {
     const made = await makeFolder(choice.root);
     try {
       const { vault, register } = await vaultFor(choice.root, { ...flags, ...flagsFor(choice) }, where);
-      await register();
+      await register(vault);
       return vault.id;
     } catch (thrown) {
       if (made) await removeEmpty(choice.root);

@@ -142,7 +142,8 @@ const relative = (path: string): string =>
     .replace(/^\.$/, '')
     .replace(/\/+$/, '');
 
-function placeOfVault(vault: Vault, names: readonly string[], flags: PlaceFlags): Place {
+/** Names in a registered vault. Rejects one that is on its way to another mode. */
+export function placeOfVault(vault: Vault, names: readonly string[], flags: PlaceFlags): Place {
   const said = readModeOf(flags);
   if (said?.kind === undefined && vault.rekeyTo !== undefined) {
     throw new VaultError(

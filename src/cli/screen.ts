@@ -1,8 +1,12 @@
 import { systemClock } from '../clock.ts';
 import { safeName } from '../model/display.ts';
+import type { ConflictDesk } from '../model/conflicts.ts';
+import type { KeyDesk } from '../model/key-desk.ts';
 import type { ModeKind } from '../model/mode.ts';
+import type { PostureDesk } from '../model/posture.ts';
 import type { SettingsDesk } from '../model/settings-desk.ts';
 import type { OpenVault } from '../vaults/open.ts';
+import type { OpenBrowser } from './browser.ts';
 
 export interface ScreenFacts {
   readonly title: string;
@@ -10,13 +14,17 @@ export interface ScreenFacts {
   readonly mode: ModeKind;
   readonly key: string;
   readonly settings?: SettingsDesk;
+  readonly browser?: OpenBrowser;
+  readonly conflicts?: ConflictDesk;
+  readonly posture?: PostureDesk;
+  readonly keyDesk?: () => Promise<KeyDesk>;
   readonly note?: string;
 }
 
 /** Runs the engine under the Ink screen; afterwards says in one line how it ended. */
 export async function showVault(open: OpenVault, facts: ScreenFacts): Promise<number> {
   const { runScreen } = await import('../tui/run.tsx');
-  const { note, ...vault } = facts;
+  const { note, keyDesk, ...vault } = facts;
   const ended = open.run();
   const quit = (): void => open.engine.command({ command: 'stop' });
   process.on('SIGTERM', quit);
@@ -25,10 +33,12 @@ export async function showVault(open: OpenVault, facts: ScreenFacts): Promise<nu
       vaults: [{ ...vault, handle: open.engine }],
       clock: systemClock,
       ...(note === undefined ? {} : { note }),
+      ...(keyDesk === undefined ? {} : { keyDesk }),
     });
   } finally {
     process.off('SIGTERM', quit);
     quit();
+    await vault.browser?.close();
   }
   const { problems } = open.engine.snapshot();
   const { exit } = await ended;

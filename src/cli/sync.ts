@@ -120,13 +120,16 @@ export async function present(
   if (flags.json === true) printJson(open.engine, process.stdout);
   else if (flags.plain === true || flags.once === true || !process.stdout.isTTY) {
     printPlain(open.engine, process.stdout, process.stderr);
-  } else return onScreen(open, vault);
+  } else return onScreen(open, vault, flags);
   return runToEnd(open.engine, () => open.run());
 }
 
-async function onScreen(open: OpenVault, vault: Vault): Promise<number> {
+async function onScreen(open: OpenVault, vault: Vault, flags: SyncFlags): Promise<number> {
   const { showVault } = await import('./screen.ts');
-  return showVault(open, await screenFacts(vault, places(process.env)));
+  const where = places(process.env);
+  const facts = await screenFacts(vault, where, flags);
+  const { desksOf } = await import('./desks.ts');
+  return showVault(open, { ...facts, keyDesk: desksOf(where, flags, vault.keyStore).keyDesk });
 }
 
 /**
@@ -136,9 +139,10 @@ async function onScreen(open: OpenVault, vault: Vault): Promise<number> {
 export async function screenFacts(
   vault: Vault,
   where: Places,
+  flags: SyncFlags = {},
   onChanged?: () => Promise<boolean>,
 ): Promise<ScreenFacts> {
-  const { settingsDesk } = await import('./settings.ts');
+  const [{ settingsDesk }, { desksOf }] = await Promise.all([import('./settings.ts'), import('./desks.ts')]);
   const { id, root, remote, mode } = vault;
   return {
     title: homely(root),
@@ -146,5 +150,6 @@ export async function screenFacts(
     mode: mode.kind,
     key: nameOfKey(mode),
     settings: settingsDesk(id, where, onChanged ?? (() => reloadDaemon(where, id, () => undefined))),
+    ...desksOf(where, flags, vault.keyStore).of(vault),
   };
 }

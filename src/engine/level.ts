@@ -3,7 +3,7 @@ import { OWN_FOLDER, type ObjectKey } from '../model/brands.ts';
 import type { ModeKind } from '../model/mode.ts';
 import type { ListedObject, ObjectStore, Waits } from '../model/ports.ts';
 import { hasEnvelope, plainSize } from './fetching.ts';
-import { type Selected, selectOne } from './selecting.ts';
+import { type Selected, selectOne, versionsByKey } from './selecting.ts';
 
 export type Shown =
   | { readonly kind: 'folder'; readonly name: string }
@@ -68,25 +68,63 @@ async function* exactly(level: Level, name: string, options: Waits): AsyncIterab
   }
 }
 
+/** A file of which only versions are left, or one that is there. */
+export type Kept = Selected & { readonly kind: 'object'; readonly bytes: number; readonly removed: boolean };
+
+/** What stands in a folder or once stood there and can be brought back. All versions below are gone through. */
+export async function* showKept(
+  level: Omit<Level, 'recursive' | 'at'>,
+  name: string,
+  options: Waits = {},
+): AsyncIterable<Extract<Shown, { kind: 'folder' }> | Kept> {
+  const folder = name === '' ? '' : `${name}/`;
+  let last: string | undefined;
+  for await (const kept of withoutInstructions(level, keptUnder(level, folder, options), options)) {
+    const cut = kept.name.indexOf('/', folder.length);
+    if (cut < 0) {
+      yield kept;
+      continue;
+    }
+    const below = kept.name.slice(0, cut + 1);
+    if (below !== last) yield { kind: 'folder', name: below };
+    last = below;
+  }
+}
+
+async function* keptUnder(
+  level: Omit<Level, 'recursive' | 'at'>,
+  folder: string,
+  options: Waits,
+): AsyncIterable<Kept> {
+  for await (const versions of versionsByKey(level.store, level.prefix + folder, options)) {
+    const [newest] = versions;
+    const content = versions.find(({ marker }) => !marker);
+    if (newest === undefined || content === undefined || !isShown(level, content)) continue;
+    const bytes = plainSize(level.mode, content.size);
+    const found = { ...asSelected(level, content), modified: newest.modified };
+    yield { ...found, kind: 'object', bytes, removed: newest.marker };
+  }
+}
+
 const folderIn = (key: string, top: string): string | undefined => {
   const cut = key.indexOf('/', top.length);
   return cut < 0 ? undefined : key.slice(0, cut + 1);
 };
 
-const isShown = ({ prefix }: Level, { key, size }: ListedObject): boolean =>
+const isShown = ({ prefix }: Pick<Level, 'prefix'>, { key, size }: ListedObject): boolean =>
   !key.startsWith(`${prefix}${OWN_FOLDER}/`) && !(key.endsWith('/') && size === 0);
 
-const asSelected = ({ prefix }: Level, object: ListedObject): Selected => ({
+const asSelected = ({ prefix }: Pick<Level, 'prefix'>, object: ListedObject): Selected => ({
   ...object,
   name: object.key.slice(prefix.length),
 });
 
 /** An instruction file belongs to the object before it and is none itself; a file may have such a name, too. */
-async function* withoutInstructions(
-  { store, mode }: Level,
-  all: AsyncIterable<Selected>,
+async function* withoutInstructions<T extends Selected>(
+  { store, mode }: Pick<Level, 'store' | 'mode'>,
+  all: AsyncIterable<T>,
   options: Waits,
-): AsyncIterable<Selected> {
+): AsyncIterable<T> {
   /** Keys that the current one begins with. */
   let open: ObjectKey[] = [];
   for await (const selected of all) {

@@ -5,15 +5,19 @@ import type { Snapshot } from '../model/snapshot.ts';
 import { keyName, pressesIn } from './bindings.ts';
 import { type Hint, Footer, Help } from './frame.tsx';
 import { type Order, type View, BINDINGS } from './keys.ts';
-import { type Ui, START, press, quitWords } from './orders.ts';
-import { shownName } from './names.ts';
-import { Fixed, Gap, Line, Name, Rule, colour } from './parts.tsx';
+import { Browse } from './browse/view.tsx';
+import { Conflicts } from './conflicts.tsx';
+import type { HiddenLine } from './hidden-line.ts';
+import { type KeysAccess, KeysInside } from './keys-inside.tsx';
+import { press } from './orders.ts';
+import { type Ui, START } from './ui.ts';
+import { Fixed, Line, Name, Rule } from './parts.tsx';
 import type { ScreenVault } from './run.tsx';
 import type { ScreenStore, Shown } from './store.ts';
-import { pasteText, shownTyping } from './typing.ts';
-import { type SettingsShown, useSettings } from './use-settings.ts';
+import { Said } from './said.tsx';
+import { pasteText } from './typing.ts';
+import { type Desks, useDesks } from './use-desks.ts';
 import { Activity, PlanView, Problems, Queue, Settings } from './views.tsx';
-import { questionOf } from './words.ts';
 
 export interface AppProps {
   readonly vaults: readonly ScreenVault[];
@@ -22,6 +26,7 @@ export interface AppProps {
   readonly note?: string;
   /** What `quit` does where the engines are not this screen's to stop. */
   readonly onQuit?: () => void;
+  readonly keys?: KeysAccess;
 }
 
 /** Title, rule, rule and footer; a line for what is said. On Windows a full window is cleared at each frame: one less. */
@@ -30,7 +35,7 @@ const FRAME = 5;
 /** Below this nothing can be read. */
 const LEAST = { columns: 40, rows: 10 } as const;
 
-export function App({ vaults, stores, note, onQuit }: AppProps): ReactNode {
+export function App({ vaults, stores, note, onQuit, keys }: AppProps): ReactNode {
   const { columns, rows: all } = useWindowSize();
   const rows = process.platform === 'win32' ? all - 1 : all;
   const shown = useAll(stores);
@@ -41,59 +46,85 @@ export function App({ vaults, stores, note, onQuit }: AppProps): ReactNode {
     latest.current = next;
     setUi(next);
   };
-  const settings = useSettings(vaults[ui.vault]?.settings, ui.view === 'settings', (message) =>
-    show({ ...latest.current, message }),
-  );
   const height = Math.max(4, rows - FRAME);
+  const desks = useDesks(vaults, ui, height, (message) => show({ ...latest.current, message }));
   const obey = (name: string): void => {
     const { vault } = latest.current;
     const store = stores[vault];
-    if (store === undefined) return;
-    const { snapshot } = store.get();
-    const page = Math.max(1, height - 2);
+    // The key screen is on its way: what is pressed is for it.
+    if (store === undefined || latest.current.keys) return;
     const led = press(name, latest.current, {
-      snapshot,
+      snapshot: store.get().snapshot,
       vaults: vaults.length,
-      page,
-      settings: settings.lines,
+      page: Math.max(1, height - 2),
+      settings: desks.settings.lines,
+      browse: desks.store?.get(),
+      conflicts: desks.conflicts?.conflicts,
+      keys: keys !== undefined,
     });
     if (onQuit !== undefined && led.ui.quits > latest.current.quits) {
       onQuit();
       return;
     }
     show(led.ui);
-    if (led.set !== undefined) settings.change(led.set.name, led.set.value);
+    desks.obey(led);
     for (const command of led.commands) {
       const handles = command.command === 'stop' ? vaults : vaults.slice(vault, vault + 1);
       for (const { handle } of handles) handle.command(command);
     }
   };
-  useInput((input, key) => {
-    const typing = latest.current.typing !== undefined;
-    const names = input.length <= 1 ? [input] : typing ? Array.from(input) : pressesIn(input);
-    for (const name of names) obey(keyName(name, key));
-  });
-  // Pasted text must not answer questions; in a line that is being typed it is text.
-  usePaste((text) => {
-    const { typing } = latest.current;
-    if (typing === undefined) show({ ...latest.current, message: 'pasted text is ignored' });
-    else {
-      const next = pasteText(text, typing);
-      show({ ...latest.current, typing: next, ...(next.for === 'filter' ? { filter: next.text } : {}) });
-    }
-  });
+  useTyped(latest, desks.store?.hidden, obey, show);
   const current = shown[ui.vault];
   if (current === undefined) return null;
+  if (ui.keys && keys !== undefined)
+    return (
+      <KeysInside access={keys} onEnd={(message) => show({ ...latest.current, keys: false, message })} />
+    );
   if (columns < LEAST.columns || rows < LEAST.rows) return <TooSmall columns={columns} rows={rows} />;
   return (
     <Box flexDirection="column" width={columns} height={rows} overflow="hidden">
       <Title vaults={vaults.length} shown={current} />
       <Rule width={columns} />
-      <Body ui={ui} vaults={vaults} shown={shown} settings={settings} width={columns} height={height} />
-      <Said ui={ui} shown={shown} {...(note === undefined ? {} : { note })} />
+      <Body ui={ui} vaults={vaults} shown={shown} desks={desks} width={columns} height={height} />
+      <Said ui={ui} shown={shown} hidden={desks.browse?.hidden} {...(note === undefined ? {} : { note })} />
       <Rule width={columns} />
       <Footer hints={hintsOf(ui.view, current.snapshot)} />
     </Box>
+  );
+}
+
+/** What a terminal sends: keys, and text where something is typed. None of it where the key screen is open. */
+function useTyped(
+  latest: { readonly current: Ui },
+  hidden: HiddenLine | undefined,
+  obey: (name: string) => void,
+  show: (next: Ui) => void,
+): void {
+  const isActive = !latest.current.keys;
+  useInput(
+    (input, key) => {
+      const asked = hidden?.shown !== undefined;
+      const text = asked || latest.current.typing !== undefined;
+      const names = input.length <= 1 ? [input] : text ? Array.from(input) : pressesIn(input);
+      for (const name of names) {
+        if (asked) hidden.press(keyName(name, key));
+        else obey(keyName(name, key));
+      }
+    },
+    { isActive },
+  );
+  // Pasted text must not answer questions; in a line that is being typed it is text.
+  usePaste(
+    (text) => {
+      const { typing } = latest.current;
+      if (hidden?.shown !== undefined) hidden.type(text);
+      else if (typing === undefined) show({ ...latest.current, message: 'pasted text is ignored' });
+      else {
+        const next = pasteText(text, typing);
+        show({ ...latest.current, typing: next, ...(next.for === 'filter' ? { filter: next.text } : {}) });
+      }
+    },
+    { isActive },
   );
 }
 
@@ -143,79 +174,47 @@ interface BodyProps {
   readonly ui: Ui;
   readonly vaults: readonly ScreenVault[];
   readonly shown: readonly Shown[];
-  readonly settings: SettingsShown;
+  readonly desks: Desks;
   readonly width: number;
   readonly height: number;
 }
 
-function Body({ ui, vaults, shown, settings, width, height }: BodyProps): ReactNode {
+function Body({ ui, vaults, shown, desks, width, height }: BodyProps): ReactNode {
   const snapshot = shown[ui.vault]?.snapshot;
   const vault = vaults[ui.vault];
   if (snapshot === undefined || vault === undefined) return null;
   const place = { selected: ui.line, filter: ui.filter, width, height };
   switch (ui.view) {
     case 'dashboard':
-      return <Dashboard vaults={vaults} shown={shown} selected={ui.vault} width={width} height={height} />;
+      return (
+        <Dashboard
+          vaults={vaults}
+          shown={shown}
+          selected={ui.vault}
+          posture={desks.posture}
+          width={width}
+          height={height}
+        />
+      );
     case 'problems':
       return <Problems snapshot={snapshot} {...place} />;
     case 'activity':
       return <Activity snapshot={snapshot} {...place} />;
     case 'queue':
       return <Queue snapshot={snapshot} {...place} />;
+    case 'browse':
+      return desks.browse === undefined ? null : <Browse place={ui.browse} shown={desks.browse} {...place} />;
+    case 'conflicts':
+      return desks.conflicts === undefined ? null : <Conflicts shown={desks.conflicts} {...place} />;
     case 'plan':
       return <PlanView snapshot={snapshot} mode={vault.mode} {...place} />;
     case 'settings':
-      return <Settings settings={settings.lines} typing={ui.typing} {...place} />;
+      return <Settings settings={desks.settings.lines} typing={ui.typing} {...place} />;
     case 'help':
       return <Help bindings={BINDINGS} {...place} />;
     default:
       return ui.view satisfies never;
   }
-}
-
-/** One line: that it ends, else the question that waits, else what the last key led to, else the note. */
-function Said({
-  ui,
-  shown,
-  note,
-}: {
-  readonly ui: Ui;
-  readonly shown: readonly Shown[];
-  readonly note?: string;
-}): ReactNode {
-  const consent = shown[ui.vault]?.snapshot.consent ?? null;
-  const underWay = shown.reduce((sum, { snapshot }) => sum + snapshot.active.size, 0);
-  const ending = quitWords(ui.quits, underWay);
-  if (ui.typing?.for === 'filter') {
-    return (
-      <Line>
-        <Gap cells={1} />
-        <Name text={`/${shownTyping(ui.typing)}`} />
-        <Fixed>
-          <Text dimColor>enter keeps it, esc drops it </Text>
-        </Fixed>
-      </Line>
-    );
-  }
-  if (consent !== null && ending === '') {
-    return (
-      <Line>
-        <Fixed>
-          <Text {...colour('red')}> ! </Text>
-        </Fixed>
-        <Name text={questionOf(consent)} />
-        <Fixed>
-          <Text bold> y yes n no </Text>
-        </Fixed>
-      </Line>
-    );
-  }
-  return (
-    <Line>
-      <Gap cells={1} />
-      <Name text={shownName(ending || ui.message || (note ?? ''))} />
-    </Line>
-  );
 }
 
 /** The footer's hints of a view; a word says more where there is more to say. */
@@ -224,9 +223,10 @@ function hintsOf(view: View, { problems, state }: Snapshot): readonly Hint[] {
     if (order === 'problems' && problems.size > 0) return `${footer} ${problems.size}`;
     return order === 'pause' && state === 'paused' ? 'go on' : footer;
   };
-  // What a view alone has comes first: what does not fit is hidden.
-  const own = BINDINGS.filter(({ views }) => views?.includes(view));
-  const everywhere = BINDINGS.filter(({ views }) => views === undefined);
+  // What a list alone has comes first: what does not fit is hidden.
+  const here = BINDINGS.filter(({ views }) => views?.includes(view) ?? true);
+  const own = here.filter(({ views }) => views !== undefined && view !== 'dashboard');
+  const everywhere = here.filter((binding) => !own.includes(binding));
   return [...own, ...everywhere].flatMap(({ order, keys, footer }) =>
     footer === undefined
       ? []

@@ -2,6 +2,7 @@ import { Box, Text } from 'ink';
 import { type ReactNode, memo, useState } from 'react';
 import { formatBytes, formatCount, plural } from '../model/display.ts';
 import { type KmsGauge, quotaWords, rateWords } from '../model/kms.ts';
+import type { PostureMark } from '../model/posture.ts';
 import type { ActiveTransfer, RecentLine, Snapshot } from '../model/snapshot.ts';
 import { shownName } from './names.ts';
 import {
@@ -18,6 +19,7 @@ import {
   colour,
   percent,
 } from './parts.tsx';
+import { PostureLine } from './posture.tsx';
 import { type Rows, keepRows, windowOf } from './rows.ts';
 import type { Shown } from './store.ts';
 import type { ScreenVault } from './run.tsx';
@@ -39,7 +41,12 @@ export interface DashboardProps {
   readonly width: number;
   /** Lines that may be used. */
   readonly height: number;
+  /** Of the selected vault's bucket; undefined while it is not known. */
+  readonly posture?: readonly PostureMark[] | undefined;
 }
+
+/** The first thing that gives way in a small window. */
+const LEAST_FOR_POSTURE = { width: 60, height: 16 } as const;
 
 const BAR = 20;
 const SHORT_BAR = 12;
@@ -51,11 +58,14 @@ const LEAST_LAST = 6;
 const HEAD_LINES = 2;
 
 /** Every vault in two lines, then what the selected one is doing and did last. */
-export function Dashboard({ vaults, shown, selected, width, height }: DashboardProps): ReactNode {
+export function Dashboard({ vaults, shown, selected, width, height, posture }: DashboardProps): ReactNode {
   const heads = Math.max(1, Math.min(vaults.length, Math.floor((height - 10) / HEAD_LINES)));
   const { from, to } = windowOf(selected, vaults.length, heads);
   const rest = Math.max(0, height - heads * HEAD_LINES - 1);
   const current = shown[selected];
+  const room = width >= LEAST_FOR_POSTURE.width && height >= LEAST_FOR_POSTURE.height;
+  const marks = room ? posture : undefined;
+  const below = ((current?.snapshot.kms ?? null) === null ? 0 : 1) + (marks === undefined ? 0 : 1);
   return (
     <Box flexDirection="column" height={height} overflow="hidden">
       {vaults.slice(from, to).map((vault, at) => (
@@ -75,12 +85,13 @@ export function Dashboard({ vaults, shown, selected, width, height }: DashboardP
           key={selected}
           snapshot={current.snapshot}
           width={width}
-          height={current.snapshot.kms === null ? rest : Math.max(0, rest - 1)}
+          height={Math.max(0, rest - below)}
         />
       )}
       {current !== undefined && current.snapshot.kms !== null && (
         <KmsLine gauge={current.snapshot.kms} width={width} />
       )}
+      {marks !== undefined && <PostureLine marks={marks} />}
     </Box>
   );
 }

@@ -2,14 +2,25 @@
 import type { Snapshot } from '../model/snapshot.ts';
 import { type Binding as BindingOf, bindingIn } from './bindings.ts';
 
-export type View = 'dashboard' | 'activity' | 'problems' | 'queue' | 'plan' | 'settings' | 'help';
+export type View =
+  | 'dashboard'
+  | 'activity'
+  | 'problems'
+  | 'queue'
+  | 'browse'
+  | 'plan'
+  | 'conflicts'
+  | 'settings'
+  | 'help';
 
 export const VIEWS: readonly View[] = [
   'dashboard',
   'activity',
   'problems',
   'queue',
+  'browse',
   'plan',
+  'conflicts',
   'settings',
   'help',
 ];
@@ -22,11 +33,23 @@ export type Order =
   | 'problems'
   | 'activity'
   | 'queue'
+  | 'browse'
   | 'plan'
+  | 'conflicts'
   | 'settings'
+  | 'keys'
   | 'raise'
   | 'skip'
   | 'change'
+  | 'open'
+  | 'restore'
+  | 'stop-restore'
+  | 'undelete'
+  | 'removed'
+  | 'folder-up'
+  | 'keep-mine'
+  | 'keep-theirs'
+  | 'keep-both'
   | 'filter'
   | 'yes'
   | 'no'
@@ -35,6 +58,7 @@ export type Order =
   | 'page-up'
   | 'page-down'
   | 'top'
+  | 'top-too'
   | 'bottom'
   | 'next-vault'
   | 'back'
@@ -47,13 +71,28 @@ export interface KeyContext {
   readonly vaults: number;
   /** Lines of the list of this view. */
   readonly lines: number;
+  /** What this screen was given beside the engine. */
+  readonly has: { readonly browser: boolean; readonly conflicts: boolean; readonly keys: boolean };
+  /** A restore is under way. */
+  readonly restoring: boolean;
+  /** The selected line is a file that was removed. */
+  readonly removed: boolean;
 }
 
 export type Binding = BindingOf<Order, View, KeyContext>;
 
-const LISTS: readonly View[] = ['activity', 'problems', 'queue', 'plan', 'settings', 'help'];
+const LISTS: readonly View[] = [
+  'activity',
+  'problems',
+  'queue',
+  'browse',
+  'plan',
+  'conflicts',
+  'settings',
+  'help',
+];
 /** Lists that can be long. */
-const FILTERED: readonly View[] = ['activity', 'problems', 'queue', 'plan'];
+const FILTERED: readonly View[] = ['activity', 'problems', 'queue', 'browse', 'plan', 'conflicts'];
 
 const noProblems = ({ snapshot }: KeyContext): string | undefined =>
   snapshot.problems.size === 0 ? 'there are no problems' : undefined;
@@ -67,7 +106,29 @@ export const BINDINGS: readonly Binding[] = [
   { order: 'problems', keys: ['P'], says: 'show the problems, each with what to do', footer: 'problems' },
   { order: 'activity', keys: ['a', 'l'], says: 'show what happened, newest first', footer: 'activity' },
   { order: 'queue', keys: ['t'], says: 'show what waits, and change its order', footer: 'queue' },
+  {
+    order: 'browse',
+    keys: ['b'],
+    says: 'browse the files in the bucket: versions, restore, undelete',
+    footer: 'browse',
+    idle: ({ has }) => (has.browser ? undefined : 'the files in the bucket cannot be seen from here'),
+  },
+  {
+    order: 'keys',
+    keys: ['k'],
+    says: 'open the keys',
+    footer: 'keys',
+    views: ['dashboard'],
+    idle: ({ has }) => (has.keys ? undefined : 'the keys are not at hand here: s3vault keys'),
+  },
   { order: 'plan', keys: ['v'], says: 'show the plan: counts, requests, cost, removals', footer: 'plan' },
+  {
+    order: 'conflicts',
+    keys: ['c'],
+    says: 'show files that both sides changed, and choose',
+    footer: 'conflicts',
+    idle: ({ has }) => (has.conflicts ? undefined : 'conflicts cannot be seen from here'),
+  },
   { order: 'settings', keys: ['e'], says: 'show and change the settings of the vault', footer: 'settings' },
   { order: 'retry', keys: ['r'], says: 'try all that failed again now', idle: noProblems },
   {
@@ -102,6 +163,69 @@ export const BINDINGS: readonly Binding[] = [
     views: ['settings'],
     idle: noLine,
   },
+  {
+    order: 'open',
+    keys: ['return'],
+    says: 'open the folder, or show versions of the file',
+    footer: 'open',
+    views: ['browse'],
+    idle: noLine,
+  },
+  {
+    order: 'restore',
+    keys: ['g'],
+    says: 'restore what is selected into another folder',
+    footer: 'restore',
+    views: ['browse'],
+    idle: (context) => (context.restoring ? 'a restore is under way; x stops it' : noLine(context)),
+  },
+  {
+    order: 'stop-restore',
+    keys: ['x'],
+    says: 'stop the restore that is under way',
+    views: ['browse'],
+    idle: ({ restoring }) => (restoring ? undefined : 'no restore is under way'),
+  },
+  {
+    order: 'removed',
+    keys: ['d'],
+    says: 'show removed files, too; again: hide them',
+    footer: 'removed',
+    views: ['browse'],
+  },
+  {
+    order: 'undelete',
+    keys: ['u'],
+    says: 'bring the selected removed file back',
+    footer: 'undelete',
+    views: ['browse'],
+    idle: ({ removed }) => (removed ? undefined : 'only a removed file can be undeleted; d shows them'),
+  },
+  { order: 'folder-up', keys: ['backspace'], says: 'one folder up', views: ['browse'] },
+  {
+    order: 'keep-mine',
+    keys: ['m'],
+    says: 'keep mine: the copy takes the name back',
+    footer: 'mine',
+    views: ['conflicts'],
+    idle: noLine,
+  },
+  {
+    order: 'keep-theirs',
+    keys: ['o'],
+    says: 'keep theirs: the copy is removed',
+    footer: 'theirs',
+    views: ['conflicts'],
+    idle: noLine,
+  },
+  {
+    order: 'keep-both',
+    keys: ['x'],
+    says: 'keep both: it leaves the list',
+    footer: 'both',
+    views: ['conflicts'],
+    idle: noLine,
+  },
   { order: 'rescan', keys: ['s'], says: 'scan the folder now' },
   { order: 'yes', keys: ['y'], says: 'agree to what is asked', idle: noQuestion },
   { order: 'no', keys: ['n'], says: 'refuse what is asked', idle: noQuestion },
@@ -117,7 +241,14 @@ export const BINDINGS: readonly Binding[] = [
   { order: 'down', keys: ['down', 'j'], says: 'one line down', views: LISTS, place: 'lists' },
   { order: 'page-up', keys: ['pageup'], says: 'one page up', views: LISTS, place: 'lists' },
   { order: 'page-down', keys: ['pagedown', 'space'], says: 'one page down', views: LISTS, place: 'lists' },
-  { order: 'top', keys: ['home', 'g'], says: 'to the first line', views: LISTS, place: 'lists' },
+  { order: 'top', keys: ['home'], says: 'to the first line', views: LISTS, place: 'lists' },
+  {
+    order: 'top-too',
+    keys: ['g'],
+    says: 'to the first line',
+    views: LISTS.filter((view) => view !== 'browse'),
+    place: 'lists but browse',
+  },
   { order: 'bottom', keys: ['end', 'G'], says: 'to the last line', views: LISTS, place: 'lists' },
   {
     order: 'next-vault',
@@ -128,7 +259,7 @@ export const BINDINGS: readonly Binding[] = [
   {
     order: 'back',
     keys: ['escape'],
-    says: 'end the filter, else back to the dashboard',
+    says: 'end the filter, else go back',
     footer: 'back',
     views: LISTS,
     place: 'lists',

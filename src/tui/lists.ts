@@ -1,4 +1,6 @@
 /** What the lists of the screen hold, after their filter: the same for those who draw them and for the keys that move in them. */
+import type { BrowseLine } from '../model/browser.ts';
+import type { Conflict } from '../model/conflicts.ts';
 import type { PlannedLine } from '../model/plan.ts';
 import type { Problem, RecentLine, Snapshot } from '../model/snapshot.ts';
 import type { View } from './keys.ts';
@@ -32,6 +34,15 @@ export function planOf({ consent }: Snapshot, filter: string): readonly PlannedL
     : first.filter(({ path, kind, reason }) => matches(filter, path, kind, reason));
 }
 
+/** The name of what stands in a folder, without the folder; a folder's ends in `/`. */
+export const nameIn = (path: string): string => path.slice(path.lastIndexOf('/', path.length - 2) + 1);
+
+export const filesOf = (lines: readonly BrowseLine[], filter: string): readonly BrowseLine[] =>
+  filter === '' ? lines : lines.filter(({ path }) => matches(filter, nameIn(path)));
+
+export const conflictsOf = (conflicts: readonly Conflict[], filter: string): readonly Conflict[] =>
+  filter === '' ? conflicts : conflicts.filter(({ path, host }) => matches(filter, path, host));
+
 /** Lines of a list that is made of the Snapshot; undefined for a view that is none. */
 export function countOf(view: View, snapshot: Snapshot, filter: string): number | undefined {
   switch (view) {
@@ -44,6 +55,8 @@ export function countOf(view: View, snapshot: Snapshot, filter: string): number 
     case 'plan':
       return planOf(snapshot, filter).length;
     case 'dashboard':
+    case 'browse':
+    case 'conflicts':
     case 'settings':
     case 'help':
       return undefined;

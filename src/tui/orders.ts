@@ -1,50 +1,17 @@
-import type { Command } from '../model/command.ts';
 import { plural } from '../model/display.ts';
 import type { Setting } from '../model/settings-desk.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import { unknownKey } from './bindings.ts';
-import { type Binding, type KeyContext, type View, BINDINGS, bindingOf } from './keys.ts';
-import { countOf, problemsOf, queueOf } from './lists.ts';
+import { type Binding, type KeyContext, BINDINGS, bindingOf } from './keys.ts';
+import { browseLines, browsed, removedFile, settled, wentUp } from './desk-orders.ts';
+import { conflictsOf, countOf, problemsOf, queueOf } from './lists.ts';
 import { type Typing, typeKey } from './typing.ts';
-
-/** What only the screen knows. */
-export interface Ui {
-  readonly view: View;
-  /** The selected line of a list. */
-  readonly line: number;
-  readonly vault: number;
-  /** Lists show only lines with this text; empty shows all. */
-  readonly filter: string;
-  /** A line that is being typed. */
-  readonly typing?: Typing | undefined;
-  /** One sentence for the user; gone with the next key. */
-  readonly message: string;
-  /** Times that `quit` was asked for. */
-  readonly quits: number;
-}
-
-export const START: Ui = { view: 'dashboard', line: 0, vault: 0, filter: '', message: '', quits: 0 };
-
-export interface Around {
-  readonly snapshot: Snapshot;
-  readonly vaults: number;
-  /** Lines of a page. */
-  readonly page: number;
-  /** Of the selected vault; empty where they are not known. */
-  readonly settings: readonly Setting[];
-}
-
-/** What a key leads to: another Ui, and Commands for the selected vault's engine (`stop` goes to all). */
-export interface Led {
-  readonly ui: Ui;
-  readonly commands: readonly Command[];
-  /** A setting of the selected vault gets another value. */
-  readonly set?: { readonly name: string; readonly value: string };
-}
+import { type Around, type Asked, type Led, type Ui, START, led } from './ui.ts';
 
 /** The effect of one pressed key. Pure. */
 export function press(key: string, ui: Ui, around: Around): Led {
   const before = { ...ui, message: '' };
+  if (ui.asked !== undefined) return answered(key, ui.asked, before);
   if (ui.typing !== undefined) return typed(key, ui.typing, before, around);
   const binding = bindingOf(key, ui.view);
   if (binding === undefined) return led({ ...before, message: unknownKey(key) });
@@ -53,10 +20,23 @@ export function press(key: string, ui: Ui, around: Around): Led {
   return obey(binding, before, around);
 }
 
+/** Anything but a yes is a no. */
+function answered(key: string, { yes }: Asked, ui: Ui): Led {
+  const after = { ...ui, asked: undefined };
+  return key === 'y' ? { ...led(after), desk: yes } : led({ ...after, message: 'nothing was changed' });
+}
+
 export const contextOf = (ui: Ui, around: Around): KeyContext => ({
   snapshot: around.snapshot,
   vaults: around.vaults,
   lines: linesOf(ui, around),
+  has: {
+    browser: around.browse !== undefined,
+    conflicts: around.conflicts !== undefined,
+    keys: around.keys === true,
+  },
+  restoring: around.browse?.restoring !== undefined,
+  removed: removedFile(ui, around) !== undefined,
 });
 
 function obey({ order }: Binding, ui: Ui, around: Around): Led {
@@ -77,34 +57,50 @@ function obey({ order }: Binding, ui: Ui, around: Around): Led {
     case 'yes':
     case 'no':
       return led(ui, { command: 'consent', yes: order === 'yes' });
+    case 'keys':
+      return led({ ...ui, keys: true });
     case 'problems':
     case 'activity':
     case 'queue':
+    case 'browse':
     case 'plan':
+    case 'conflicts':
     case 'settings':
     case 'help':
       return led({ ...ui, line: 0, filter: '', view: ui.view === order ? 'dashboard' : order });
     case 'filter':
       return led({ ...ui, typing: { for: 'filter', text: ui.filter, before: ui.filter } });
     case 'back':
-      return led(ui.filter === '' ? { ...ui, line: 0, view: 'dashboard' } : { ...ui, line: 0, filter: '' });
+      if (ui.filter !== '') return led({ ...ui, line: 0, filter: '' });
+      return ui.view === 'browse' ? wentUp(ui) : led({ ...ui, line: 0, view: 'dashboard' });
+    case 'folder-up':
+      return wentUp(ui);
+    case 'open':
+    case 'restore':
+    case 'stop-restore':
+    case 'undelete':
+    case 'removed':
+      return browsed(order, ui, around);
+    case 'keep-mine':
+    case 'keep-theirs':
+    case 'keep-both':
+      return settled(order, ui, around);
     case 'up':
     case 'down':
     case 'page-up':
     case 'page-down':
     case 'top':
+    case 'top-too':
     case 'bottom':
       return led(moved(ui, stepOf(order, around.page), around));
     case 'next-vault':
-      return led({ ...ui, vault: (ui.vault + 1) % around.vaults, line: 0 });
+      return led({ ...ui, vault: (ui.vault + 1) % around.vaults, line: 0, browse: START.browse });
     case 'quit':
       return led({ ...ui, quits: ui.quits + 1 }, { command: 'stop' });
     default:
       return order satisfies never;
   }
 }
-
-const led = (ui: Ui, ...commands: readonly Command[]): Led => ({ ui, commands });
 
 /** What is done to the selected file. */
 function withPath(order: 'retry-one' | 'raise' | 'skip', ui: Ui, snapshot: Snapshot): Led {
@@ -149,6 +145,10 @@ function typed(key: string, typing: Typing, ui: Ui, around: Around): Led {
     case 'dropped':
       return led({ ...ui, typing: undefined, ...(filters ? { filter: typing.before, line: 0 } : {}) });
     case 'done': {
+      if (typing.wish !== undefined) {
+        const wish = { ...typing.wish, out: result.text };
+        return { ...led({ ...ui, typing: undefined }), desk: { do: 'restore', wish } };
+      }
       const name = around.settings[Math.min(ui.line, around.settings.length - 1)]?.name;
       const after = { ...ui, typing: undefined };
       if (filters || name === undefined || result.text === typing.before) return led(after);
@@ -159,7 +159,7 @@ function typed(key: string, typing: Typing, ui: Ui, around: Around): Led {
   }
 }
 
-type Step = 'up' | 'down' | 'page-up' | 'page-down' | 'top' | 'bottom';
+type Step = 'up' | 'down' | 'page-up' | 'page-down' | 'top' | 'top-too' | 'bottom';
 
 function stepOf(order: Step, page: number): number {
   const steps = {
@@ -168,6 +168,7 @@ function stepOf(order: Step, page: number): number {
     'page-up': -page,
     'page-down': page,
     top: Number.NEGATIVE_INFINITY,
+    'top-too': Number.NEGATIVE_INFINITY,
     bottom: Number.POSITIVE_INFINITY,
   };
   return steps[order];
@@ -178,8 +179,12 @@ function moved(ui: Ui, by: number, around: Around): Ui {
   return { ...ui, line: Math.max(0, Math.min(last, Math.min(last, ui.line) + by)) };
 }
 
-function linesOf({ view, filter }: Ui, { snapshot, settings }: Around): number {
+function linesOf(ui: Ui, around: Around): number {
+  const { view, filter } = ui;
+  const { snapshot, settings } = around;
   if (view === 'help') return BINDINGS.length;
+  if (view === 'browse') return browseLines(ui, around);
+  if (view === 'conflicts') return conflictsOf(around.conflicts ?? [], filter).length;
   if (view === 'settings') return settings.length;
   return countOf(view, snapshot, filter) ?? 0;
 }

@@ -1,8 +1,13 @@
+import type { Browser } from '../model/browser.ts';
 import type { EngineHandle } from '../model/command.ts';
+import type { ConflictDesk } from '../model/conflicts.ts';
+import type { KeyDesk } from '../model/key-desk.ts';
 import type { ModeKind } from '../model/mode.ts';
 import type { Clock } from '../model/ports.ts';
+import type { PostureDesk } from '../model/posture.ts';
 import type { SettingsDesk } from '../model/settings-desk.ts';
 import { type ScreenStreams, openScreen } from './full-screen.ts';
+import type { KeysAccess } from './keys-inside.tsx';
 import { Pacer } from './pacer.ts';
 import { ScreenStore } from './store.ts';
 
@@ -17,6 +22,9 @@ export interface ScreenVault {
   readonly key: string;
   readonly handle: EngineHandle;
   readonly settings?: SettingsDesk;
+  readonly browser?: Browser;
+  readonly conflicts?: ConflictDesk;
+  readonly posture?: PostureDesk;
 }
 
 export interface ScreenOptions extends ScreenStreams {
@@ -28,6 +36,10 @@ export interface ScreenOptions extends ScreenStreams {
   readonly attached?: boolean;
   /** Takes the screen down. */
   readonly signal?: AbortSignal;
+  /** Takes it down as soon as the key screen inside it is closed. */
+  readonly changed?: AbortSignal;
+  /** The keys of this machine; asked for when they are to be shown. */
+  readonly keyDesk?: () => Promise<KeyDesk>;
 }
 
 /**
@@ -35,26 +47,60 @@ export interface ScreenOptions extends ScreenStreams {
  * back on a crash and on signals, too. Rejects only with what React threw.
  */
 export async function runScreen(options: ScreenOptions): Promise<void> {
-  const { vaults, clock, note, attached, signal } = options;
+  const { vaults, clock, note, attached, signal, changed, keyDesk } = options;
   const [{ App }, { createElement }] = await Promise.all([import('./app.tsx'), import('react')]);
   const pacer = new Pacer(clock);
   const stores = vaults.map(({ handle }) => new ScreenStore(handle, clock, pacer));
   const leave = (): void => screen.unmount();
+  const gate = new Gate(leave);
+  const keys: KeysAccess | undefined =
+    keyDesk === undefined
+      ? undefined
+      : { desk: keyDesk, clock, drawn: () => screen.waitUntilRenderFlush(), onOpen: gate.hold };
   const app = createElement(App, {
     vaults,
     stores,
     ...(note === undefined ? {} : { note }),
     ...(attached === true ? { onQuit: leave } : {}),
+    ...(keys === undefined ? {} : { keys }),
   });
   const screen = await openScreen(app, options);
   const ended = Promise.all(vaults.map(({ handle }) => handle.ended));
-  void ended.then(leave, leave);
-  signal?.addEventListener('abort', leave, { once: true });
-  if (signal?.aborted === true) leave();
+  // A vault at the other end that is let go of for a change of its keys is no end of the change.
+  const end = attached === true ? gate.leave : leave;
+  void ended.then(end, end);
+  const stopHearing = [hear(signal, leave), hear(changed, gate.leave)];
   try {
     await screen.waitUntilExit();
   } finally {
-    signal?.removeEventListener('abort', leave);
+    for (const stop of stopHearing) stop();
     for (const store of stores) store.close();
   }
+}
+
+function hear(signal: AbortSignal | undefined, fn: () => void): () => void {
+  signal?.addEventListener('abort', fn, { once: true });
+  if (signal?.aborted === true) fn();
+  return () => signal?.removeEventListener('abort', fn);
+}
+
+/** Leaves at once, or when it is no longer held. */
+class Gate {
+  readonly #leave: () => void;
+  #held = false;
+  #wanted = false;
+
+  constructor(leave: () => void) {
+    this.#leave = leave;
+  }
+
+  readonly hold = (held: boolean): void => {
+    this.#held = held;
+    if (!held && this.#wanted) this.#leave();
+  };
+
+  readonly leave = (): void => {
+    this.#wanted = true;
+    if (!this.#held) this.#leave();
+  };
 }

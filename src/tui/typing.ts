@@ -2,10 +2,12 @@ import { safeName } from '../model/display.ts';
 
 /** A line of text that is being typed; until it ends, keys are text. */
 export interface Typing {
-  readonly for: 'filter' | 'setting';
+  readonly for: 'filter' | 'setting' | 'out';
   readonly text: string;
   /** What stood there before: `escape` brings it back. */
   readonly before: string;
+  /** What is to be restored into the folder that is typed (`out`). */
+  readonly wish?: { readonly path: string; readonly versionId?: string | undefined };
 }
 
 export type Typed =

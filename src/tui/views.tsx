@@ -22,7 +22,7 @@ export interface ListProps {
 }
 
 /** Lines with one selected, and below them what there is to say of that one. */
-function List<T>({
+export function List<T>({
   title,
   remark,
   lines,
@@ -61,16 +61,22 @@ function List<T>({
 }
 
 /** `3 of 12`, or how many lines the filter leaves. */
-function placeOf(selected: number, count: number, filter: string, none: string): string {
+export function placeOf(selected: number, count: number, filter: string, none: string): string {
   if (count === 0) return filter === '' ? none : 'no line fits the filter';
   return `${Math.min(selected, count - 1) + 1} of ${count}`;
 }
 
-const titled = (title: string, filter: string): string =>
+export const titled = (title: string, filter: string): string =>
   filter === '' ? title : `${title}  /${shownName(filter)}`;
 
 /** The mark of the selected line. */
-function Mark({ chosen, sign = ' ' }: { readonly chosen: boolean; readonly sign?: string }): ReactNode {
+export function Mark({
+  chosen,
+  sign = ' ',
+}: {
+  readonly chosen: boolean;
+  readonly sign?: string;
+}): ReactNode {
   return (
     <Fixed>
       <Text bold={chosen}>{chosen ? ' ▶ ' : ` ${sign} `}</Text>

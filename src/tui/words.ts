@@ -192,6 +192,14 @@ export function shareDone(snapshot: Snapshot): number | undefined {
   return Math.min(0.99, plan.bytes > 0 ? (done.bytes + sent) / plan.bytes : done.files / files);
 }
 
+/** As people have it on their clocks: `2026-11-24 18:23`. */
+export function dateTime(ms: number): string {
+  const time = new Date(ms);
+  const two = (n: number): string => String(n).padStart(2, '0');
+  const day = `${time.getFullYear()}-${two(time.getMonth() + 1)}-${two(time.getDate())}`;
+  return `${day} ${two(time.getHours())}:${two(time.getMinutes())}`;
+}
+
 /** `12:04:31` of an ISO time, in the user's zone. */
 export function clockTime(iso: string): string {
   const date = new Date(iso);

@@ -2,31 +2,33 @@
 import { Online } from '../engine/online.ts';
 import { verifiedBytes } from '../engine/cat.ts';
 import type { Reader, Wanted } from '../engine/fetching.ts';
-import { type Shown, showLevel } from '../engine/level.ts';
+import { type Kept, type Shown, showKept, showLevel } from '../engine/level.ts';
 import { type Selected, selectOne } from '../engine/selecting.ts';
 import { type History, historiesOf, removalsOf, undelete } from '../engine/undelete.ts';
 import type { VaultError } from '../model/errors.ts';
 import type { ModeKind } from '../model/mode.ts';
-import type { ListedVersion } from '../model/ports.ts';
+import type { ListedVersion, Waits } from '../model/ports.ts';
 import { holdProcess } from './hold.ts';
 import { type ReadingOptions, type Source, openReading } from './reading.ts';
 import { plainSize } from '../engine/fetching.ts';
 
-export type { History, Selected, Shown };
+export type { History, Kept, Selected, Shown };
 
 export interface Peek {
   readonly mode: ModeKind;
   ls(
     name: string,
-    options: { readonly recursive: boolean; readonly at?: number | undefined },
+    options: Waits & { readonly recursive: boolean; readonly at?: number | undefined },
   ): AsyncIterable<Shown>;
+  /** One folder, with files that were removed and can be brought back. */
+  kept(name: string, options?: Waits): AsyncIterable<Extract<Shown, { kind: 'folder' }> | Kept>;
   /** Exactly one object; undefined where there is none of that name. */
   find(
     name: string,
     options: { readonly at?: number | undefined; readonly versionId?: string | undefined },
   ): Promise<Selected | undefined>;
   cat(selected: Selected): AsyncIterable<Uint8Array>;
-  histories(name: string): AsyncIterable<History>;
+  histories(name: string, options?: Waits): AsyncIterable<History>;
   removals(history: History): readonly ListedVersion[] | undefined;
   undelete(history: History): Promise<void>;
   /** Bytes of plaintext of so many stored ones. */
@@ -35,19 +37,38 @@ export interface Peek {
 
 const PATIENCE_MS = 15_000;
 
+export interface PeekOptions extends ReadingOptions {
+  readonly onOffline?: (error: VaultError | undefined, retryIn: number) => void;
+}
+
 /** Opens a place, hands it to `work`, frees everything. Rejects as `openReading` and as `work` do. */
 export async function peekInto<T>(
   source: Source,
   prefix: string,
-  options: ReadingOptions & { readonly onOffline?: (error: VaultError | undefined, retryIn: number) => void },
+  options: PeekOptions,
   work: (peek: Peek) => Promise<T>,
 ): Promise<T> {
   const letGo = holdProcess();
-  const abort = new AbortController();
-  const reading = await openReading(source, options).catch((thrown: unknown) => {
+  try {
+    const open = await openPeek(source, prefix, options);
+    try {
+      return await work(open.peek);
+    } finally {
+      await open.close();
+    }
+  } finally {
     letGo();
-    throw thrown;
-  });
+  }
+}
+
+/** Opens a place until it is closed. Rejects as `openReading` does. */
+export async function openPeek(
+  source: Source,
+  prefix: string,
+  options: PeekOptions,
+): Promise<{ readonly peek: Peek; close(): Promise<void> }> {
+  const abort = new AbortController();
+  const reading = await openReading(source, options);
   const { store } = reading.reader;
   const { signal } = abort;
   const online = new Online({
@@ -59,20 +80,22 @@ export async function peekInto<T>(
     onOnline: () => undefined,
   });
   const reader: Reader = { ...reading.reader, reach: (again) => online.reaching(again) };
-  try {
-    return await work(peekOf(reader, prefix, signal));
-  } finally {
+  const close = async (): Promise<void> => {
     abort.abort();
     await reading.close();
-    letGo();
-  }
+  };
+  return { peek: peekOf(reader, prefix, signal), close };
 }
 
 function peekOf(reader: Reader, prefix: string, signal: AbortSignal): Peek {
   const { store, mode } = reader;
+  const either = (own: AbortSignal | undefined): AbortSignal =>
+    own === undefined ? signal : AbortSignal.any([signal, own]);
   return {
     mode,
-    ls: (name, options) => showLevel({ store, prefix, mode, ...options }, name, { signal }),
+    ls: (name, { signal: own, ...how }) =>
+      showLevel({ store, prefix, mode, ...how }, name, { signal: either(own) }),
+    kept: (name, options) => showKept({ store, prefix, mode }, name, { signal: either(options?.signal) }),
     find: (name, { at, versionId }) =>
       versionId === undefined
         ? findOne(reader, prefix, name, at)
@@ -81,7 +104,7 @@ function peekOf(reader: Reader, prefix: string, signal: AbortSignal): Peek {
       const wanted: Wanted = { key, size, ...(versionId === undefined ? {} : { versionId }) };
       return verifiedBytes(reader, wanted, signal);
     },
-    histories: (name) => historiesOf(store, prefix, name, { signal }),
+    histories: (name, options) => historiesOf(store, prefix, name, { signal: either(options?.signal) }),
     removals: removalsOf,
     undelete: async (history) => undelete(store, history.key, removalsOf(history) ?? [], { signal }),
     plainSize: (stored) => plainSize(mode, stored),

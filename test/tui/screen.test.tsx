@@ -1,5 +1,6 @@
 /** The screen as people read it: whole frames at 80×24, driven by the bindings table. */
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { relPath } from '../../src/model/brands.ts';
 import type { EventBody } from '../../src/model/event.ts';
 import { EMPTY_TOTALS } from '../../src/model/plan.ts';
 import type { Setting } from '../../src/model/settings-desk.ts';
@@ -11,6 +12,27 @@ import { Stage, done, facts, failed } from './stage.tsx';
 import { FakeHandle, FakeStdin, FakeStdout } from './terminal.ts';
 
 const START = Date.UTC(2026, 10, 24, 12, 4, 29);
+
+/** One file in the tree, one conflict. */
+const DESKS = {
+  browse: {
+    lines: [{ kind: 'file', path: 'a', bytes: 1, modified: 0, removed: false }],
+    versions: undefined,
+    restoring: undefined,
+  },
+  conflicts: [
+    {
+      path: relPath('a'),
+      copy: relPath('a (conflict host 2026-11-24 12-00-00)'),
+      host: 'host',
+      since: '2026-11-24 12:00:00',
+      mine: { size: 1, mtime: 1, inode: 1 },
+      theirs: { size: 2, mtime: 2, inode: 2 },
+    },
+  ],
+} as const;
+const GOING = { out: 'o', progress: undefined };
+
 let clock: ManualClock;
 let handle: FakeHandle;
 let stage: Stage;
@@ -88,7 +110,7 @@ describe('the dashboard at 80×24', () => {
 
 
       ────────────────────────────────────────────────────────────────────────────────
-       p pause  P problems 1  a activity  t queue  v plan  e settings  ? help  q quit"
+       p pause  P problems 1  a activity  t queue  b browse  k keys    ? help  q quit"
     `);
   });
 
@@ -121,7 +143,7 @@ describe('the dashboard at 80×24', () => {
 
        demo: the files change by themselves; q quits
       ────────────────────────────────────────────────────────────────────────────────
-       p pause  P problems  a activity  t queue  v plan  e settings    ? help  q quit"
+       p pause  P problems  a activity  t queue  b browse  k keys      ? help  q quit"
     `);
   });
 
@@ -152,7 +174,7 @@ describe('the dashboard at 80×24', () => {
 
 
       ────────────────────────────────────────────────────────────────────────────────
-       p pause  P problems  a activity  t queue  v plan  e settings    ? help  q quit"
+       p pause  P problems  a activity  t queue  b browse  k keys      ? help  q quit"
     `);
     clock.advance(5_000);
     expect(await frame()).toContain('… offline, trying again in 3 s');
@@ -238,7 +260,7 @@ describe('the dashboard at 80×24', () => {
 
        ! Remove 1,240 of 2,000 files in the bucket?                        y yes n no
       ────────────────────────────────────────────────────────────────────────────────
-       p pause  P problems  a activity  t queue  v plan  e settings    ? help  q quit"
+       p pause  P problems  a activity  t queue  b browse  k keys      ? help  q quit"
     `);
     await press('y');
     expect(handle.commands).toEqual([{ command: 'consent', yes: true }]);
@@ -430,29 +452,36 @@ describe('keys', () => {
   });
 
   test('help shows every binding of the table', async () => {
-    open(100, 40);
+    open(100, 60);
     await frame();
     const shown = await press('?');
     for (const { says } of BINDINGS) expect(shown).toContain(says);
   });
 
   test('every binding leads somewhere in every view where it is said to work', async () => {
-    const { press: lead, START: ui } = await import('../../src/tui/orders.ts');
+    const { press: lead } = await import('../../src/tui/orders.ts');
+    const { START: ui } = await import('../../src/tui/ui.ts');
     handle.emit(failed(1, 'a'), { event: 'consent', reason: { kind: 'many-removals', removals: 9, of: 10 } });
     handle.emit({ event: 'queue', waiting: 1, next: [{ kind: 'put', path: 'q', bytes: 1, reason: 'new' }] });
     const settings: readonly Setting[] = [
       { name: 'a', says: 'a', value: 'x', change: { kind: 'choice', choices: ['x', 'y'] } },
     ];
-    const around = { snapshot: handle.snapshot(), vaults: 2, page: 5, settings };
+    const around = { snapshot: handle.snapshot(), vaults: 2, page: 5, settings, keys: true, ...DESKS };
     for (const { order, keys, views } of BINDINGS) {
       for (const view of views ?? VIEWS) {
         for (const key of keys) {
           const before = { ...ui, view, line: view === 'help' ? 1 : 0 };
-          const led = lead(key, before, around);
+          // One of what can be restored, stopped and undeleted at a time.
+          const browse = { ...DESKS.browse, restoring: order === 'stop-restore' ? GOING : undefined };
+          const lines = [
+            order === 'undelete' ? { ...DESKS.browse.lines[0], removed: true } : DESKS.browse.lines[0],
+          ];
+          const led = lead(key, before, { ...around, browse: { ...browse, lines } });
           const moved = JSON.stringify(led.ui) !== JSON.stringify(before);
           // The lists of this test have one line.
           const still = /up|down|top|bottom/.test(order) && view !== 'help';
-          const leads = led.commands.length > 0 || led.set !== undefined || moved || still;
+          const leads =
+            led.commands.length > 0 || led.set !== undefined || led.desk !== undefined || moved || still;
           expect(leads, `${order} in ${view}`).toBe(true);
           expect(led.ui.message).not.toContain('does nothing');
         }
@@ -482,23 +511,23 @@ describe('keys', () => {
          P                 show the problems, each with what to do
          a, l              show what happened, newest first
          t                 show what waits, and change its order
+         b                 browse the files in the bucket: versions, restore, undelete
+         k                 open the keys (in dashboard)
          v                 show the plan: counts, requests, cost, removals
+         c                 show files that both sides changed, and choose
          e                 show and change the settings of the vault
          r                 try all that failed again now
          enter             try the selected file again now (in problems)
          enter, f          send the selected file first (in queue)
          x                 leave the selected file out until it changes (in queue)
          enter             change the selected setting (in settings)
-         s                 scan the folder now
-         y                 agree to what is asked
-         n                 refuse what is asked
-         /                 show only lines with a text (in long lists)
-         ↑, k              one line up (in lists)
-         ↓, j              one line down (in lists)
-         pageup            one page up (in lists)
+         enter             open the folder, or show versions of the file (in browse)
+         g                 restore what is selected into another folder (in browse)
+         x                 stop the restore that is under way (in browse)
+         d                 show removed files, too; again: hide them (in browse)
 
       ────────────────────────────────────────────────────────────────────────────────
-       esc back  p pause  P problems  a activity  t queue  v plan      ? help  q quit"
+       esc back  p pause  P problems  a activity  t queue  b browse    ? help  q quit"
     `);
   });
 

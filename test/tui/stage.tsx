@@ -1,7 +1,11 @@
 /** The whole screen on a stage: an App over engines that do what the test says, whole frames out, keys in. */
 import { render } from 'ink';
 import { vi } from 'vitest';
+import type { Browser } from '../../src/model/browser.ts';
+import type { ConflictDesk } from '../../src/model/conflicts.ts';
 import type { EventBody, TransferFacts } from '../../src/model/event.ts';
+import type { KeyDesk } from '../../src/model/key-desk.ts';
+import type { PostureDesk } from '../../src/model/posture.ts';
 import type { SettingsDesk } from '../../src/model/settings-desk.ts';
 import { App } from '../../src/tui/app.tsx';
 import { ScreenStore } from '../../src/tui/store.ts';
@@ -34,6 +38,10 @@ export interface StageOptions {
   readonly spoken?: boolean;
   readonly settings?: SettingsDesk;
   readonly mode?: 'client' | 'sse-kms';
+  readonly browser?: Browser;
+  readonly conflicts?: ConflictDesk;
+  readonly posture?: PostureDesk;
+  readonly keyDesk?: () => Promise<KeyDesk>;
 }
 
 export class Stage {
@@ -45,7 +53,8 @@ export class Stage {
   readonly #clock: ManualClock;
 
   constructor(clock: ManualClock, options: StageOptions = {}, handle = new FakeHandle(clock)) {
-    const { columns = 80, rows = 24, note, vaults: count = 1, spoken = false, settings } = options;
+    const { columns = 80, rows = 24, note, vaults: count = 1, spoken = false, keyDesk } = options;
+    const { settings, browser, conflicts, posture } = options;
     this.#clock = clock;
     this.handle = handle;
     this.stdout = new FakeStdout(columns, rows);
@@ -57,17 +66,25 @@ export class Stage {
       key: 'key laptop',
       handle,
       ...(settings === undefined ? {} : { settings }),
+      ...(browser === undefined ? {} : { browser }),
+      ...(conflicts === undefined ? {} : { conflicts }),
+      ...(posture === undefined ? {} : { posture }),
     }));
+    const keys =
+      keyDesk === undefined ? {} : { keys: { desk: keyDesk, clock, drawn: async () => undefined } };
     const stores = vaults.map(() => this.store);
-    this.screen = render(<App vaults={vaults} stores={stores} {...(note === undefined ? {} : { note })} />, {
-      stdout: this.stdout as unknown as NodeJS.WriteStream,
-      stdin: this.stdin as unknown as NodeJS.ReadStream,
-      debug: true,
-      isScreenReaderEnabled: spoken,
-      interactive: true,
-      exitOnCtrlC: false,
-      patchConsole: false,
-    });
+    this.screen = render(
+      <App vaults={vaults} stores={stores} {...keys} {...(note === undefined ? {} : { note })} />,
+      {
+        stdout: this.stdout as unknown as NodeJS.WriteStream,
+        stdin: this.stdin as unknown as NodeJS.ReadStream,
+        debug: true,
+        isScreenReaderEnabled: spoken,
+        interactive: true,
+        exitOnCtrlC: false,
+        patchConsole: false,
+      },
+    );
   }
 
   /** In debug mode Ink writes every frame whole; what else it writes are control sequences. */

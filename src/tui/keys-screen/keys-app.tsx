@@ -22,6 +22,8 @@ export interface KeysAppProps {
   /** Where keys are kept, in words. */
   readonly place: string;
   readonly clock: Pick<Clock, 'now'>;
+  /** It stands inside another screen: `esc` in the list leaves it, too. */
+  readonly inside?: boolean;
 }
 
 /** Title, rule, two lines of what is said, rule, two lines of footer. */
@@ -29,7 +31,7 @@ const FRAME = 7;
 /** The words with what is said of them need so much. */
 const SMALLEST = { columns: 60, rows: 18 } as const;
 
-export function KeysApp({ store, place, clock }: KeysAppProps): ReactNode {
+export function KeysApp({ store, place, clock, inside = false }: KeysAppProps): ReactNode {
   const { columns, rows: all } = useWindowSize();
   const rows = process.platform === 'win32' ? all - 1 : all;
   const ui = useSyncExternalStore(store.subscribe, store.get);
@@ -38,7 +40,8 @@ export function KeysApp({ store, place, clock }: KeysAppProps): ReactNode {
   const page = Math.max(1, height - 2);
   useInput((input, key) => {
     // What cannot be seen must not be answered.
-    if (!small) feed(store, input, key, page);
+    if (inside && key.escape && (small || isTop(store.get()))) store.end();
+    else if (!small) feed(store, input, key, page);
     else if (input === 'q' || (key.ctrl && input === 'c')) store.end();
   });
   usePaste((text) => {
@@ -53,10 +56,14 @@ export function KeysApp({ store, place, clock }: KeysAppProps): ReactNode {
       <Body ui={ui} typed={store.typed} width={columns} height={height} now={now} />
       <SaidLines {...saidOf(ui, now)} />
       <Rule width={columns} />
-      <Footer hints={hintsOf(ui)} lines={2} />
+      <Footer hints={hintsOf(ui, inside)} lines={2} />
     </Box>
   );
 }
+
+/** Nothing to go back from. */
+const isTop = ({ view, filter }: Ui): boolean =>
+  view.kind === 'locked' || (view.kind === 'list' && filter === '');
 
 interface BodyProps {
   readonly ui: Ui;
@@ -141,10 +148,10 @@ function saidOf(ui: Ui, now: number): Saying {
 const ALWAYS: ReadonlySet<Order> = new Set<Order>(['help', 'quit', 'leave']);
 
 /** The keys of this view that do something here, with a word that fits. */
-function hintsOf(ui: Ui): readonly Hint[] {
+function hintsOf(ui: Ui, inside: boolean): readonly Hint[] {
   return KEY_BINDINGS.flatMap((binding) => {
     const { order, keys, views } = binding;
-    const word = wordOf(binding, ui);
+    const word = inside && (order === 'quit' || order === 'leave') ? 'back' : wordOf(binding, ui);
     if (word === undefined || views?.includes(ui.view.kind) !== true) return [];
     return [{ order, key: keys[0], word, always: ALWAYS.has(order) }];
   });

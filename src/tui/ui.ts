@@ -1,0 +1,90 @@
+/** The state of the screen, and what a key can lead to. */
+import type { RestoreWish } from '../model/browser.ts';
+import type { Command } from '../model/command.ts';
+import type { Conflict } from '../model/conflicts.ts';
+import type { Setting } from '../model/settings-desk.ts';
+import type { Snapshot } from '../model/snapshot.ts';
+import type { BrowseShown } from './browse/store.ts';
+import type { View } from './keys.ts';
+import type { Typing } from './typing.ts';
+
+/** What only the screen knows. */
+export interface Ui {
+  readonly view: View;
+  /** The selected line of a list. */
+  readonly line: number;
+  readonly vault: number;
+  /** Lists show only lines with this text; empty shows all. */
+  readonly filter: string;
+  /** A line that is being typed. */
+  readonly typing?: Typing | undefined;
+  /** One sentence for the user; gone with the next key. */
+  readonly message: string;
+  /** Times that `quit` was asked for. */
+  readonly quits: number;
+  readonly browse: BrowsePlace;
+  /** A question of the screen's own; only y and n answer it. */
+  readonly asked?: Asked | undefined;
+  /** The key screen is open above everything else. */
+  readonly keys: boolean;
+}
+
+/** Where in the tree one is. */
+export interface BrowsePlace {
+  /** Empty, or ends in `/`. */
+  readonly folder: string;
+  /** Its versions are shown. */
+  readonly file?: string | undefined;
+  /** Files that were removed are shown, too. */
+  readonly removed: boolean;
+  /** The selected lines of the folders above. */
+  readonly above: readonly number[];
+}
+
+export interface Asked {
+  readonly question: string;
+  readonly yes: DeskOrder;
+}
+
+export const START: Ui = {
+  view: 'dashboard',
+  line: 0,
+  vault: 0,
+  filter: '',
+  message: '',
+  quits: 0,
+  browse: { folder: '', removed: false, above: [] },
+  keys: false,
+};
+
+export interface Around {
+  readonly snapshot: Snapshot;
+  readonly vaults: number;
+  /** Lines of a page. */
+  readonly page: number;
+  /** Of the selected vault; empty where they are not known. */
+  readonly settings: readonly Setting[];
+  /** Undefined where the screen was given none. */
+  readonly browse?: Pick<BrowseShown, 'lines' | 'versions' | 'restoring'> | undefined;
+  readonly conflicts?: readonly Conflict[] | undefined;
+  /** There are keys to be shown. */
+  readonly keys?: boolean;
+}
+
+/** What is asked of the vault beside its engine. */
+export type DeskOrder =
+  | { readonly do: 'restore'; readonly wish: RestoreWish }
+  | { readonly do: 'stop-restore' }
+  | { readonly do: 'undelete'; readonly path: string }
+  | { readonly do: 'keep-mine' | 'keep-theirs' | 'keep-both'; readonly conflict: Conflict };
+
+/** What a key leads to: another Ui, and Commands for the selected vault's engine (`stop` goes to all). */
+export interface Led {
+  readonly ui: Ui;
+  readonly commands: readonly Command[];
+  /** A setting of the selected vault gets another value. */
+  readonly set?: { readonly name: string; readonly value: string };
+  readonly desk?: DeskOrder;
+}
+
+export const led = (ui: Ui, ...commands: readonly Command[]): Led => ({ ui, commands });
