@@ -7,11 +7,18 @@ import { type EmbeddedServer, startEmbedded } from '../embedded/server.ts';
 import { objectKey, vaultId } from '../model/brands.ts';
 import { formatBytes } from '../model/display.ts';
 import { VaultError } from '../model/errors.ts';
+import type { KeyMaterial } from '../model/keyref.ts';
 import { MODE_KINDS, type Mode, type ModeKind } from '../model/mode.ts';
+import { Secret } from '../model/secret.ts';
 import type { Vault } from '../model/vault.ts';
+import { vaultConflicts } from '../vaults/conflicts.ts';
 import { temporaryKey } from '../vaults/keys.ts';
 import { type OpenVault, openVault } from '../vaults/open.ts';
+import type { OpenOptions } from '../vaults/options.ts';
+import { openBrowser } from './browser.ts';
 import { changeSamples, writeSamples } from './demo-samples.ts';
+import { placeOfVault } from './place.ts';
+import { postureDesk } from './posture.ts';
 import { printJson, printPlain } from './print.ts';
 import { runToEnd } from './run-engine.ts';
 
@@ -95,13 +102,13 @@ async function runDemo(
   await mkdir(root);
   await writeSamples(root);
   server.createBucket(BUCKET);
-  const { open, vault } = await openDemo(home, root, server, kind, flags.once === true);
+  const { open, vault, options } = await openDemo(home, root, server, kind, flags.once === true);
   const { signal, end } = endingSignal();
   const changing =
     flags.once === true ? undefined : changeSamples(root, systemClock, (flags.seconds ?? 60) * 1_000, signal);
   const stopping = changing?.then(() => stopWhenIdle(open, onTerminal(flags)));
   try {
-    const exit = await present(open, vault, flags);
+    const exit = await present(open, vault, flags, options);
     await compareBytes(root, server, vault, flags);
     return exit === 130 && flags.once !== true ? 0 : exit;
   } finally {
@@ -128,12 +135,12 @@ async function openDemo(
   server: EmbeddedServer,
   kind: ModeKind,
   once: boolean,
-): Promise<{ open: OpenVault; vault: Vault }> {
+): Promise<{ open: OpenVault; vault: Vault; options: OpenOptions }> {
   const caBundle = join(home, 'ca.pem');
   await writeFile(caBundle, server.caPem);
   const where = places({ S3VAULT_HOME: join(home, 'home') });
   const vault = demoVault(root, server, kind, caBundle);
-  const open = await openVault(vault, {
+  const options: OpenOptions = {
     env: demoEnv(server),
     places: where,
     once,
@@ -143,8 +150,14 @@ async function openDemo(
     keyStore: 'keychain',
     keys: {},
     material: temporaryKey(),
-  });
-  return { open, vault };
+  };
+  return { open: await openVault(vault, options), vault, options };
+}
+
+/** Whoever opens something with a key wipes it afterwards. */
+function copyOf(material: OpenOptions['material']): KeyMaterial {
+  if (material?.kind !== 'aes-256') throw new Error('the demo has no such key');
+  return { ...material, secret: material.secret.use((bytes) => new Secret(bytes)) };
 }
 
 function demoVault(root: string, server: EmbeddedServer, kind: ModeKind, caBundle: string): Vault {
@@ -184,7 +197,12 @@ function demoEnv(server: EmbeddedServer): NodeJS.ProcessEnv {
   };
 }
 
-async function present(open: OpenVault, vault: Vault, flags: DemoFlags): Promise<number> {
+async function present(
+  open: OpenVault,
+  vault: Vault,
+  flags: DemoFlags,
+  options: OpenOptions,
+): Promise<number> {
   const target = `s3://${vault.remote.bucket}/${vault.remote.prefix}`;
   if (onTerminal(flags)) {
     const { showVault } = await import('./screen.ts');
@@ -194,6 +212,12 @@ async function present(open: OpenVault, vault: Vault, flags: DemoFlags): Promise
       target,
       mode: vault.mode.kind,
       key: 'a temporary key',
+      browser: openBrowser(
+        async () => placeOfVault(vault, [], {}),
+        async () => ({ ...options, material: copyOf(options.material) }),
+      ),
+      conflicts: vaultConflicts(vault, options.places),
+      posture: postureDesk(vault, options.env),
       note,
     });
   }

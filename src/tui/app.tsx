@@ -93,39 +93,34 @@ export function App({ vaults, stores, note, onQuit, keys }: AppProps): ReactNode
   );
 }
 
-/** What a terminal sends: keys, and text where something is typed. None of it where the key screen is open. */
+/** What a terminal sends: keys, and text where something is typed. While the key screen is open all of it is for that one. */
 function useTyped(
   latest: { readonly current: Ui },
   hidden: HiddenLine | undefined,
   obey: (name: string) => void,
   show: (next: Ui) => void,
 ): void {
-  const isActive = !latest.current.keys;
-  useInput(
-    (input, key) => {
-      const asked = hidden?.shown !== undefined;
-      const text = asked || latest.current.typing !== undefined;
-      const names = input.length <= 1 ? [input] : text ? Array.from(input) : pressesIn(input);
-      for (const name of names) {
-        if (asked) hidden.press(keyName(name, key));
-        else obey(keyName(name, key));
-      }
-    },
-    { isActive },
-  );
+  useInput((input, key) => {
+    if (latest.current.keys) return;
+    const asked = hidden?.shown !== undefined;
+    const text = asked || latest.current.typing !== undefined;
+    const names = input.length <= 1 ? [input] : text ? Array.from(input) : pressesIn(input);
+    for (const name of names) {
+      if (asked) hidden.press(keyName(name, key));
+      else obey(keyName(name, key));
+    }
+  });
   // Pasted text must not answer questions; in a line that is being typed it is text.
-  usePaste(
-    (text) => {
-      const { typing } = latest.current;
-      if (hidden?.shown !== undefined) hidden.type(text);
-      else if (typing === undefined) show({ ...latest.current, message: 'pasted text is ignored' });
-      else {
-        const next = pasteText(text, typing);
-        show({ ...latest.current, typing: next, ...(next.for === 'filter' ? { filter: next.text } : {}) });
-      }
-    },
-    { isActive },
-  );
+  usePaste((text) => {
+    const { typing, keys } = latest.current;
+    if (keys) return;
+    if (hidden?.shown !== undefined) hidden.type(text);
+    else if (typing === undefined) show({ ...latest.current, message: 'pasted text is ignored' });
+    else {
+      const next = pasteText(text, typing);
+      show({ ...latest.current, typing: next, ...(next.for === 'filter' ? { filter: next.text } : {}) });
+    }
+  });
 }
 
 function TooSmall({ columns, rows }: { readonly columns: number; readonly rows: number }): ReactNode {

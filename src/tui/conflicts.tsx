@@ -5,7 +5,7 @@ import type { Conflict, ConflictSide } from '../model/conflicts.ts';
 import { formatBytes } from '../model/display.ts';
 import { conflictsOf, nameIn } from './lists.ts';
 import { shownName } from './names.ts';
-import { Cell, Fixed, Line, Name } from './parts.tsx';
+import { Fixed, Line, Name } from './parts.tsx';
 import type { ConflictsShown } from './use-conflicts.ts';
 import { type ListProps, List, Mark, placeOf, titled } from './views.tsx';
 import { dateTime } from './words.ts';
@@ -46,11 +46,13 @@ function Sides({ conflict, width }: { readonly conflict: Conflict; readonly widt
     <>
       {rows.map(([left, right]) => (
         <Box key={left} height={1} flexShrink={0}>
-          <Cell width={half - 2}>{left}</Cell>
+          <Box width={half - 2} flexShrink={0} height={1}>
+            <Name text={left} />
+          </Box>
           <Fixed>
-            <Text>{'│ '}</Text>
+            <Text>{' │ '}</Text>
           </Fixed>
-          <Cell width={half}>{right}</Cell>
+          <Name text={right} />
         </Box>
       ))}
     </>
@@ -59,6 +61,6 @@ function Sides({ conflict, width }: { readonly conflict: Conflict; readonly widt
 
 function factsOf(side: ConflictSide | undefined, other: ConflictSide | undefined): string {
   if (side === undefined) return 'gone';
-  const newer = other !== undefined && side.mtime > other.mtime ? ', the newer one' : '';
+  const newer = other !== undefined && side.mtime > other.mtime ? ', newer' : '';
   return `${formatBytes(side.size)}, ${dateTime(side.mtime)}${newer}`;
 }

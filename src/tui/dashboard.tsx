@@ -88,6 +88,7 @@ export function Dashboard({ vaults, shown, selected, width, height, posture }: D
           height={Math.max(0, rest - below)}
         />
       )}
+      {marks !== undefined && <Box flexGrow={1} />}
       {current !== undefined && current.snapshot.kms !== null && (
         <KmsLine gauge={current.snapshot.kms} width={width} />
       )}

@@ -15,7 +15,11 @@ export function evenedOut(screen: string, names: Readonly<Record<string, string>
     .map((line) =>
       line
         .replace(/^( s3vault).*?(\d+ vaults?).*$/, '$1 $2')
+        // Stores have different settings.
+        .replace(/^( POSTURE).*$/, '$1')
+        .replace(/\d{4}-\d\d-\d\d \d\d:\d\d/g, 'YYYY-MM-DD HH:MM')
         .replace(/\d\d:\d\d:\d\d/g, 'HH:MM:SS')
+        .replace(/[0-9a-f]{4} [0-9a-f]{4}…/g, 'ffff ffff…')
         .replace(/(V3, )[0-9a-f]{4}/g, '$1ffff')
         .replace(/( {2}v )[^ ]{3}…/, '        ')
         .replace(/(sealed with key )[0-9a-f]{16}/g, '$1ffffffffffffffff')

@@ -19,6 +19,7 @@ const TMUX: { readonly [key: string]: string } = {
   return: 'Enter',
   escape: 'Escape',
   down: 'Down',
+  backspace: 'BSpace',
   '/': '/',
 };
 const keyOf = (order: Order): string => {
@@ -99,10 +100,37 @@ function screenSuite(storeOf: () => Store, name: string): void {
   const golden = (view: string, screen: string): void =>
     expectGolden(`screen-${view}`, screen, { [storeOf().bucket]: 'bucket' });
 
+  /** While the engine of the same process holds the vault. */
+  async function browses(): Promise<void> {
+    terminal.press(keyOf('browse'));
+    golden('browse', await terminal.shows(/BROWSE +1 of 3 *\n[^]*later\.txt +19 B[^]*notes\//));
+    terminal.press(keyOf('open'));
+    await terminal.shows(/VERSIONS {2}later\.txt[^]*19 B +current/);
+    terminal.press(keyOf('back'));
+    await terminal.shows(/▶ later/);
+    terminal.press(keyOf('down'));
+    await terminal.shows(/▶ notes\//);
+    terminal.press(keyOf('restore'));
+    await terminal.shows(/restore into: ~\/restored-notes/);
+    terminal.press('Enter');
+    await terminal.shows(/✓ 1 file restored into/);
+    const back = join(machine.home, 'restored-notes', 'notes', 'meeting.md');
+    expect(readFileSync(back, 'utf8')).toBe('minutes');
+    terminal.press(keyOf('folder-up'));
+    await terminal.shows(/LAST/);
+  }
+
+  async function visitsKeys(): Promise<void> {
+    terminal.press(keyOf('keys'));
+    golden('keys', await terminal.shows(/s3vault › keys[^]*laptop/));
+    terminal.press('Escape');
+    await terminal.shows(/LAST/);
+  }
+
   test('shows what arrives, pauses, goes on, opens every view, resizes, and leaves the terminal as it was', async () => {
     const store = storeOf();
     start(store, 80, 24, 'a');
-    const first = await terminal.shows(/✓ in step[^]*✓ odd/);
+    const first = await terminal.shows(/✓ in step[^]*✓ odd[^]*POSTURE/);
     expect(terminal.alternate).toBe(true);
     expect(fits(80)(first)).toBe(true);
     golden('dashboard', first);
@@ -143,6 +171,8 @@ function screenSuite(storeOf: () => Store, name: string): void {
     }
     terminal.press(keyOf('back'));
     await terminal.shows(/LAST/);
+    await browses();
+    await visitsKeys();
     terminal.press(keyOf('quit'));
     const after = await terminal.shows(/exit 0/);
     expect(terminal.alternate).toBe(false);

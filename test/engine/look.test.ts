@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { verifiedBytes } from '../../src/engine/cat.ts';
 import type { Reader } from '../../src/engine/fetching.ts';
-import { type Shown, showLevel } from '../../src/engine/level.ts';
+import { type Shown, showKept, showLevel } from '../../src/engine/level.ts';
 import { historiesOf, removalsOf, undelete } from '../../src/engine/undelete.ts';
 import { objectKey } from '../../src/model/brands.ts';
 import { gather } from '../support/facts.ts';
@@ -41,6 +41,21 @@ describe('ls', () => {
     expect(rig.count('list')).toBe(2);
     expect(await ls(rig, 'many')).toHaveLength(4_500);
     expect(rig.count('head')).toBe(0);
+  });
+
+  test('shows what was removed and can come back beside what is there, folders once', async () => {
+    const rig = new RestoreRig('client', true);
+    for (const name of ['a', 'b/c', 'b/d', 'z']) await rig.put(name, 'seven b');
+    await rig.raw('.s3vault/vault.json', '{}');
+    await rig.store().remove(objectKey(`${PREFIX}a`));
+    await rig.store().remove(objectKey(`${PREFIX}b/c`));
+    const level = { store: rig.store(), prefix: PREFIX, mode: rig.mode };
+    const kept = async (name: string): Promise<string[]> =>
+      (await gather(showKept(level, name))).map((shown) =>
+        shown.kind === 'object' && shown.removed ? `${shownAs(shown)} removed` : shownAs(shown),
+      );
+    expect(await kept('')).toEqual(['a 7 removed', 'b/', 'z 7']);
+    expect(await kept('b')).toEqual(['b/c 7 removed', 'b/d 7']);
   });
 
   test('hides instruction files, and only those', async () => {
