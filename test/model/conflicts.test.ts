@@ -1,5 +1,7 @@
 /** Names of kept copies. */
 import { expect, test } from 'vitest';
+import { conflictName } from '../../src/engine/conflict-name.ts';
+import { relPath } from '../../src/model/brands.ts';
 import { readConflictName } from '../../src/model/conflicts.ts';
 
 test.each([
@@ -28,4 +30,19 @@ test.each([
   ' (conflict h 2026-11-24 12-04-29)',
 ])('%s is none', (path) => {
   expect(readConflictName(path)).toBeUndefined();
+});
+
+test.each([
+  'notes/todo.md',
+  'a',
+  '.bashrc',
+  'x.tar.gz',
+  'odd (1).md',
+  'a.very long ending. with blanks',
+])('reads back what the sync called the copy of %s', (path) => {
+  const at = Date.UTC(2026, 10, 24, 12, 4, 29);
+  for (const number of [1, 2]) {
+    const copy = conflictName(relPath(path), 'my host.example.org', at, number);
+    expect(readConflictName(copy)).toEqual({ path, host: 'my-host', since: '2026-11-24 12:04:29' });
+  }
 });
