@@ -48,6 +48,9 @@ export interface DashboardProps {
 /** The first thing that gives way in a small window. */
 const LEAST_FOR_POSTURE = { width: 60, height: 16 } as const;
 
+/** Lines of the posture: a blank one, too. */
+const BELOW = 2;
+
 const BAR = 20;
 const SHORT_BAR = 12;
 const KMS_BAR = 4;
@@ -65,7 +68,7 @@ export function Dashboard({ vaults, shown, selected, width, height, posture }: D
   const current = shown[selected];
   const room = width >= LEAST_FOR_POSTURE.width && height >= LEAST_FOR_POSTURE.height;
   const marks = room ? posture : undefined;
-  const below = ((current?.snapshot.kms ?? null) === null ? 0 : 1) + (marks === undefined ? 0 : 1);
+  const below = ((current?.snapshot.kms ?? null) === null ? 0 : 1) + (marks === undefined ? 0 : BELOW);
   return (
     <Box flexDirection="column" height={height} overflow="hidden">
       {vaults.slice(from, to).map((vault, at) => (

@@ -39,8 +39,15 @@ let machine: Machine;
 let terminal: Terminal;
 
 /** Opens a terminal with the program on it. */
-function start(store: Store, columns: number, rows: number, prefix: string): void {
+function start(
+  store: Store,
+  columns: number,
+  rows: number,
+  prefix: string,
+  more: Readonly<Record<string, string>> = {},
+): void {
   machine = new Machine(store.endpoint);
+  for (const [path, text] of Object.entries(more)) machine.write(path, text);
   machine.write('notes/meeting.md', 'minutes');
   machine.write('odd\n\u001b[31mname.txt', 'x');
   const assignments = Object.entries(machine.env()).map(([name, value]) => `${name}='${value ?? ''}'`);
@@ -196,6 +203,24 @@ function screenSuite(storeOf: () => Store, name: string): void {
     await terminal.shows(/exit 0/);
     const config = readFileSync(join(machine.home, 's3vault', 'config', 'config.json'), 'utf8');
     expect(JSON.parse(config)).toMatchObject({ vaults: [{ rules: { removals: true, transfers: 1 } }] });
+  }, 60_000);
+
+  test('a conflict is settled: the copy of this machine takes the name, and is sent', async () => {
+    const store = storeOf();
+    const copy = 'notes/meeting (conflict laptop 2026-11-24 12-04-29).md';
+    start(store, 80, 24, 'd', { [copy]: 'other minutes' });
+    await terminal.shows(/✓ in step/);
+    terminal.press(keyOf('conflicts'));
+    await terminal.shows(/CONFLICTS +1 of 1[^]*mine: what laptop had[^]*13 B[^]*7 B/);
+    terminal.press(keyOf('keep-mine'));
+    await terminal.shows(/Replace meeting\.md by the copy of laptop\?/);
+    terminal.press('y');
+    await terminal.shows(/the copy has the name/);
+    await terminal.shows(/CONFLICTS +none/);
+    expect(readFileSync(join(machine.root, 'notes/meeting.md'), 'utf8')).toBe('other minutes');
+    await becomes(store, 'd/notes/meeting.md', 'other minutes');
+    terminal.press(keyOf('quit'));
+    await terminal.shows(/exit 0/);
   }, 60_000);
 
   test('puts the terminal back when it is killed softly, and says what went wrong when it ends by itself', async () => {
