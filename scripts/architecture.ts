@@ -109,7 +109,7 @@ export const PARTS: Readonly<Record<PartName, Part>> = {
     libraries: ['selfsigned', 'valibot'],
   },
   tui: {
-    purpose: 'the screens; they know an EngineHandle or a KeyDesk and nothing behind it',
+    purpose: 'the screens; they know an EngineHandle, a KeyDesk or an InitDesk and nothing behind it',
     imports: ['model'],
     libraries: ['ink', 'react'],
   },
