@@ -209,7 +209,8 @@ export async function checkBucket(
   );
 }
 
-function checkDescription(found: VaultDescription, vault: Vault, keyFingerprint: string): void {
+/** Rejects where the bucket says another vault, mode or key, or that a rekey has begun. */
+export function checkDescription(found: VaultDescription, vault: Vault, keyFingerprint: string): void {
   const place = placeOf(vault);
   if (found.movingTo !== undefined && found.id === vault.id) {
     throw new VaultError(

@@ -29,6 +29,7 @@ import {
 import { Runs } from './runs.ts';
 import { type SkipAction, Skips } from './skips.ts';
 import { adoptStrays } from './strays.ts';
+import { Standing } from './standing.ts';
 import { prepareTwoWay } from './two-way.ts';
 import { type EngineParts, worldOf } from './world.ts';
 
@@ -70,6 +71,7 @@ export class Engine implements EngineHandle {
   readonly #runs: Runs;
   readonly #planned: Planned | undefined;
   readonly #online: Online;
+  readonly #standing: Standing;
   readonly #abort = new AbortController();
   readonly #started: number;
   #paused = false;
@@ -83,6 +85,8 @@ export class Engine implements EngineHandle {
   #idle = false;
   #rescanAll = true;
   #scanAlone = false;
+  /** The first scan follows at once on the look at the start. */
+  #scanned = false;
   #callOffScan: (() => void) | undefined;
   #callOffPoll: (() => void) | undefined;
   /** The bucket's listing is to be compared with the Records. */
@@ -108,12 +112,20 @@ export class Engine implements EngineHandle {
       onOffline: (retryIn) => this.#wentOffline(retryIn),
       onOnline: () => this.#cameOnline(),
     });
+    this.#standing = new Standing({
+      described: parts,
+      online: this.#online,
+      emitter: this.#emitter,
+      signal: this.#abort.signal,
+      fail: (error) => this.#fail(error),
+    });
     this.#runs = new Runs({
       parts,
       emitter: this.#emitter,
       hints: this.#hints,
       skips: this.#skips,
       online: this.#online,
+      standing: this.#standing,
       committer: this.#committer,
       signal: this.#abort.signal,
       once: options.once,
@@ -238,6 +250,7 @@ export class Engine implements EngineHandle {
     if (vault.direction !== 'push')
       await this.#online.reaching(() => prepareTwoWay(this.#parts, this.#emitter, signal));
     await this.#online.reaching(() => meetRemote(this.#parts, acceptSource, signal));
+    this.#standing.met();
     await onMet?.();
     // Not before: a folder that was turned away carries no mark of a vault that never came to be.
     await takeSource(this.#parts, acceptSource);
@@ -319,6 +332,8 @@ export class Engine implements EngineHandle {
     const { index } = this.#parts;
     this.#rescanAll = false;
     this.#scanAlone = false;
+    if (this.#scanned) await this.#standing.look();
+    this.#scanned = true;
     const listed = mustList(this.#parts, this.#options.checkRemote);
     this.#bucketDue = false;
     this.#runs.forgetHeld();
@@ -371,6 +386,7 @@ export class Engine implements EngineHandle {
 
   async #roundBucket(): Promise<void> {
     this.#bucketDue = false;
+    await this.#standing.look();
     await this.#roundSome(() => planRemote(this.#sources({ listed: true })));
   }
 
@@ -416,6 +432,7 @@ export class Engine implements EngineHandle {
   }
 
   #cameOnline(): void {
+    this.#standing.cameOnline();
     if (!this.#paused) this.#runs.resume();
     this.#state('working');
   }

@@ -18,6 +18,7 @@ import type { Renames } from './renames.ts';
 import { Retries, isFinal } from './retries.ts';
 import { type RunHooks, Schedule } from './schedule.ts';
 import type { Skips } from './skips.ts';
+import type { Standing } from './standing.ts';
 import { withIntents } from './strays.ts';
 import { Upcoming, firstLines } from './upcoming.ts';
 import { type EngineParts, worldOf } from './world.ts';
@@ -33,6 +34,7 @@ export interface RunsOptions {
   readonly hints: Hints;
   readonly skips: Skips;
   readonly online: Online;
+  readonly standing: Standing;
   readonly committer: Committer;
   readonly signal: AbortSignal;
   readonly once: boolean;
@@ -265,11 +267,14 @@ export class Runs {
   }
 
   async #perform(action: Action, freeSlot: () => void): Promise<void> {
-    const { parts, stopping, fail, skips } = this.#options;
-    if (stopping() || this.#leftOut.has(action)) return;
-    const performed = await this.#performer.perform(action, freeSlot).catch((thrown: unknown) => {
-      fail(asVaultError(thrown));
-    });
+    const { parts, stopping, fail, skips, standing } = this.#options;
+    const mayGo = (): boolean => !stopping() && !this.#leftOut.has(action);
+    if (!mayGo()) return;
+    const performed = await standing
+      .during(async () => (mayGo() ? this.#performer.perform(action, freeSlot) : undefined))
+      .catch((thrown: unknown) => {
+        fail(asVaultError(thrown));
+      });
     if (performed === undefined) return;
     if (performed.ended === 'failed') {
       this.#failed(action, performed.error);
