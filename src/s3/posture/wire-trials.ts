@@ -7,7 +7,8 @@ import { VaultError, asVaultError } from '../../model/errors.ts';
 import type { Waits } from '../../model/ports.ts';
 import { Secret } from '../../model/secret.ts';
 import { sumHeaders, sumsOf } from '../checksums.ts';
-import { type Protection, readHeaders, sdkFields, writeHeaders } from '../modes.ts';
+import { type Protection, customerKeyOf, readHeaders, sdkFields, writeHeaders } from '../modes.ts';
+import { carrying } from '../sdk.ts';
 import { sdkSend } from '../sdk-failure.ts';
 import type { Headers } from '../sign.ts';
 import { removeObject } from '../single.ts';
@@ -101,16 +102,15 @@ async function multipartTrial(site: Site, key: ObjectKey, how: TrialHow, waits: 
     await import('@aws-sdk/client-s3');
   const asked = askedOf(under, 'write', key);
   const { bucket: Bucket, isAws } = site.remote;
+  const written = writeHeaders(protection);
+  const create = new CreateMultipartUploadCommand({
+    Bucket,
+    Key: key,
+    ...sdkFields(written),
+    ...(isAws ? { ChecksumAlgorithm: 'CRC32', ChecksumType: 'FULL_OBJECT' } : {}),
+  });
   const { UploadId } = await sdkSend(under, asked, waits.signal, (client, options) =>
-    client.send(
-      new CreateMultipartUploadCommand({
-        Bucket,
-        Key: key,
-        ...sdkFields(writeHeaders(protection)),
-        ...(isAws ? { ChecksumAlgorithm: 'CRC32', ChecksumType: 'FULL_OBJECT' } : {}),
-      }),
-      options,
-    ),
+    client.send(carrying(create, customerKeyOf(written)), options),
   );
   let done = false;
   try {
@@ -124,18 +124,15 @@ async function multipartTrial(site: Site, key: ObjectKey, how: TrialHow, waits: 
       signal: waits.signal,
     });
     await drain(part);
+    const complete = new CompleteMultipartUploadCommand({
+      Bucket,
+      Key: key,
+      UploadId,
+      MultipartUpload: { Parts: [{ PartNumber: 1, ETag: part.headers['etag'] }] },
+      ...(isAws ? { ChecksumType: 'FULL_OBJECT' } : {}),
+    });
     const output = await sdkSend(under, asked, waits.signal, (client, options) =>
-      client.send(
-        new CompleteMultipartUploadCommand({
-          Bucket,
-          Key: key,
-          UploadId,
-          MultipartUpload: { Parts: [{ PartNumber: 1, ETag: part.headers['etag'] }] },
-          ...sdkFields(readHeaders(protection)),
-          ...(isAws ? { ChecksumType: 'FULL_OBJECT' } : {}),
-        }),
-        options,
-      ),
+      client.send(carrying(complete, customerKeyOf(readHeaders(protection))), options),
     );
     done = true;
     await takeBack(site, key, output.VersionId === 'null' ? undefined : output.VersionId);
