@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
@@ -9,6 +10,8 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 120_000,
     pool: 'forks',
+    // Much of what the tests do is waiting for processes, so one more than there are processors in the smallest machine.
+    maxWorkers: Math.max(3, availableParallelism()),
     reporters: ['default'],
   },
 });
