@@ -408,7 +408,7 @@ test('more hints than a Plan holds in memory take nothing from the Plan under wa
   expect((await machine.drive(ended)).exit).toBe(0);
   expect(machine.remote()).toHaveLength(10 + 2 * files);
   expect(machine.index.count().files).toBe(10 + 2 * files);
-}, 60_000);
+}, 180_000);
 
 test('a listener that fails takes neither the sync nor the others with it', async () => {
   machine.clock.advance(5_000);
