@@ -1,4 +1,5 @@
 /** Counts, bytes, requests and cost of a rekey that has not been done. */
+import { aboutDollars } from '../model/cost.ts';
 import { formatBytes, plural } from '../model/display.ts';
 import type { Mode } from '../model/mode.ts';
 import type { RekeyTotals } from '../vaults/rekey.ts';
@@ -53,7 +54,7 @@ export function estimate(from: Mode, to: Mode, totals: RekeyTotals, allVersions:
     through,
     requests: reads + writes + removals,
     kmsRequests,
-    dollars: Math.ceil(dollars * 100) / 100,
+    dollars: Math.ceil(dollars * 1e6) / 1e6,
   };
 }
 
@@ -76,6 +77,6 @@ export function estimateLines(from: Mode, to: Mode, given: Estimate): readonly s
       : '';
   return [
     `${count}, ${formatBytes(bytes)} as stored: ${how}${done}`,
-    `about ${requests} requests${kms}, $${dollars.toFixed(2)} on Amazon S3 (us-east-1, Standard)${where}`,
+    `about ${requests} requests${kms}, ${aboutDollars(dollars)} on Amazon S3 (us-east-1, Standard)${where}`,
   ];
 }

@@ -1,7 +1,7 @@
 /** What the key commands and the key screen do with keys and the vaults that need them. */
 import { writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { type Config, type Places, changeConfig, readConfig } from '../config.ts';
+import { type Config, type Places, readConfig } from '../config.ts';
 import { EXIT, VaultError, asVaultError, report } from '../model/errors.ts';
 import type { Event } from '../model/event.ts';
 import type { KeyDesk, KeyRow, KeyTest, RotateEnd, RotateProgress, WordsState } from '../model/key-desk.ts';
@@ -21,7 +21,7 @@ import {
 } from '../vaults/keys.ts';
 import { tryVault, vaultStatus } from '../vaults/look.ts';
 import type { OpenOptions } from '../vaults/options.ts';
-import { type RekeyTotals, openRekey } from '../vaults/rekey.ts';
+import { openRekey } from '../vaults/rekey.ts';
 import { fromHomely, homely } from './homely.ts';
 import {
   keyOfMode,
@@ -38,6 +38,7 @@ import { type Estimate, estimate } from './estimate.ts';
 import type { KeyFlags, MovingFlags } from './options.ts';
 import { limited } from './rekey.ts';
 import { steps } from './rekey-steps.ts';
+import { ABORTED, type Moved, type Rotation, endOf, failedToOpen, interrupted, movedOf } from './rotation.ts';
 import { withReleased } from './with-daemon.ts';
 
 export interface DeskOptions {
@@ -70,6 +71,8 @@ export interface RotatePreview {
   readonly from: Mode;
   readonly to: Mode;
   readonly estimate: Estimate;
+  /** Older versions would stay under the old key. */
+  readonly older: boolean;
 }
 
 export class Desk implements KeyDesk {
@@ -200,39 +203,79 @@ export class Desk implements KeyDesk {
     onProgress: (progress: RotateProgress) => void,
     signal: AbortSignal,
     moving: MovingFlags = {},
+    /** Shows a new key to a person before anything depends on it. */
+    onKey: (info: KeyInfo) => Promise<void> = async () => undefined,
   ): Promise<RotateEnd> {
-    const { where, kind } = this.#options;
+    const { where } = this.#options;
     await this.#notKms(name, 'rotate');
-    const next = await this.#nextKey(name);
-    const users = usersOf(await readConfig(where), kind, name);
-    return withReleased(users, where, () => this.#rotateTo(next, name, onProgress, signal, moving));
+    const { info, users, begun } = await this.#toRotate(name);
+    const rotation = (next: string): Rotation => ({ name, next, users, onProgress, signal, moving });
+    return withReleased(users, where, async () => {
+      if (begun !== undefined) return this.#rotateTo(rotation(begun));
+      await this.#meet(users);
+      const made = await this.#newKey(info);
+      try {
+        await onKey(made);
+        return await this.#rotateTo(rotation(made.name));
+      } catch (thrown) {
+        await this.#dropUnused(made.name);
+        throw thrown;
+      }
+    });
   }
 
-  async #rotateTo(
-    next: string,
-    name: string,
-    onProgress: (progress: RotateProgress) => void,
-    signal: AbortSignal,
-    moving: MovingFlags,
-  ): Promise<RotateEnd> {
-    const { where, kind } = this.#options;
-    const config = await changeConfig(where, (now) => ({
-      ...now,
-      vaults: now.vaults.map((vault) =>
-        storeOf(vault, now) === kind && keyOfMode(vault.mode) === name && vault.rekeyTo === undefined
-          ? { ...vault, rekeyTo: withKey(vault.mode, next) }
-          : vault,
-      ),
-    }));
-    let [done, failed] = [0, 0];
-    for (const vault of usersOf(config, kind, name).filter((one) => keyOfMode(one.mode) === name)) {
-      const end = await this.#rekey(limited(vault, moving), config, name, onProgress, signal, moving);
+  /** Rejects where a vault is held, or its bucket has moved on: before there is a new key that nothing needs. */
+  async #meet(users: readonly Vault[]): Promise<void> {
+    const config = await readConfig(this.#options.where);
+    for (const vault of users) {
+      const { rekey, run } = await openRekey(vault, vault.mode, {
+        ...this.#opening(config),
+        dryRun: true,
+        meetOnly: true,
+        onBegin: async () => undefined,
+        onEnd: async () => undefined,
+      });
+      await run();
+      if (rekey.fatal !== undefined) throw rekey.fatal;
+    }
+  }
+
+  /** Rejects where no object of any vault was touched. */
+  async #rotateTo(rotation: Rotation): Promise<RotateEnd> {
+    const { name, next, users, signal } = rotation;
+    const config = await readConfig(this.#options.where);
+    let [done, failed, bytes] = [0, 0, 0];
+    let begun = false;
+    for (const vault of users) {
+      const end = signal.aborted ? ABORTED : await this.#rekey(rotation, vault, config).catch(failedToOpen);
+      begun ||= end.begun;
       done += end.done;
       failed += end.failed;
-      if (end.error !== undefined) return { next, done, failed, error: end.error };
-      if (signal.aborted) return { next, done, failed, error: report(interrupted()) };
+      bytes += end.bytes;
+      if (end.error === undefined) continue;
+      if (!begun && vault.rekeyTo === undefined) throw end.error;
+      const { hint, ...error } = report(end.error);
+      const others =
+        end.begun || vault.rekeyTo !== undefined
+          ? hint
+          : `${homely(vault.root)} is kept under key ${name} still; move it with: s3vault rekey ${homely(vault.root)} --key ${next}`;
+      return {
+        next,
+        done,
+        failed,
+        bytes,
+        exit: end.exit,
+        error: others === undefined ? error : { ...error, hint: others },
+      };
     }
-    return { next, done, failed };
+    return { next, done, failed, bytes, exit: EXIT.inStep };
+  }
+
+  /** A key that was made for a rotation that did not begin. */
+  async #dropUnused(name: string): Promise<void> {
+    const { where, kind } = this.#options;
+    if (usersOf(await readConfig(where), kind, name).length > 0) return;
+    await (await this.#keys()).remove(name);
   }
 
   /** What a rotation would take, vault by vault. No key is made, nothing is remembered. */
@@ -258,7 +301,7 @@ export class Desk implements KeyDesk {
       await run();
       if (rekey.fatal !== undefined) throw rekey.fatal;
       const given = estimate(vault.mode, to, rekey.totals, moving.allVersions ?? false);
-      previews.push({ root: homely(vault.root), from: vault.mode, to, estimate: given });
+      previews.push({ root: homely(vault.root), from: vault.mode, to, estimate: given, older: rekey.older });
     }
     return previews;
   }
@@ -353,15 +396,10 @@ export class Desk implements KeyDesk {
     });
   }
 
-  /** The key that takes over: of a rotation that was begun, or a new one. */
-  async #nextKey(name: string): Promise<string> {
-    const { info, begun } = await this.#toRotate(name);
-    if (begun !== undefined) return begun;
+  async #newKey({ name, kind }: KeyInfo): Promise<KeyInfo> {
     const custody = await this.#keys();
     const taken = new Set((await custody.list()).map((one) => one.name));
-    const next = nextName(name, taken);
-    await custody.create(next, info.kind === 'rsa' ? 'rsa' : 'aes-256');
-    return next;
+    return custody.create(nextName(name, taken), kind === 'rsa' ? 'rsa' : 'aes-256');
   }
 
   async #toRotate(
@@ -390,28 +428,14 @@ export class Desk implements KeyDesk {
     return { info, users, begun };
   }
 
-  async #rekey(
-    vault: Vault,
-    config: Config,
-    name: string,
-    onProgress: (progress: RotateProgress) => void,
-    signal: AbortSignal,
-    { allVersions = false }: MovingFlags,
-  ): Promise<Omit<RotateEnd, 'next'>> {
-    const { where } = this.#options;
-    const next = vault.rekeyTo ?? vault.mode;
-    const { fingerprint } = await this.#info(name);
-    const begun = steps(vault, next, where, async (place) => {
-      await keyNotes(where).change(fingerprint, (note) => ({
-        ...note,
-        versionsIn: [...new Set([...(note.versionsIn ?? []), place])],
-      }));
-    });
-    const { rekey, run } = await openRekey(vault, next, {
+  async #rekey(rotation: Rotation, vault: Vault, config: Config): Promise<Moved> {
+    const { onProgress, signal, moving } = rotation;
+    const next = vault.rekeyTo ?? withKey(vault.mode, rotation.next);
+    const { rekey, run } = await openRekey(limited(vault, moving), next, {
       ...this.#opening(config),
       dryRun: false,
-      allVersions,
-      ...begun,
+      allVersions: moving.allVersions ?? false,
+      ...steps(vault, next, this.#options.where),
     });
     const root = homely(vault.root);
     rekey.subscribe((event) => {
@@ -422,19 +446,11 @@ export class Desk implements KeyDesk {
     });
     const stop = (): void => rekey.command({ command: 'stop' });
     signal.addEventListener('abort', stop, { once: true });
+    if (signal.aborted) stop();
     const { exit } = await run().finally(() => signal.removeEventListener('abort', stop));
-    const { failed } = rekey.totals;
-    const counts = { done: movedOf(rekey.totals), failed };
-    if (exit === EXIT.inStep) return counts;
-    return {
-      ...counts,
-      error: report(rekey.fatal ?? (exit === EXIT.interrupted ? interrupted() : someFailed(failed))),
-    };
+    return endOf(rekey, exit);
   }
 }
-
-const movedOf = ({ rewrapped, copied, resent, updated }: RekeyTotals): number =>
-  rewrapped + copied + resent + updated;
 
 const nextOf = (vault: Vault, name: string): string | undefined =>
   keyOfMode(vault.mode) === name && vault.rekeyTo !== undefined ? keyOfMode(vault.rekeyTo) : undefined;
@@ -445,18 +461,3 @@ function wordsOf({ kind }: Pick<KeyRow, 'kind'>, noted: 'shown' | 'checked' | un
 
 const codeOf = (thrown: unknown): string =>
   thrown instanceof Error && 'code' in thrown ? String(thrown.code) : 'unknown error';
-
-const interrupted = (): VaultError =>
-  new VaultError(
-    'cancelled',
-    'interrupted',
-    'it was interrupted; every object is under the old key or the new one',
-    {
-      hint: 'begin the same rotation again and it goes on',
-    },
-  );
-
-const someFailed = (count: number): VaultError =>
-  new VaultError('file', 'some-failed', `${count} objects could not be moved`, {
-    hint: 'both keys stay needed; begin the same rotation again once the cause is mended',
-  });

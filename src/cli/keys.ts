@@ -207,17 +207,21 @@ async function createKey(run: Run, name: string): Promise<void> {
 }
 
 /** The words are shown only to a person: with a pipe at either end they could end in a log. */
-async function showRecovery(run: Run, { name, kind, fingerprint }: KeyInfo): Promise<void> {
-  const { stdin, stdout, stderr } = run.world;
+async function showRecovery(
+  run: Run,
+  { name, kind, fingerprint }: KeyInfo,
+  giveOut = () => run.custody.giveOut(name, 'words'),
+): Promise<void> {
+  const { stderr } = run.world;
   const format = kind === 'aes-256' ? 'words' : 'pem';
-  if (kind !== 'aes-256' || stdin.isTTY !== true || stdout.isTTY !== true || stderr.isTTY !== true) {
+  if (kind !== 'aes-256' || !isPerson(run.world)) {
     const none = kind === 'rsa' ? 'an RSA key has no recovery words; ' : '';
     stderr.write(
       `${none}keep a copy elsewhere, or what it seals is lost with it: s3vault keys export ${name} --format ${format}\n`,
     );
     return;
   }
-  const words = await run.custody.giveOut(name, 'words');
+  const words = await giveOut();
   const note = (state: 'shown' | 'checked') => noteWords(run, fingerprint, state);
   stderr.write('\nwrite these 24 words down and keep them safe; whoever has them has the key:\n\n');
   words.use((bytes) => stderr.write(wordTable(bytes.toString('utf8').split(' '))));
@@ -230,6 +234,9 @@ async function showRecovery(run: Run, { name, kind, fingerprint }: KeyInfo): Pro
   }
   stderr.write(`\nthey bring it back on any machine: s3vault keys recover ${name}\n`);
 }
+
+const isPerson = ({ stdin, stdout, stderr }: KeysWorld): boolean =>
+  stdin.isTTY === true && stdout.isTTY === true && stderr.isTTY === true;
 
 async function noteWords(
   { places: where }: Run,
@@ -257,7 +264,13 @@ async function rotateCommand(run: Run, name: string): Promise<number> {
   if (flags.dryRun === true) return previewRotation(await workOf(run), name, flags);
   const ask = async (question: string): Promise<boolean> =>
     /^y(es)?$/i.test((await terminal?.ask(question)) ?? '');
-  return rotateKey(await workOf(run), name, flags, flags.yes === true ? undefined : ask);
+  const work = await workOf(run);
+  const showKey = async (info: KeyInfo): Promise<void> => {
+    if (info.kind !== 'aes-256' || !isPerson(run.world)) return;
+    if (!work.json) say(run, 'created', info);
+    await showRecovery(run, info, () => work.desk.words(info.name));
+  };
+  return rotateKey({ ...work, showKey }, name, flags, flags.yes === true ? undefined : ask);
 }
 
 const wordTable = (words: readonly string[]): string =>

@@ -58,17 +58,22 @@ function jsonLine(event: Event): { readonly [name: string]: unknown } {
 }
 
 /** Plain lines: what happened on `out`, trouble on `err`. Stable when piped; no colour, no cursor movement. */
-export function printPlain(handle: Pick<EngineHandle, 'subscribe'>, out: Output, err: Output): void {
+export function printPlain(
+  handle: Pick<EngineHandle, 'subscribe'>,
+  out: Output,
+  err: Output,
+  lineOf: (event: Event) => Line | undefined = plainLine,
+): void {
   const progress = err.isTTY === true ? new ProgressLine(err) : undefined;
   handle.subscribe((event) => {
     progress?.clear();
-    const line = plainLine(event);
+    const line = lineOf(event);
     if (line !== undefined) (line.trouble ? err : out).write(`${line.text}\n`);
     progress?.update(event);
   });
 }
 
-interface Line {
+export interface Line {
   readonly text: string;
   readonly trouble: boolean;
 }

@@ -1,17 +1,17 @@
 /** `s3vault rekey DIR`, and the part of `keys rotate` that moves objects. */
 import { resolve } from 'node:path';
 import { type Config, type Places, findVault, places, readConfig } from '../config.ts';
-import { formatBytes, plural } from '../model/display.ts';
+import { formatBytes, formatDuration, plural } from '../model/display.ts';
 import { EXIT, VaultError } from '../model/errors.ts';
 import type { Event } from '../model/event.ts';
 import type { Mode } from '../model/mode.ts';
 import type { Vault } from '../model/vault.ts';
 import { vaultStatus } from '../vaults/look.ts';
-import { type RekeyTotals, openRekey } from '../vaults/rekey.ts';
+import { type OpenRekey, openRekey } from '../vaults/rekey.ts';
 import { openLog } from './log.ts';
 import { type Estimate, estimate, estimateLines } from './estimate.ts';
 import type { KeyFlags, MovingFlags, VaultFlags } from './options.ts';
-import { printJson, printPlain } from './print.ts';
+import { type Line, plainLine, printJson, printPlain } from './print.ts';
 import { openTerminal } from './prompt.ts';
 import { modeOf, nameOfMode } from './register.ts';
 import { steps } from './rekey-steps.ts';
@@ -111,7 +111,7 @@ async function rekeyVault(
     ...openOptions(flags, where, config),
     dryRun,
     allVersions,
-    ...steps(vault, next, where, async (place) => {
+    ...steps(vault, next, where, (place) => {
       versions = place;
     }),
   });
@@ -121,10 +121,12 @@ async function rekeyVault(
   const priced = ({ event, time }: Event): object | undefined =>
     dryRun && event === 'plan' ? { event: 'estimate', time, ...taking() } : undefined;
   if (json) printJson(rekey, process.stdout, priced);
-  else printPlain(rekey, process.stdout, process.stderr);
+  else printPlain(rekey, process.stdout, process.stderr, (event) => lineOf(event, dryRun));
   const exit = await runToEnd(rekey, run);
   const counted = dryRun && rekey.fatal === undefined;
-  const said = counted ? estimateLines(vault.mode, next, taking()) : endLines(rekey.totals, exit, vault);
+  const said = counted
+    ? [...estimateLines(vault.mode, next, taking()), ...(rekey.older ? [OLDER_STAY] : [])]
+    : endLines(rekey, exit, vault);
   if (!json && (counted || !dryRun)) process.stdout.write(`${said.join('\n')}\n`);
   if (versions !== undefined)
     process.stderr.write(
@@ -133,7 +135,35 @@ async function rekeyVault(
   return exit;
 }
 
-function endLines(totals: RekeyTotals, exit: number, vault: Vault): readonly string[] {
+export const OLDER_STAY =
+  'older versions of objects stay under the old key or mode, and need it; --all-versions moves them too';
+
+/** Of a dry run only trouble: what it counted is said with its price. */
+function lineOf(event: Event, dryRun: boolean): Line | undefined {
+  if (event.event !== 'plan' && event.event !== 'summary') return plainLine(event);
+  if (dryRun) return undefined;
+  const said = (text: string): Line => ({ text, trouble: false });
+  if (event.event === 'plan') {
+    const { put, bytes } = event;
+    const stored = `${plural(put, 'object')} to move (${formatBytes(bytes)} as stored)`;
+    return said(`plan: ${put === 0 ? 'nothing to move' : stored}`);
+  }
+  const { files, bytes, ms, failed } = event;
+  const moved = `${plural(files, 'object')}, ${formatBytes(bytes)} in ${formatDuration(ms)}`;
+  return files + failed === 0 ? undefined : said(`${moved}${failed > 0 ? `, ${failed} failed` : ''}`);
+}
+
+function endLines(
+  { totals, begun }: Pick<OpenRekey['rekey'], 'totals' | 'begun'>,
+  exit: number,
+  vault: Vault,
+): readonly string[] {
+  if (!begun)
+    return [
+      vault.rekeyTo === undefined
+        ? `no object was touched; ${vault.root} is kept as before`
+        : `it went no further; go on with: s3vault rekey ${vault.root}`,
+    ];
   const { rewrapped, copied, resent, updated, already, through } = totals;
   const counts = [
     [rewrapped, 'rewrapped'],

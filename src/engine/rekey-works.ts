@@ -50,7 +50,10 @@ function workOf(versions: readonly ListedVersion[]): readonly Work[] {
   return [{ key, size, etag, versions }];
 }
 
-/** Whether there are object versions that are not the newest. Where that may not be asked, there may be some. */
+/**
+ * Whether there are object versions that are not the newest. Where that may not be asked, there may be some; a store that does
+ * not know the question keeps none.
+ */
 export async function hasOlder(store: ObjectStore, prefix: string, options: Waits): Promise<boolean> {
   const own = `${prefix}${OWN_FOLDER}/`;
   try {
@@ -58,6 +61,7 @@ export async function hasOlder(store: ObjectStore, prefix: string, options: Wait
       if (page.some(({ key, latest, marker }) => !latest && !marker && !key.startsWith(own))) return true;
     return false;
   } catch (thrown) {
+    if (thrown instanceof VaultError && thrown.status === 501) return false;
     if (thrown instanceof VaultError && thrown.kind === 'refused') return true;
     throw thrown;
   }

@@ -34,16 +34,27 @@ export interface RekeyParts {
   readonly onward: Mover;
   readonly index: Index;
   readonly clock: Clock;
+  /** Rejects where a key in use is not what its store holds any more. */
+  readonly keysHold: (begun: boolean) => Promise<void>;
 }
 
 export interface RekeyOptions {
   readonly dryRun: boolean;
+  /** Ends once the bucket has agreed; nothing is counted, nothing done. */
+  readonly meetOnly?: boolean;
+  /** The vault is held and the bucket agrees, but nothing is counted yet: whoever reads the configuration should know of both keys. */
+  readonly onMet?: () => Promise<void>;
+  /** After `onMet`, where it ended before the bucket was told and any object touched. */
+  readonly onUndone?: () => Promise<void>;
   /** Before the first object is touched: whoever reads the configuration now knows of both keys. */
   readonly onBegin: () => Promise<void>;
   /** Older versions, too, where the bucket has them. */
   readonly allVersions?: boolean;
-  /** After the last object: the old key is not needed any more. `versions`: but older object versions may need it. */
-  readonly onEnd: (versions: boolean) => Promise<void>;
+  /**
+   * After the last object: the old key is not needed any more. `versions`: but older object versions may need it. `oldKey` is its
+   * fingerprint, or the KMS key; empty where there is none.
+   */
+  readonly onEnd: (versions: boolean, oldKey: string) => Promise<void>;
 }
 
 /** What is to be done, or was done. */
@@ -99,6 +110,9 @@ export class Rekey implements EngineHandle {
   #stopping = false;
   #interrupted = false;
   #fatal: VaultError | undefined;
+  #met = false;
+  #begun = false;
+  #older = false;
   readonly #allVersions: boolean;
   #ground: Ground = { versioned: false, inPlace: false };
   /** Key and version, or ETag, of what no Record says to be done. */
@@ -151,6 +165,16 @@ export class Rekey implements EngineHandle {
     return this.#totals;
   }
 
+  /** Whether an object may have been touched, and the bucket says so. */
+  get begun(): boolean {
+    return this.#begun;
+  }
+
+  /** Of a dry run: older versions would stay under the old protection. */
+  get older(): boolean {
+    return this.#older;
+  }
+
   /** Why it stopped before its end. */
   get fatal(): VaultError | undefined {
     return this.#fatal;
@@ -179,13 +203,14 @@ export class Rekey implements EngineHandle {
     } catch (thrown) {
       this.#fail(asVaultError(thrown));
     }
+    await this.#undo();
     this.#abort.abort();
     const exit = this.#exit();
     const { bytes, failed } = this.#totals;
     this.#emitter.emit({
       event: 'summary',
-      files: this.#options.dryRun ? 0 : this.#moved,
-      bytes: this.#options.dryRun ? 0 : bytes,
+      files: this.#moved,
+      bytes: this.#begun ? bytes : 0,
       failed,
       skipped: 0,
       ms: Math.round(clock.ticks() - started),
@@ -197,27 +222,36 @@ export class Rekey implements EngineHandle {
 
   async #work(): Promise<void> {
     const { signal } = this.#abort;
-    const { dryRun } = this.#options;
+    const { dryRun, meetOnly = false, onMet } = this.#options;
     this.#emitter.emit({ event: 'state', state: 'scanning' });
     refuseBlind(this.#parts.from);
     await this.#online.reaching(() => meetRekey(this.#parts, signal));
+    if (meetOnly) return;
+    if (!dryRun) {
+      this.#met = true;
+      await onMet?.();
+    }
     await this.#online.reaching(() => this.#count());
     const { objects: put, bytes } = this.#totals;
     const dry = dryRun ? { dryRun } : {};
     this.#emitter.emit({ event: 'plan', ...EMPTY_TOTALS, put, bytes, ...dry });
+    if (dryRun && !this.#allVersions) this.#older = await this.#online.reaching(() => this.#hasOlder());
     if (dryRun || this.#stopping) return;
     await this.#online.reaching(() => this.#look());
     await this.#options.onBegin();
+    await this.#parts.keysHold(false);
+    this.#begun = true;
     await this.#online.reaching(() => describeRekey(this.#parts, 'begun', signal));
     this.#totals.bytes = 0;
     this.#emitter.emit({ event: 'state', state: 'working' });
     await this.#passes();
     if (this.#stopping || this.#totals.failed > 0) return;
     await this.#online.reaching(() => this.#dropUploads());
-    const mayBe = this.#ground.versioned && !this.#allVersions;
-    const versions = mayBe && (await this.#online.reaching(() => this.#hasOlder()));
+    // Asked of every bucket: where versioning is suspended there are older versions, and new ones have no id.
+    const versions = !this.#allVersions && (await this.#online.reaching(() => this.#hasOlder()));
+    await this.#parts.keysHold(true);
     await this.#online.reaching(() => describeRekey(this.#parts, 'ended', signal));
-    await this.#options.onEnd(versions);
+    await this.#options.onEnd(versions, this.#parts.from.key);
   }
 
   // ------------------------------------------------------------------------------------------------------- what is to do
@@ -406,6 +440,15 @@ export class Rekey implements EngineHandle {
     this.#interrupted = true;
     this.#stopping = true;
     this.#queue?.start();
+  }
+
+  async #undo(): Promise<void> {
+    if (!this.#met || this.#begun) return;
+    try {
+      await this.#options.onUndone?.();
+    } catch (thrown) {
+      this.#fail(asVaultError(thrown));
+    }
   }
 
   #fail(error: VaultError): void {

@@ -62,6 +62,10 @@ export interface RotateEnd {
   readonly next: string;
   readonly done: number;
   readonly failed: number;
+  /** As stored, of what was moved. */
+  readonly bytes?: number;
+  /** As `rekey` would end; 0 without an error. */
+  readonly exit?: number;
   /** Set where it did not come to its end; the same rotation can be begun again and goes on. */
   readonly error?: ErrorReport;
 }

@@ -93,7 +93,8 @@ interface Pending {
 
 /** What is stored. */
 export class MemoryBucket {
-  readonly versioned: boolean;
+  /** Turned off it is suspended: versions that have an id stay. */
+  versioned: boolean;
   readonly pending = new Map<string, Pending>();
   readonly #objects = new Map<string, Version[]>();
   #ids = 0;
@@ -134,7 +135,9 @@ export class MemoryBucket {
   }
 
   add(key: string, version: Version): void {
-    this.#objects.set(key, [...(this.versioned ? (this.#objects.get(key) ?? []) : []), version]);
+    const known = this.#objects.get(key) ?? [];
+    const stay = this.versioned ? known : known.filter(({ id }) => id !== undefined);
+    this.#objects.set(key, [...stay, version]);
   }
 
   /** In its place among the versions. */
@@ -153,6 +156,8 @@ export class MemoryBucket {
         (this.#objects.get(key) ?? []).filter((one) => idOf(one) !== versionId),
       );
     else if (this.versioned) this.add(key, { id: this.nextId(), modified, stored: undefined });
+    else if ((this.#objects.get(key) ?? []).some(({ id }) => id !== undefined))
+      this.add(key, { id: undefined, modified, stored: undefined });
     else this.#objects.delete(key);
   }
 }

@@ -2,8 +2,8 @@ import { systemClock } from '../clock.ts';
 import type { Side } from '../engine/conversion.ts';
 import { Rekey, type RekeyOptions, type RekeyTotals } from '../engine/rekey.ts';
 import type { Outcome } from '../model/command.ts';
-import type { Mover } from '../model/ports.ts';
-import type { VaultError } from '../model/errors.ts';
+import type { KeyStore, Mover } from '../model/ports.ts';
+import { VaultError } from '../model/errors.ts';
 import type { Pace } from '../model/kms.ts';
 import { type Mode, modeFingerprint } from '../model/mode.ts';
 import { DEFAULT_TRANSFERS, type Vault } from '../model/vault.ts';
@@ -16,8 +16,9 @@ import { holdProcess } from './hold.ts';
 import { type KmsPace, openKmsPace } from './kms-pace.ts';
 import { type OpenOptions, vaultState } from './options.ts';
 import { keysOf, protect } from './protect.ts';
+import { wipeMaterial } from '../keys/stored-key.ts';
 
-export type { RekeyTotals };
+export type { RekeyOptions, RekeyTotals };
 
 export interface OpenRekey {
   readonly rekey: Rekey;
@@ -80,7 +81,12 @@ export async function openRekey(
       () => mover.close(),
       () => onward.close(),
     );
-    const rekey: Rekey = new Rekey({ vault, from, to, mover, onward, index, clock }, options);
+    const keysHold = async (begun: boolean): Promise<void> => {
+      if (options.material !== undefined) return;
+      await holds(keysFrom, vault.mode, from.key, begun);
+      await holds(keysFrom, next, to.key, begun);
+    };
+    const rekey: Rekey = new Rekey({ vault, from, to, mover, onward, index, clock, keysHold }, options);
     paces.at(-1)?.tellTo((body) => rekey.announce(body));
     const run = async (): Promise<Outcome> => {
       const letGo = holdProcess();
@@ -96,6 +102,33 @@ export async function openRekey(
     await closeAll();
     throw thrown;
   }
+}
+
+/** Fetches a key anew: it must still be the one in use. */
+async function holds(keys: KeyStore, mode: Mode, fingerprint: string, begun: boolean): Promise<void> {
+  const name = storedKeyOf(mode);
+  if (name === undefined) return;
+  try {
+    const material = await keys.load(name);
+    wipeMaterial(material);
+    if (material.fingerprint === fingerprint) return;
+  } catch (thrown) {
+    if (!(thrown instanceof VaultError) || thrown.code !== 'key-missing') throw thrown;
+  }
+  const touched = begun ? 'objects are under it' : 'no object was touched';
+  throw new VaultError(
+    'security',
+    'key-changed',
+    `key ${name} (fingerprint ${fingerprint}) was deleted or replaced while this went on`,
+    {
+      hint: `${touched}: bring it back with s3vault keys recover or keys import, then run the same command again`,
+    },
+  );
+}
+
+function storedKeyOf(mode: Mode): string | undefined {
+  if (mode.kind === 'sse-c') return mode.key.name;
+  return mode.kind === 'client' && mode.key.kind === 'stored' ? mode.key.name : undefined;
 }
 
 /** From the old protection to the new one; and from the new one to itself, for versions in between. */

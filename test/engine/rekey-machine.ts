@@ -98,6 +98,8 @@ export class RekeyMachine {
   readonly clock: Clock;
   index: Index;
   rules: Rules = { removals: false, include: [], exclude: [], transfers: 4 };
+  /** Stands in for the store of keys. */
+  keysHold: (begun: boolean) => void = () => undefined;
   readonly #open: { close(): Promise<void> }[] = [];
 
   constructor(ground: Ground, clock: Clock, index: Index) {
@@ -198,7 +200,7 @@ export class RekeyMachine {
     this.#open.push(mover, onward);
     const told: { versions?: boolean } = {};
     const rekey = new Rekey(
-      { vault, from, to, mover, onward, index, clock },
+      { vault, from, to, mover, onward, index, clock, keysHold: async (begun) => this.keysHold(begun) },
       {
         dryRun: false,
         onBegin: async () => undefined,

@@ -145,7 +145,7 @@ describe('what goes wrong', () => {
     expect([exit, versions]).toEqual([0, undefined]);
     expect(named(events, 'plan')).toMatchObject([{ put: 6, dryRun: true, bytes: rekey.totals.bytes }]);
     expect(
-      world.steps.map(({ operation }) => operation).filter((one) => !/^(get|head|list)$/.test(one)),
+      world.steps.map(({ operation }) => operation).filter((one) => !/^(get|head|list|versions)$/.test(one)),
     ).toEqual([]);
   });
 
@@ -362,6 +362,39 @@ describe('what goes wrong', () => {
     world.fault = () => undefined;
     expect(await run()).toMatchObject({ exit: 0, versions: true });
     expect((await versionsOf(to.store, 'f0')).length).toBe(3);
+  });
+
+  test('older versions are not forgotten where versioning was suspended meanwhile', async () => {
+    const { machine, from, run, world } = await two(['aes', 'aes2'], 2, true);
+    await machine.put(from, 'f0', Buffer.from('content 0'));
+    world.bucket.versioned = false;
+    expect(await run({ dryRun: true })).toMatchObject({ exit: 0, rekey: { older: true } });
+    expect(await run()).toMatchObject({ exit: 0, versions: true });
+  });
+
+  test('both keys are named before anything is counted, and that is undone where nothing was touched', async () => {
+    const { world, machine, run } = await two();
+    const order: string[] = [];
+    world.fault = ({ operation, key, when }) => {
+      if (when === 'before' && operation !== 'get' && operation !== 'head' && !key?.includes('probe-'))
+        order.push(operation);
+    };
+    const hooks: Partial<RekeyOptions> = {
+      onMet: async () => void order.push('met'),
+      onUndone: async () => void order.push('undone'),
+    };
+    const gone = (when: boolean) => (begun: boolean) => {
+      if (begun === when) throw new VaultError('security', 'key-changed', 'gone');
+    };
+    machine.keysHold = gone(false);
+    expect(await run(hooks)).toMatchObject({ exit: 6, versions: undefined, rekey: { begun: false } });
+    expect(order).toEqual(['met', 'list', 'undone']);
+    order.length = 0;
+    machine.keysHold = gone(true);
+    expect(await run(hooks)).toMatchObject({ exit: 6, versions: undefined, rekey: { begun: true } });
+    expect([order[0], order.includes('copy'), order.includes('undone')]).toEqual(['met', true, false]);
+    // The bucket does not say that it ended.
+    expect(order.filter((one) => one === 'put')).toHaveLength(1);
   });
 });
 
