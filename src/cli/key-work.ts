@@ -124,7 +124,7 @@ function exitOf({ error, exit, failed }: RotateEnd, signal: AbortSignal): number
 async function sayJson(
   { desk, stdout, now }: KeyWork,
   name: string,
-  { bytes = 0, exit: _, ...end }: RotateEnd,
+  end: RotateEnd,
   exit: number,
   started: number,
 ): Promise<void> {
@@ -132,9 +132,10 @@ async function sayJson(
   const versionsIn = rows.find((one) => one.name === name)?.versionsIn ?? [];
   const words = rows.find((one) => one.name === end.next)?.words ?? 'none';
   const time = now();
+  const { exit: _, bytes = 0, ...said } = end;
   const { done: files, failed } = end;
   const summary = { files, bytes, failed, skipped: 0, ms: Date.parse(time) - started, exit };
-  stdout.write(`${JSON.stringify({ event: 'key.rotate', time, name, ...end, versionsIn, words })}\n`);
+  stdout.write(`${JSON.stringify({ event: 'key.rotate', time, name, ...said, versionsIn, words })}\n`);
   stdout.write(`${JSON.stringify({ event: 'summary', time, ...summary })}\n`);
 }
 

@@ -34,7 +34,7 @@ export function steps(
         return { ...now, rekeyTo: next };
       }),
     onUndone: async () => {
-      if (named) await change(({ rekeyTo: _, ...rest }) => rest);
+      if (named) await change(settled);
     },
     onBegin: () => change((now) => ({ ...now, rekeyTo: next })),
     onEnd: async (versions, oldKey) => {
@@ -42,9 +42,14 @@ export function steps(
         if (oldKey !== '') await noteVersions(where, oldKey, place);
         onVersions(place);
       }
-      await change(({ rekeyTo: _, ...rest }) => ({ ...rest, mode: next }));
+      await change((now) => ({ ...settled(now), mode: next }));
     },
   };
+}
+
+function settled(vault: Vault): Vault {
+  const { rekeyTo: _, ...rest } = vault;
+  return rest;
 }
 
 function refuseOther({ root, rekeyTo }: Vault, next: Mode): void {
