@@ -1,7 +1,7 @@
 /** What the key commands and the key screen do with keys and the vaults that need them. */
 import { writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { type Config, type Places, readConfig } from '../config.ts';
+import { type Config, type Places, changeConfig, readConfig } from '../config.ts';
 import { EXIT, VaultError, asVaultError, report } from '../model/errors.ts';
 import type { Event } from '../model/event.ts';
 import type { KeyDesk, KeyRow, KeyTest, RotateEnd, RotateProgress, WordsState } from '../model/key-desk.ts';
