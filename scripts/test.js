@@ -23,7 +23,7 @@ const forbidden = process.env.CI === 'true' || process.env.S3VAULT_FORBID_SKIP =
 
 requireNode24();
 const failed = options.has('--only-tests') ? [] : [...runChecks().map((name) => `check ${name}`), ...build()];
-const scratch = mkdtempSync(join(tmpdir(), 's3vault-test-'));
+const scratch = mkdtempSync(join(tmpdir(), 's3v-'));
 const pidFile = join(scratch, 'vitest.pid');
 process.on('exit', () => rmSync(scratch, { recursive: true, force: true, maxRetries: 3 }));
 const status = await runVitest();

@@ -20,7 +20,12 @@ const states = (ended: Ended): { readonly [check: string]: string } =>
 const summaryOf = (ended: Ended) => ended.lines.at(-1) ?? { event: 'none' };
 
 /** What a person sees first, below the line that says what is looked at. */
-const firstWords = (ended: Ended): string => ended.stdout.split('\n').slice(1, 3).join('\n');
+const firstWords = ({ stdout }: Ended): string => {
+  const lines = stdout.split('\n');
+  // What is looked at is wrapped where its name is long.
+  const first = lines.findIndex((line) => /^[✓✗!?]/.test(line));
+  return lines.slice(first, first + 2).join('\n');
+};
 
 describe('on the embedded server', () => {
   let server: EmbeddedServer;

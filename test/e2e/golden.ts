@@ -24,7 +24,7 @@ export function evenedOut(screen: string, names: Readonly<Record<string, string>
         .replace(/( {2}v )[^ ]{3}…/, '        ')
         .replace(/(sealed with key )[0-9a-f]{16}/g, '$1ffffffffffffffff')
         .replace(/(crc32|md5) [A-Za-z0-9+/=]+/g, 'a checksum')
-        .replace(/s3vault-e2e-\w{6}/g, 's3vault-e2e-XXXXXX')
+        .replace(/^( ▶ folder +)\/\S+/, '$1/home/me/files')
         .trimEnd(),
     )
     .join('\n')

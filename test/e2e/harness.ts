@@ -33,7 +33,7 @@ export interface JsonLine {
 
 /** One user's machine: a home, a folder to sync, a raw key. */
 export class Machine {
-  readonly home = mkdtempSync(join(tmpdir(), 's3vault-e2e-'));
+  readonly home = mkdtempSync(join(tmpdir(), 'vault-'));
   readonly root = join(this.home, 'files');
   readonly key: Buffer<ArrayBuffer>;
   readonly endpoint: Endpoint;
