@@ -6,7 +6,8 @@
  *   it, so it takes its place from the one until a second after the other. An answer that takes longer than LATE is not
  *   waited for, or slow uploads would keep the quota from being used.
  * - No bursts: in a tenth of a second hardly more than a tenth of the limit.
- * - [KMS-2] Fair: who waits has a claim; nobody takes from what an equal share leaves to the others that wait.
+ * - [KMS-2] Fair: who waits has a claim; nobody takes from what an equal share leaves to the others that wait. Where equal
+ *   shares are too small for what waits, they take turns: room that is enough for the one whose turn it is never stays empty.
  * - A process that dies holds nothing: grants and claims age out by themselves.
  * - [KMS-3] Times are the wall clock's. What lies in the future was written before the clock was set back, and counts as of now.
  */
@@ -28,7 +29,8 @@ const WHOLE_CLIMB_SECONDS = 200;
 
 /** `at`: when they could go, rounded down; `answered`: when KMS had counted them at the latest, rounded up. */
 type Grant = readonly [at: number, answered: number, owner: string, cost: number];
-type Claim = readonly [seen: number, waiting: number, limit: number];
+/** `head`: what the first of those that wait costs; `since`: when its owner was last served, or began to wait. */
+type Claim = readonly [seen: number, waiting: number, limit: number, head?: number, since?: number];
 
 export interface Book {
   readonly grants: readonly Grant[];
@@ -94,23 +96,27 @@ export interface Granted {
 export function grant(before: Book, ask: Ask): Granted {
   const { now, owner, costs } = ask;
   const book = aged(withAnswers(before, owner, ask.answered), now, ask.forward);
-  const claims = { ...book.claims, [owner]: [now, sum(costs), ask.limit] as const };
+  const since = book.claims[owner]?.[SINCE] ?? now;
+  const claims = { ...book.claims, [owner]: [now, sum(costs), ask.limit, costs[0] ?? 0, since] as const };
   const limit = limitOf({ ...book, claims }, now, ask.limit);
   const used = usedBy(book);
   const burst = burstOf(limit) - usedSince(book, now - BURST_MS);
   const room = Math.min(limit - used, burst);
-  const fair = fairRoom({ ...book, claims }, owner, limit, room);
+  const { fair, first } = partOf({ ...book, claims }, owner, limit, room);
   let spent = 0;
   let count = 0;
   for (const cost of costs) {
     // A request that costs more than the whole limit goes alone.
-    if (spent + cost > fair && !(used + spent === 0 && cost > Math.min(limit, burst))) break;
+    if (spent + cost > fair && !(first && used + spent === 0 && cost > Math.min(limit, burst))) break;
     spent += cost;
     count++;
   }
   const waiting = sum(costs) - spent;
   const { [owner]: _, ...others } = claims;
-  const left: Book['claims'] = waiting === 0 ? others : { ...others, [owner]: [now, waiting, ask.limit] };
+  const left: Book['claims'] =
+    waiting === 0
+      ? others
+      : { ...others, [owner]: [now, waiting, ask.limit, costs[count] ?? 0, count > 0 ? now : since] };
   const next = counted({ ...book, claims: left }, now, owner, spent);
   const wait = waiting === 0 ? 0 : waitFor(next, now, limit, costs[count] ?? 1, ask.forward);
   return { book: next, count, wait };
@@ -158,7 +164,9 @@ function aged(book: Book, now: number, forward: number): Book {
     .map((line): Grant => (line[1] > newest ? [roundDown(now), newest, line[2], line[3]] : line));
   const claims = Object.entries(book.claims)
     .filter(([, [seen]]) => seen > now - CLAIM_MS)
-    .map(([owner, [seen, ...rest]]) => [owner, [Math.min(seen, now), ...rest]] as const);
+    .map(([owner, [seen, waiting, limit, head = 1, since = seen]]) => {
+      return [owner, [Math.min(seen, now), waiting, limit, head, Math.min(since, now)]] as const;
+    });
   const { pace } = book;
   return {
     ...book,
@@ -182,7 +190,40 @@ function limitOf(book: Book, now: number, own: number): number {
   return Math.max(1, Math.floor(Math.min(own, slowed, ...limits)));
 }
 
-/** Of the room there is, what this owner may take: an equal share, and what the others' claims leave. */
+const HEAD = 3;
+const SINCE = 4;
+const headOf = (claim: Claim): number => claim[HEAD] ?? 1;
+
+interface Part {
+  readonly fair: number;
+  /** Nobody that waits is before this owner. */
+  readonly first: boolean;
+}
+
+/** What this owner may take now: of equal shares, or in turns where those are too small for what waits. */
+function partOf(book: Book, owner: string, limit: number, room: number): Part {
+  const claims = Object.entries(book.claims).filter(([, [, waiting]]) => waiting > 0);
+  const equal = Math.floor(limit / claims.length);
+  const shared = (whose: string): number => fairRoom(book, whose, limit, room);
+  const turns =
+    claims.length > 1 &&
+    (claims.some(([, claim]) => headOf(claim) > equal) ||
+      claims.every(([whose, claim]) => headOf(claim) > shared(whose)));
+  return turns ? turnOf(claims, owner, room) : { fair: shared(owner), first: true };
+}
+
+/** One request each time, and only what those leave that were not served for longer. */
+function turnOf(claims: readonly (readonly [string, Claim])[], owner: string, room: number): Part {
+  const order = claims.toSorted(
+    ([a, one], [b, other]) => (one[SINCE] ?? 0) - (other[SINCE] ?? 0) || (a < b ? -1 : 1),
+  );
+  const place = order.findIndex(([whose]) => whose === owner);
+  const heads = order.map(([, claim]) => headOf(claim));
+  if (place < 0) return { fair: 0, first: false };
+  return { fair: Math.min(heads[place] ?? 0, room - sum(heads.slice(0, place))), first: place === 0 };
+}
+
+/** Of the room there is, what this owner may take of equal shares: an equal share, and what the others' claims leave. */
 function fairRoom(book: Book, owner: string, limit: number, room: number): number {
   const others = Object.entries(book.claims).filter(([other]) => other !== owner);
   const equal = Math.floor(limit / (others.length + 1));

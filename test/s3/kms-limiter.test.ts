@@ -131,6 +131,43 @@ describe('several processes [KMS-2]', () => {
     expect(Math.min(...done)).toBeGreaterThanOrEqual(0.8 * Math.max(...done));
   });
 
+  test.each([
+    { allowed: 1, costs: [1, 1] },
+    { allowed: 1, costs: [2, 2] },
+    { allowed: 2, costs: [1, 1, 1, 1, 1] },
+    { allowed: 2, costs: [2, 2, 2] },
+    { allowed: 3, costs: [2, 2] },
+    { allowed: 3, costs: [2, 1] },
+    { allowed: 5, costs: [2, 2, 2] },
+    { allowed: 6, costs: [2, 2] },
+    { allowed: 7, costs: [2, 2, 2, 2] },
+    { allowed: 25, costs: [2, 2, 1, 2] },
+    { allowed: 59, costs: Array.from({ length: 30 }, () => 2) },
+  ])('$allowed a second for requests that cost $costs: who fits goes, and each as often as the others', async ({
+    allowed,
+    costs,
+  }) => {
+    const { clock, limiter } = machine();
+    const kms = new CountingKms(clock, allowed);
+    const done = costs.map(() => 0);
+    const stops = costs.map((cost, n) =>
+      hungry(limiter(allowed, 100), kms, {
+        cost,
+        atATime: 1 + (n % 4),
+        onDone: () => (done[n] = (done[n] ?? 0) + cost),
+      }),
+    );
+    const seconds = costs.length > 10 ? 10 : 40;
+    await clock.run(seconds * 1_000, 5);
+    for (const stop of stops) stop();
+    const dearest = Math.max(...costs);
+    expect(mostInASecond(kms.times)).toBeLessThanOrEqual(Math.max(allowed, dearest));
+    const reachable = allowed < dearest ? allowed : allowed - (allowed % dearest);
+    expect(kms.times.length).toBeGreaterThanOrEqual(0.85 * reachable * seconds);
+    // In turns each goes as often as the others, with shares each gets as much.
+    expect(Math.min(...done)).toBeGreaterThanOrEqual((allowed < 4 ? 0.4 : 0.7) * Math.max(...done));
+  });
+
   test('one that comes late has its part within two seconds, one that needs little leaves the rest', async () => {
     const { clock, limiter } = machine();
     const kms = new CountingKms(clock, 200);
