@@ -75,7 +75,7 @@ async function agree(target: Target, flags: HardenFlags, plan: HardenPlan): Prom
 function exitOf(steps: readonly Step[], { skipped }: HardenPlan): number {
   const has = (...names: readonly Step['step'][]): boolean => steps.some(({ step }) => names.includes(step));
   if (has('refused', 'taken-back', 'own-refused')) return EXIT.refused;
-  if (has('differs', 'not-enforced')) return EXIT.someFailed;
+  if (has('differs', 'not-enforced', 'unknown')) return EXIT.someFailed;
   return skipped.some(({ why }) => why !== 'unsupported') ? EXIT.refused : EXIT.inStep;
 }
 
@@ -123,6 +123,8 @@ export function stepText(step: Step): string {
       return hung('! ', `${NAMES[step.setting]}: ${step.reason}`);
     case 'proved':
       return hung('✓ ', `tried: ${step.what} is refused`);
+    case 'unknown':
+      return hung('? ', `tried: ${step.what} is refused, but ${step.reason}; so nothing is proved`);
     case 'not-enforced':
       return hung(
         '! ',

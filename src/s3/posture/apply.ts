@@ -13,6 +13,8 @@ export type Step =
   /** Read back, it is not what was written. */
   | { readonly step: 'differs'; readonly setting: SettingName; readonly reason: string }
   | { readonly step: 'proved'; readonly what: string }
+  /** Refused for another reason than the rule, or own writes are refused as well: nothing is proved. */
+  | { readonly step: 'unknown'; readonly what: string; readonly reason: string }
   /** The store took the rule and does not keep it. */
   | { readonly step: 'not-enforced'; readonly what: string }
   /** With it, own writes were refused: it is as it was before. */
@@ -267,18 +269,30 @@ async function prove(
   waits: Waits,
 ): Promise<void> {
   const place = guard.prefix === '' ? '' : ` under ${guard.prefix}`;
-  for (const { how, what } of forbidden(guard)) {
-    const trial = await until(
-      applying,
-      () =>
-        applying.trials.put(
-          trialKey(guard.prefix, () => applying.clock.random()),
-          how,
-          waits,
-        ),
-      (answer: Trial) => answer.outcome === 'refused',
+  const put = (how: TrialHow): Promise<Trial> =>
+    applying.trials.put(
+      trialKey(guard.prefix, () => applying.clock.random()),
+      how,
       waits,
     );
-    say({ step: trial.outcome === 'refused' ? 'proved' : 'not-enforced', what: what + place });
+  const trials = forbidden(guard);
+  if (trials.length === 0) return;
+  const own = await put(ownWay(guard));
+  for (const { how, what } of trials) {
+    const trial = await until(applying, () => put(how), byRule, waits);
+    say(verdict(own, trial, what + place));
   }
 }
+
+function verdict(own: Trial, trial: Trial, what: string): Step {
+  if (trial.outcome === 'accepted') return { step: 'not-enforced', what };
+  // Where everything is refused, it is not the rule that does it.
+  if (own.outcome === 'refused')
+    return { step: 'unknown', what, reason: `so is what the vault itself writes: ${own.error.message}` };
+  if (byRule(trial)) return { step: 'proved', what };
+  return { step: 'unknown', what, reason: `for another reason: ${trial.error.message}` };
+}
+
+/** A policy answers 403. A refusal of KMS has a code of its own, also with 403, and comes without any policy. */
+const byRule = (trial: Trial): boolean =>
+  trial.outcome === 'refused' && trial.error.status === 403 && trial.error.code === 'access-denied';

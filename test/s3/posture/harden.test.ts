@@ -19,9 +19,17 @@ interface Quirks {
   readonly ignoresAbsent?: boolean;
   /** Parts of uploads are judged by their own headers, which they do not have. */
   readonly judgesParts?: boolean;
+  /** Policies are stored and never looked at; an unknown KMS key is refused all the same, as by AWS. */
+  readonly ignoresPolicies?: boolean;
   /** A public access block keeps the owner out. */
   readonly blocksOwner?: boolean;
 }
+
+const ACCEPTED: Trial = { outcome: 'accepted' };
+const NO_SUCH_KEY: Trial = {
+  outcome: 'refused',
+  error: new VaultError('refused', 'kms-missing', "the KMS key can't be found", { status: 400 }),
+};
 
 /** Judges test writes by the policy in memory. */
 function trialsOn(config: MemoryBucketConfig, quirks: Quirks = {}): Trials {
@@ -29,6 +37,7 @@ function trialsOn(config: MemoryBucketConfig, quirks: Quirks = {}): Trials {
     const { policy, publicAccess, encryption } = config.facts;
     const text = policy.state === 'set' ? policy.value : undefined;
     const mode = how.kind;
+    if (quirks.ignoresPolicies === true) return 'keyId' in how && how.keyId !== KEY ? NO_SUCH_KEY : ACCEPTED;
     const facts = new Map([
       ['aws:securetransport', 'true'],
       ['aws:principalisawsservice', 'false'],
@@ -115,6 +124,25 @@ describe('hardening', () => {
     expect(steps.filter(({ step }) => step === 'not-enforced')).toEqual([
       { step: 'not-enforced', what: 'a write without the encryption header under docs/' },
     ]);
+  });
+
+  test('a refusal that is not that of a rule proves nothing', async () => {
+    const steps = await harden(memoryBucketConfig(), WISHES, { ignoresPolicies: true });
+    expect(short(steps)).not.toContain('proved');
+    expect(steps.filter(({ step }) => step === 'not-enforced')).toHaveLength(2);
+    expect(steps).toContainEqual({
+      step: 'unknown',
+      what: 'a write with another KMS key under docs/',
+      reason: "for another reason: the KMS key can't be found",
+    });
+  });
+
+  test('where the own write is refused too, nothing is proved', async () => {
+    const kept = { Effect: 'Deny', Principal: '*', Action: 's3:PutObject', Resource: 'arn:aws:s3:::acme/*' };
+    const policy = JSON.stringify({ Version: '2012-10-17', Statement: [kept] });
+    const config = memoryBucketConfig({ facts: { policy: { state: 'set', value: policy } } });
+    const steps = await harden(config, { ...WISHES, only: ['policy'] });
+    expect(short(steps)).toEqual(['changed policy', 'own-refused', 'unknown', 'unknown', 'unknown']);
   });
 
   test('where parts of the own uploads are refused, the policy is put back', async () => {
