@@ -160,7 +160,7 @@ function tlsRules(before: string | undefined, ground: Ground, wishes: HardenWish
   ];
 }
 
-/** Lock-out is looked for before anything is written: what the new policy refuses of the vaults' own work and the old did not. */
+/** Lock-out is looked for before anything is written: what the new policy refuses of the vaults' own work. What only the old one does is mended by it. */
 function refuseLockOut(
   before: string | undefined,
   after: string | undefined,
@@ -168,22 +168,18 @@ function refuseLockOut(
   guard: Guard,
   wishes: HardenWishes,
 ): void {
+  const refused = refusalsOf(after, ground, guard, wishes.spoken);
   const known = new Set(refusalsOf(before, ground, guard, wishes.spoken));
-  const fresh = refusalsOf(after, ground, guard, wishes.spoken).filter((one) => !known.has(one));
-  if (fresh.length === 0 && (known.size === 0 || guard.vault === undefined)) return;
+  const fresh = refused.some((one) => !known.has(one));
+  if (refused.length === 0 || (!fresh && guard.vault === undefined)) return;
   const who =
     guard.vault === undefined ? `mode ${guard.mode}` : `the vault ${guard.vault} (mode ${guard.mode})`;
-  throw new VaultError(
-    'usage',
-    'lock-out',
-    `the policy would lock out ${who}: ${[...known, ...fresh].join('; ')}`,
-    {
-      hint:
-        guard.vault === undefined
-          ? 'nothing was changed; name the mode the bucket is really used in'
-          : 'nothing was changed; leave --mode out, so that each vault gets the rules of its own mode, or remove those statements',
-    },
-  );
+  throw new VaultError('usage', 'lock-out', `the policy would lock out ${who}: ${refused.join('; ')}`, {
+    hint:
+      guard.vault === undefined
+        ? 'nothing was changed; name the mode the bucket is really used in'
+        : 'nothing was changed; leave --mode out, so that each vault gets the rules of its own mode, or remove those statements',
+  });
 }
 
 function encryptionChange(

@@ -7,7 +7,7 @@ import { type Step, applyHardening, baselineOf } from '../../../src/s3/posture/a
 import { memoryBucketConfig, type MemoryBucketConfig } from '../../../src/s3/posture/memory-config.ts';
 import { type HardenWishes, planHardening } from '../../../src/s3/posture/plan.ts';
 import { deniedBy } from '../../../src/s3/posture/policy-eval.ts';
-import { type Ground, type Guard, writeFacts } from '../../../src/s3/posture/rules.ts';
+import { type Ground, type Guard, modeRules, writeFacts } from '../../../src/s3/posture/rules.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 
 const ground: Ground = { bucket: 'acme', region: 'eu-west-1', isAws: true };
@@ -182,6 +182,38 @@ describe('hardening', () => {
     const old = () =>
       planHardening(facts, ground, { ...WISHES, guards: [], vaults: [vault], tlsMin: '1.3', spoken: '1.2' });
     expect(old).toThrow('s3:PutObject by S3vaultDenyOldTls');
+  });
+
+  test.each<Guard>([
+    { prefix: 'docs/', mode: 'client', vault: '/home/a/docs' },
+    { ...kms, vault: '/home/a/docs' },
+  ])('an own rule of a mode the vault had before is replaced: $mode', async (vault) => {
+    const stale = JSON.stringify({
+      Version: '2012-10-17',
+      Statement: modeRules(ground, { prefix: 'docs/', mode: 'sse-s3' }),
+    });
+    const config = memoryBucketConfig({ facts: { policy: { state: 'set', value: stale } } });
+    const wishes: HardenWishes = { ...WISHES, guards: [vault], vaults: [vault], only: ['policy'] };
+    const { changes } = planHardening(await readFacts(config), ground, wishes);
+    expect(changes).toMatchObject([{ setting: 'policy', before: stale }]);
+    const [change] = changes;
+    const after = change?.setting === 'policy' ? (change.after ?? '') : '';
+    expect(after).not.toContain('AES256');
+    expect(after.includes('RequireHeader')).toBe(vault.mode === 'sse-kms');
+  });
+
+  test('a statement of others that stays and refuses a vault is still said', async () => {
+    const theirs = {
+      Effect: 'Deny',
+      Principal: '*',
+      Action: 's3:PutObject',
+      Resource: 'arn:aws:s3:::acme/*',
+    };
+    const value = JSON.stringify({ Version: '2012-10-17', Statement: [theirs] });
+    const facts = await readFacts(memoryBucketConfig({ facts: { policy: { state: 'set', value } } }));
+    const vault: Guard = { ...kms, vault: '/home/a/docs' };
+    const plan = () => planHardening(facts, ground, { ...WISHES, guards: [vault], vaults: [vault] });
+    expect(plan).toThrow('would lock out the vault /home/a/docs');
   });
 
   test('rules of other lifecycles stay, and old versions end only where that was asked for', async () => {
