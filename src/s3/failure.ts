@@ -175,6 +175,8 @@ function refused(c: Complaint, asked: Asked): VaultError | undefined {
 }
 
 function kmsRefusal(c: Complaint): VaultError | undefined {
+  // KMS itself failed, which passes: nothing is wrong with the key.
+  if (c.status >= 500) return undefined;
   const text = c.message === '' ? c.code : c.message;
   if (c.code === 'KMS.NotFoundException')
     return make(c, 'refused', 'kms-missing', `the KMS key can't be found: ${text}`, {

@@ -85,6 +85,8 @@ const ROWS: Row[] = [
     'other-mode',
   ],
   [400, 'KMS.NotFoundException', "Key 'x' does not exist", { mode: 'sse-kms' }, 'refused', 'kms-missing'],
+  [500, 'KMS.KMSInternalException', 'try again', { mode: 'sse-kms' }, 'transient', 'store-error'],
+  [503, 'KMS.KeyUnavailableException', '', { mode: 'sse-kms' }, 'throttled', 'kms-throttled'],
   [400, 'KMS.DisabledException', '', { mode: 'sse-kms' }, 'refused', 'kms-disabled'],
   [
     400,
