@@ -11,7 +11,7 @@ import { openStore } from '../s3/open-store.ts';
 import { openIndex, readIndex } from '../state/open-index.ts';
 import { holdProcess } from './hold.ts';
 import { type OpenOptions, vaultState } from './options.ts';
-import { openKmsPace } from './kms-pace.ts';
+import { type KmsPace, openKmsPace } from './kms-pace.ts';
 import { keysOf, protect } from './protect.ts';
 
 export type { VerifyTotals };
@@ -53,12 +53,14 @@ export async function openVerify(
       kms,
     );
     const pace = kms?.take;
+    const onThrottle = telling(kms);
     const own = await resolveRemote(vault.remote, options.env);
-    const store = openStore(own, protection, { clock, transfers, pace });
+    const store = openStore(own, protection, { clock, transfers, onThrottle, pace });
     closing.push(() => store.close());
     const mover = openMover(resolved, protection, protection, {
       clock,
       transfers,
+      onThrottle,
       pace: { from: pace, to: pace },
     });
     closing.push(() => mover.close(), wipe);
@@ -101,6 +103,12 @@ export async function openVerify(
     throw thrown;
   }
 }
+
+const telling =
+  (kms: KmsPace | undefined) =>
+  (error: VaultError): void => {
+    if (error.resource === 'kms') kms?.throttled();
+  };
 
 /** Where another process holds the vault, the next run looks at the same share again. */
 async function remember(folder: string, verify: Verify): Promise<void> {

@@ -135,6 +135,21 @@ describe('KMS under quota', () => {
     expect(bySecond(server.kms.callTimes).length).toBeGreaterThanOrEqual(3);
   });
 
+  test('what KMS throttles of a verify slows it down and is counted', async () => {
+    newMachine(1_000);
+    const root = files('docs', 3);
+    expect((await machine.run(sync(root, 'docs'))).code).toBe(0);
+    const fault = server.faults.add({ match: 'GetObject', times: 1, fault: { kind: 'kms-slow-down' } });
+    const verified = await machine.run(['verify', root, '--deep', '100', '--json']);
+    fault.remove();
+    expect({ code: verified.code, stderr: verified.stderr, hits: fault.hits }).toEqual({
+      code: 0,
+      stderr: '',
+      hits: 1,
+    });
+    expect((await machine.run(['status', root])).stdout).toContain('throttled 1');
+  });
+
   test('quota, share and Bucket Key can be said anew, are remembered, and refused where they make no sense', async () => {
     newMachine(1_000);
     const root = files('docs', 3);
