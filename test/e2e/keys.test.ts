@@ -4,7 +4,9 @@ import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { systemClock } from '../../src/clock.ts';
 import { type EmbeddedServer, startEmbedded } from '../../src/embedded/server.ts';
+import { keychainStore } from '../../src/keys/keychain.ts';
 import { describeKeychain } from '../keychain.ts';
 import { openIndependently } from '../support/independent-open.ts';
 import { type Ended, Machine } from './harness.ts';
@@ -193,6 +195,8 @@ describeKeychain('a session with a keychain', () => {
       expect(refused.stderr).toContain('dbus-run-session');
     }
     await good(machine, ['forget', machine.root], { env });
-    await good(machine, ['keys', 'delete', name, '--yes'], { env });
+    // Its objects stay, so the key is not deleted as if nothing needed it.
+    expect(await machine.run(['keys', 'delete', name, '--yes'], { env })).toMatchObject({ code: 5 });
+    await keychainStore({ clock: systemClock }).remove(name);
   });
 });
