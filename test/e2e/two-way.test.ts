@@ -46,9 +46,13 @@ describeRgw('two machines', () => {
       const plan = join(desk.home, 'plan.json');
       expect((await desk.run([...both, '--plan', plan])).code).toBe(0);
       const remote = desk.keyArgs.slice(2);
+      // It has fetched f3 once already: what is waited for comes after this.
+      const seen = watching.lines.length;
       expect((await desk.run(['apply', plan, ...remote, '--json'])).code).toBe(0);
-      await watching.line((line) => line.event === 'transfer.done' && line['path'] === 'f3');
-      await watching.line((line) => line.event === 'transfer.done' && line['direction'] === 'remove-local');
+      const done = (field: string, value: string) =>
+        watching.line((line) => line.event === 'transfer.done' && line[field] === value, seen);
+      await done('path', 'f3');
+      await done('direction', 'remove-local');
       expect(readFileSync(join(laptop.root, 'f3'), 'utf8')).toBe('three');
       const refused = await desk.run(['apply', plan, ...remote, '--json']);
       expect(refused.code).toBe(5);
