@@ -10,6 +10,7 @@ import { Conflicts } from './conflicts.tsx';
 import type { HiddenLine } from './hidden-line.ts';
 import { type KeysAccess, KeysInside } from './keys-inside.tsx';
 import { press } from './orders.ts';
+import type { Pacer } from './pacer.ts';
 import { type Ui, START } from './ui.ts';
 import { Fixed, Line, Name, Rule } from './parts.tsx';
 import type { ScreenVault } from './run.tsx';
@@ -22,6 +23,7 @@ import { Activity, PlanView, Problems, Queue, Settings } from './views.tsx';
 export interface AppProps {
   readonly vaults: readonly ScreenVault[];
   readonly stores: readonly ScreenStore[];
+  readonly pacer: Pick<Pacer, 'soon'>;
   /** A sentence that stays, such as the demo's. */
   readonly note?: string;
   /** What `quit` does where the engines are not this screen's to stop. */
@@ -35,7 +37,7 @@ const FRAME = 5;
 /** Below this nothing can be read. */
 const LEAST = { columns: 40, rows: 10 } as const;
 
-export function App({ vaults, stores, note, onQuit, keys }: AppProps): ReactNode {
+export function App({ vaults, stores, pacer, note, onQuit, keys }: AppProps): ReactNode {
   const { columns, rows: all } = useWindowSize();
   const rows = process.platform === 'win32' ? all - 1 : all;
   const shown = useAll(stores);
@@ -47,7 +49,7 @@ export function App({ vaults, stores, note, onQuit, keys }: AppProps): ReactNode
     setUi(next);
   };
   const height = Math.max(4, rows - FRAME);
-  const desks = useDesks(vaults, ui, height, (message) => show({ ...latest.current, message }));
+  const desks = useDesks(vaults, ui, height, (message) => show({ ...latest.current, message }), pacer);
   const obey = (name: string): void => {
     const { vault } = latest.current;
     const store = stores[vault];

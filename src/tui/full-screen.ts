@@ -7,8 +7,8 @@ export interface ScreenStreams {
   readonly stdin?: NodeJS.ReadStream;
 }
 
-/** For keys, which are drawn at once. What happens by itself comes slower: calm, and cheap over SSH. */
-const MAX_FPS = 30;
+/** Ink holds a frame back for so long, twice: short, for keys. What happens by itself comes slower, by the Pacer. */
+const MAX_FPS = 500;
 
 /** Draws in the alternate screen. Ink puts the terminal back on a crash and on signals, too. */
 export async function openScreen(node: ReactNode, { stdout, stdin }: ScreenStreams): Promise<Instance> {

@@ -2,8 +2,8 @@ import type { Clock } from '../model/ports.ts';
 
 /** What is new waits so long, so that what comes together is shown together. */
 const GATHER_MS = 50;
-/** Under load the screen changes ten times a second. Keys don't wait for it. */
-const APART_MS = 100;
+/** Under load the screen changes eight times a second: ten are allowed, and cost more of a processor. Keys don't wait. */
+const APART_MS = 125;
 
 /** Lets all that wants to be shown be shown together, and not too often. */
 export class Pacer {

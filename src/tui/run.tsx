@@ -9,6 +9,7 @@ import type { SettingsDesk } from '../model/settings-desk.ts';
 import { type ScreenStreams, openScreen } from './full-screen.ts';
 import type { KeysAccess } from './keys-inside.tsx';
 import { Pacer } from './pacer.ts';
+import { asBuilt } from './production.ts';
 import { ScreenStore } from './store.ts';
 
 /** One vault on the screen; the handle is an engine in this process or at the other end of a socket. */
@@ -48,7 +49,9 @@ export interface ScreenOptions extends ScreenStreams {
  */
 export async function runScreen(options: ScreenOptions): Promise<void> {
   const { vaults, clock, note, attached, signal, changed, keyDesk } = options;
-  const [{ App }, { createElement }] = await Promise.all([import('./app.tsx'), import('react')]);
+  const [{ App }, { createElement }] = await asBuilt(() =>
+    Promise.all([import('./app.tsx'), import('react')]),
+  );
   const pacer = new Pacer(clock);
   const stores = vaults.map(({ handle }) => new ScreenStore(handle, clock, pacer));
   const leave = (): void => screen.unmount();
@@ -60,6 +63,7 @@ export async function runScreen(options: ScreenOptions): Promise<void> {
   const app = createElement(App, {
     vaults,
     stores,
+    pacer,
     ...(note === undefined ? {} : { note }),
     ...(attached === true ? { onQuit: leave } : {}),
     ...(keys === undefined ? {} : { keys }),

@@ -1,6 +1,7 @@
 import { useEffect, useMemo, useSyncExternalStore } from 'react';
 import type { PostureMark } from '../model/posture.ts';
 import { type BrowseShown, BrowseStore } from './browse/store.ts';
+import type { Pacer } from './pacer.ts';
 import type { DeskOrder, Led, Ui } from './ui.ts';
 import type { ScreenVault } from './run.tsx';
 import { type ConflictsShown, useConflicts } from './use-conflicts.ts';
@@ -24,10 +25,11 @@ export function useDesks(
   ui: Ui,
   height: number,
   say: (message: string) => void,
+  pacer: Pick<Pacer, 'soon'>,
 ): Desks {
   const vault = vaults[ui.vault];
   const settings = useSettings(vault?.settings, ui.view === 'settings', say);
-  const store = useBrowse(vaults, ui, height, say);
+  const store = useBrowse(vaults, ui, height, say, pacer);
   const conflicts = useConflicts(vault?.conflicts, ui.view === 'conflicts', say);
   const posture = usePosture(vault?.posture);
   const obeyDesk = (order: DeskOrder): void => {
@@ -67,9 +69,11 @@ function useBrowse(
   { vault, view, browse, line, filter }: Ui,
   height: number,
   say: (message: string) => void,
+  pacer: Pick<Pacer, 'soon'>,
 ): BrowseStore | undefined {
   const stores = useMemo(
-    () => vaults.map(({ browser }) => (browser === undefined ? undefined : new BrowseStore(browser, say))),
+    () =>
+      vaults.map(({ browser }) => (browser === undefined ? undefined : new BrowseStore(browser, say, pacer))),
     // `say` does the same each time.
     [vaults],
   );

@@ -8,6 +8,7 @@ import type { KeyDesk } from '../../src/model/key-desk.ts';
 import type { PostureDesk } from '../../src/model/posture.ts';
 import type { SettingsDesk } from '../../src/model/settings-desk.ts';
 import { App } from '../../src/tui/app.tsx';
+import { Pacer } from '../../src/tui/pacer.ts';
 import { ScreenStore } from '../../src/tui/store.ts';
 import type { ManualClock } from '../support/manual-clock.ts';
 import { FakeHandle, FakeStdin, FakeStdout } from './terminal.ts';
@@ -74,7 +75,13 @@ export class Stage {
       keyDesk === undefined ? {} : { keys: { desk: keyDesk, clock, drawn: async () => undefined } };
     const stores = vaults.map(() => this.store);
     this.screen = render(
-      <App vaults={vaults} stores={stores} {...keys} {...(note === undefined ? {} : { note })} />,
+      <App
+        vaults={vaults}
+        stores={stores}
+        pacer={new Pacer(clock)}
+        {...keys}
+        {...(note === undefined ? {} : { note })}
+      />,
       {
         stdout: this.stdout as unknown as NodeJS.WriteStream,
         stdin: this.stdin as unknown as NodeJS.ReadStream,
@@ -94,7 +101,7 @@ export class Stage {
 
   /** The last frame, once all that was emitted is shown. */
   async frame(): Promise<string> {
-    this.#clock.advance(50);
+    this.#clock.advance(125);
     await this.screen.waitUntilRenderFlush();
     return (this.frames.at(-1) ?? '').replaceAll(/\u001b\[[0-9;]*m/g, '');
   }

@@ -11,6 +11,7 @@ import { formatBytes, plural } from '../../model/display.ts';
 import { asVaultError } from '../../model/errors.ts';
 import { HiddenLine } from '../hidden-line.ts';
 import { filesOf } from '../lists.ts';
+import type { Pacer } from '../pacer.ts';
 import type { BrowsePlace } from '../ui.ts';
 
 export interface BrowseShown {
@@ -54,6 +55,8 @@ interface Reading {
 export class BrowseStore {
   readonly hidden = new HiddenLine(() => this.#show({ hidden: this.hidden.shown }));
   readonly #browser: Browser;
+  readonly #pacer: Pick<Pacer, 'soon'>;
+  readonly #publish = (): void => this.#listeners.forEach((listener) => listener());
   readonly #say: (message: string) => void;
   readonly #listeners = new Set<() => void>();
   #shown = EMPTY;
@@ -63,8 +66,9 @@ export class BrowseStore {
   #restore: AbortController | undefined;
   readonly #ended = new AbortController();
 
-  constructor(browser: Browser, say: (message: string) => void) {
+  constructor(browser: Browser, say: (message: string) => void, pacer: Pick<Pacer, 'soon'>) {
     this.#browser = browser;
+    this.#pacer = pacer;
     this.#say = say;
     browser.ask = this.hidden.ask;
   }
@@ -99,7 +103,10 @@ export class BrowseStore {
     const abort = new AbortController();
     this.#restore = abort;
     const progressed = (progress: RestoreProgress): void => {
-      if (this.#restore === abort) this.#show({ restoring: { out: wish.out, progress } });
+      if (this.#restore !== abort) return;
+      // As often as there are files: the screen hears of it when the pacer lets it.
+      this.#shown = { ...this.#shown, restoring: { out: wish.out, progress } };
+      this.#pacer.soon(this.#publish);
     };
     this.#show({ restoring: { out: wish.out, progress: undefined }, restored: undefined });
     const restored = await this.#browser
@@ -214,7 +221,7 @@ export class BrowseStore {
 
   #show(part: Partial<BrowseShown>): void {
     this.#shown = { ...this.#shown, ...part };
-    for (const listener of this.#listeners) listener();
+    this.#publish();
   }
 }
 

@@ -1,6 +1,7 @@
 import type { KeyDesk } from '../../model/key-desk.ts';
 import type { Clock } from '../../model/ports.ts';
 import { type ScreenStreams, openScreen } from '../full-screen.ts';
+import { asBuilt } from '../production.ts';
 import { KeysStore } from './store.ts';
 
 export interface KeysScreenOptions extends ScreenStreams {
@@ -16,7 +17,9 @@ export interface KeysScreenOptions extends ScreenStreams {
  */
 export async function runKeysScreen(options: KeysScreenOptions): Promise<{ readonly opened: boolean }> {
   const { desk, clock, signal } = options;
-  const [{ KeysApp }, { createElement }] = await Promise.all([import('./keys-app.tsx'), import('react')]);
+  const [{ KeysApp }, { createElement }] = await asBuilt(() =>
+    Promise.all([import('./keys-app.tsx'), import('react')]),
+  );
   const store = new KeysStore(desk, clock);
   const screen = await openScreen(createElement(KeysApp, { store, place: desk.place, clock }), options);
   store.start(() => screen.waitUntilRenderFlush());

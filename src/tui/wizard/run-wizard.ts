@@ -1,6 +1,7 @@
 import type { InitDesk } from '../../model/init-desk.ts';
 import type { Clock } from '../../model/ports.ts';
 import { type ScreenStreams, openScreen } from '../full-screen.ts';
+import { asBuilt } from '../production.ts';
 import { WizardStore } from './store.ts';
 
 export interface WizardOptions extends ScreenStreams {
@@ -23,7 +24,9 @@ export interface WizardEnd {
  */
 export async function runWizard(options: WizardOptions): Promise<WizardEnd> {
   const { desk, clock, signal } = options;
-  const [{ WizardApp }, { createElement }] = await Promise.all([import('./wizard-app.tsx'), import('react')]);
+  const [{ WizardApp }, { createElement }] = await asBuilt(() =>
+    Promise.all([import('./wizard-app.tsx'), import('react')]),
+  );
   const store = new WizardStore(desk, clock);
   const harden = desk.hardenCommand.bind(desk);
   const screen = await openScreen(createElement(WizardApp, { store, harden }), options);
