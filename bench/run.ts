@@ -2,18 +2,20 @@
  * `npm run bench`: s3vault beside its peer, in one run, in pairs (A B A B …), medians of at least five, whole processes
  * against the same HTTPS store on the loopback. Writes the table to bench/RESULTS.md. Not a test: nothing here fails.
  *
- *   node bench/run.ts [--runs N] [--only small,big,still,start,kms] [--files N]
+ *   node bench/run.ts [--runs N] [--only small,big,restore,still,start,screen,kms] [--files N]
  *
  * What is left out keeps the figures it had.
  */
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, release, tmpdir, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { kmsSection } from './kms.ts';
+import { readResults, workOf, writeResults } from './results.ts';
+import { screenSection } from './screen-section.ts';
 
 const TOP = join(dirname(fileURLToPath(import.meta.url)), '..');
 const MAIN = join(TOP, 'dist', 'main.js');
@@ -22,7 +24,7 @@ const MIB = 2 ** 20;
 const { values } = parseArgs({
   options: {
     runs: { type: 'string', default: '5' },
-    only: { type: 'string', default: 'small,big,still,start,kms' },
+    only: { type: 'string', default: 'small,big,restore,still,start,screen,kms' },
     files: { type: 'string', default: '100000' },
   },
 });
@@ -149,19 +151,21 @@ writeFileSync(keyFile, randomBytes(32).toString('base64'), { mode: 0o600 });
 let prefix = 0;
 const target = (): string => `s3://bench/run-${prefix}`;
 
+const storeArgs = (store: Store): readonly string[] => [
+  '--endpoint',
+  store.url,
+  '--ca-bundle',
+  store.caFile,
+  '--key-store',
+  'command',
+  '--key-command',
+  `cat ${keyFile}`,
+];
+
 /** `sync --once` of a folder in `client` mode, from nothing: another home and another prefix each time. */
 function ours(store: Store, root: string, fresh = true): Contestant {
   const home = join(work, 'home');
-  const args = [
-    '--endpoint',
-    store.url,
-    '--ca-bundle',
-    store.caFile,
-    '--key-store',
-    'command',
-    '--key-command',
-    `cat ${keyFile}`,
-  ];
+  const args = storeArgs(store);
   return {
     name: 's3vault sync --once',
     before: () => {
@@ -221,8 +225,10 @@ function folderOf(name: string, count: number, size: (n: number) => number, perF
   return root;
 }
 
-function bigFile(): string {
-  const root = join(work, 'big');
+const smallFiles = (name: string): string => folderOf(name, 5_000, (n) => 512 + ((n * 7_919) % 15_872));
+
+function bigFile(name: string): string {
+  const root = join(work, name);
   mkdirSync(root);
   const chunk = randomBytes(64 * MIB);
   for (let n = 0; n < 16; n++) {
@@ -234,8 +240,32 @@ function bigFile(): string {
 
 const rows: Row[] = [];
 
+/** Both bring back what each has sent itself; into an empty folder each time. */
+function pairRestore(workName: string, root: string): void {
+  const sent = ours(keeping, root);
+  const peerSent = rclone(keeping, root);
+  measure(sent);
+  measure(peerSent);
+  const out = join(work, 'out');
+  const before = (): void => rmSync(out, { recursive: true, force: true });
+  const [from = '', to = ''] = peerSent.command.slice(2, 4);
+  const mine = [process.execPath, MAIN, 'restore', '--from', root, '--out', out, '--json'];
+  const theirs = ['rclone', 'copy', to, out, ...peerSent.command.slice(4)];
+  if (from !== root) throw new Error('the peer was to send the same folder');
+  rows.push(
+    pair(
+      workName,
+      '≤ 0.7 × wall and CPU',
+      { name: 's3vault restore', before, command: [...mine, ...storeArgs(keeping)], env: sent.env ?? {} },
+      { name: 'rclone copy through crypt', before, command: theirs, env: keeping.env },
+    ),
+  );
+  before();
+  rmSync(root, { recursive: true, force: true });
+}
+
 if (only.has('small')) {
-  const root = folderOf('small', 5_000, (n) => 512 + ((n * 7_919) % 15_872));
+  const root = smallFiles('small');
   rows.push(
     pair(
       'push 5,000 small files, `client`',
@@ -246,7 +276,7 @@ if (only.has('small')) {
   );
 }
 if (only.has('big')) {
-  const root = bigFile();
+  const root = bigFile('big');
   rows.push(
     pair(
       'push 1 GiB, `client`',
@@ -255,6 +285,10 @@ if (only.has('big')) {
       rclone(sinking, root),
     ),
   );
+}
+if (only.has('restore')) {
+  pairRestore('restore 5,000 small files, `client`', smallFiles('back-small'));
+  pairRestore('restore 1 GiB, `client`', bigFile('back-big'));
 }
 if (only.has('still')) {
   const count = Number(values.files);
@@ -290,6 +324,7 @@ if (only.has('start')) {
   );
 }
 
+const screen = only.has('screen') ? await screenSection() : undefined;
 const kms = only.has('kms') ? await kmsSection(work) : undefined;
 
 sinking.close();
@@ -298,34 +333,33 @@ rmSync(work, { recursive: true, force: true });
 
 const figures = ({ wall, cpu, peakMb }: Figures): string =>
   `${wall.toFixed(2)} / ${cpu.toFixed(2)} / ${Math.round(peakMb)}`;
-const table = [
-  '| work | target | s3vault: wall s / CPU s / peak MB | peer | peer: wall s / CPU s / peak MB | wall ratio | CPU ratio |',
-  '|---|---|---|---|---|---|---|',
-  ...rows.map(
-    (row) =>
-      `| ${row.work} | ${row.target} | ${figures(row.ours)} | ${row.peer} | ${figures(row.theirs)} | ${row.wallRatio.toFixed(2)} | ${row.cpuRatio.toFixed(2)} |`,
-  ),
-].join('\n');
+const lines = rows.map(
+  (row) =>
+    `| ${row.work} | ${row.target} | ${figures(row.ours)} | ${row.peer} | ${figures(row.theirs)} | ${row.wallRatio.toFixed(2)} | ${row.cpuRatio.toFixed(2)} |`,
+);
 
-const FILE = join(TOP, 'bench', 'RESULTS.md');
-const KMS_TITLE = '## KMS under quota';
-const [before = '', kmsBefore = ''] = readFileSync(FILE, 'utf8').split(`${KMS_TITLE}\n`);
+const machine = `${cpus().length} × ${cpus()[0]?.model ?? 'CPU'}, ${Math.round(totalmem() / 2 ** 30)} GiB, Linux ${release()}, Node ${process.version}`;
 
-function processSection(): string {
+function head(): string {
   const rcloneVersion = execFileSync('rclone', ['version']).toString().split('\n')[0] ?? '';
   return `# Benchmarks
 
-Whole processes against one HTTPS store on the loopback that keeps no bodies (\`bench/server.ts\`), in pairs, medians of ${RUNS}
-(start-up: of ${Math.max(RUNS, 9)}). Ratios are medians of the ratios pair by pair; below 1 is faster than the peer. \`npm run bench\` makes this file.
+Whole processes against one HTTPS store on the loopback (\`bench/server.ts\`; for pushes one that keeps no bodies), in pairs, medians of ${RUNS}
+(start-up: of ${Math.max(RUNS, 9)}). Ratios are medians of the ratios pair by pair; below 1 is faster than the peer. \`npm run bench\` makes this file;
+rows that a run leaves out keep the figures they had.
 
-${machine}, ${rcloneVersion}
-
-${table}
-`;
+${machine}, ${rcloneVersion}`;
 }
 
-const machine = `${cpus().length} × ${cpus()[0]?.model ?? 'CPU'}, ${Math.round(totalmem() / 2 ** 30)} GiB, Linux ${release()}, Node ${process.version}`;
-const processes = rows.length === 0 ? before.trimEnd() : processSection().trimEnd();
-writeFileSync(FILE, `${processes}\n\n${KMS_TITLE}\n\n${(kms ?? kmsBefore).trim()}\n`);
-if (rows.length > 0) process.stdout.write(`${table}\n`);
-if (kms !== undefined) process.stdout.write(`${kms}\n`);
+const FILE = join(TOP, 'bench', 'RESULTS.md');
+const before = readResults(FILE);
+writeResults(FILE, {
+  head: rows.length === 0 ? before.head : head(),
+  rows: new Map([...before.rows, ...lines.map((line): [string, string] => [workOf(line), line])]),
+  sections: new Map([
+    ...before.sections,
+    ...(screen === undefined ? [] : ([['The screen', screen]] as const)),
+    ...(kms === undefined ? [] : ([['KMS under quota', kms]] as const)),
+  ]),
+});
+for (const text of [...lines, screen, kms]) if (text !== undefined) process.stdout.write(`${text}\n`);
