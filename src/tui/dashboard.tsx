@@ -1,13 +1,12 @@
 import { Box, Text } from 'ink';
-import { type ReactNode, memo, useState } from 'react';
+import { type ReactNode, useState } from 'react';
 import { formatBytes, formatCount, plural } from '../model/display.ts';
 import { type KmsGauge, quotaWords, rateWords } from '../model/kms.ts';
 import type { PostureMark } from '../model/posture.ts';
-import type { ActiveTransfer, RecentLine, Snapshot } from '../model/snapshot.ts';
+import type { RecentLine, Snapshot } from '../model/snapshot.ts';
 import { shownName } from './names.ts';
 import {
   Bar,
-  Cell,
   Fixed,
   Gap,
   Heading,
@@ -23,16 +22,8 @@ import { PostureLine } from './posture.tsx';
 import { type Rows, keepRows, windowOf } from './rows.ts';
 import type { Shown } from './store.ts';
 import type { ScreenVault } from './run.tsx';
-import {
-  clockTime,
-  outcomeOf,
-  phaseWord,
-  progressWords,
-  remarkOf,
-  shareDone,
-  stateOf,
-  timeLeft,
-} from './words.ts';
+import { BAR, RecentRow, SHORT_BAR, TransferRow, remarkCells } from './transfer-rows.tsx';
+import { progressWords, shareDone, stateOf, timeLeft } from './words.ts';
 
 export interface DashboardProps {
   readonly vaults: readonly ScreenVault[];
@@ -51,8 +42,6 @@ const LEAST_FOR_POSTURE = { width: 60, height: 16 } as const;
 /** Lines of the posture: a blank one, too. */
 const BELOW = 2;
 
-const BAR = 20;
-const SHORT_BAR = 12;
 const KMS_BAR = 4;
 /** From this width on LAST stands beside TRANSFERS. */
 const BESIDE = 140;
@@ -188,7 +177,7 @@ function Last({ lines, width, height }: Place & { readonly lines: readonly Recen
     <>
       <Heading title="LAST" remark="proof" />
       {lines.slice(0, height - 1).map((line, at) => (
-        <RecentRow key={at} line={line} remark={remarkCells(lines, width)} />
+        <RecentRow key={at} line={line} width={width} remark={remarkCells(lines, width)} />
       ))}
     </>
   );
@@ -249,103 +238,6 @@ function VaultHead({
 
 /** As long as those of the transfers below where room is short: the counts come first. */
 const barCells = (width: number): number => (width < 100 ? SHORT_BAR : width < BESIDE ? BAR : 2 * BAR);
-
-const DIRECTIONS: { readonly [K in ActiveTransfer['direction']]: string } = {
-  up: '↑',
-  down: '↓',
-  'remove-remote': '-',
-  'remove-local': '-',
-  rekey: '⟳',
-};
-
-/** Without a transfer the row is blank: it is kept for the next one. */
-function transferRow({
-  transfer,
-  width,
-}: {
-  readonly transfer?: ActiveTransfer;
-  readonly width: number;
-}): ReactNode {
-  if (transfer === undefined) {
-    return (
-      <Line>
-        <Text> </Text>
-      </Line>
-    );
-  }
-  const { path, bytes, sent, phase, direction } = transfer;
-  const share = phase === 'sending' && sent > 0 && bytes > 0 ? Math.min(1, sent / bytes) : undefined;
-  const bar = width < 100 ? SHORT_BAR : BAR;
-  return (
-    <Line>
-      <Fixed>
-        <Text> {DIRECTIONS[direction]} </Text>
-      </Fixed>
-      <Name text={shownName(path)} />
-      <Cell width={11} end>
-        {formatBytes(bytes)}
-      </Cell>
-      <Gap cells={2} />
-      {share === undefined ? (
-        <Cell width={bar + 7}>{phaseWord(phase)}</Cell>
-      ) : (
-        <Box width={bar + 7} flexShrink={0} height={1}>
-          <Bar share={share} width={bar} />
-          <Text> {percent(share).padStart(5)} </Text>
-        </Box>
-      )}
-    </Line>
-  );
-}
-
-const TransferRow = memo(transferRow);
-
-const SIZE = 9;
-
-/** Cells that the remarks of these lines are given: the proofs of KMS are longer. One vault has one mode. */
-export function remarkCells(lines: readonly RecentLine[], width: number): number {
-  if (width < 70) return 16;
-  if (width >= 120) return 44;
-  return lines.some(({ proof }) => proof?.mode === 'sse-kms' || proof?.mode === 'dsse-kms') ? 32 : 25;
-}
-
-export interface RecentProps {
-  readonly line: RecentLine;
-  /** From `remarkCells`. */
-  readonly remark: number;
-  /** Selected in a list. */
-  readonly chosen?: boolean;
-}
-
-function recentRow({ line, remark, chosen = false }: RecentProps): ReactNode {
-  const { sign, tone } = outcomeOf(line);
-  const sized = line.outcome !== 'failed' && line.outcome !== 'removed';
-  return (
-    <Line>
-      <Fixed>
-        <Text bold={chosen} {...colour(tone)}>
-          {chosen ? '▶' : ' '}
-          {sign}{' '}
-        </Text>
-      </Fixed>
-      <Name text={shownName(line.path)} />
-      {sized && (
-        <Cell width={SIZE} end>
-          {formatBytes(line.bytes)}
-        </Cell>
-      )}
-      <Gap cells={2} />
-      {/* What went wrong needs the room more than the size of what was not sent. */}
-      <Cell width={sized ? remark : remark + SIZE}>{shownName(remarkOf(line))}</Cell>
-      <Cell width={10} end>
-        {`${clockTime(line.time)} `}
-      </Cell>
-    </Line>
-  );
-}
-
-/** One line of what happened; the same in the dashboard and in the log. */
-export const RecentRow = memo(recentRow);
 
 /** What stands at the right of the title line. */
 export function Overall({

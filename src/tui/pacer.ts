@@ -2,14 +2,18 @@ import type { Clock } from '../model/ports.ts';
 
 /** What is new waits so long, so that what comes together is shown together. */
 const GATHER_MS = 50;
-/** Under load the screen changes eight times a second: ten are allowed, and cost more of a processor. Keys don't wait. */
+/** Under load the screen changes eight times a second at most: ten are allowed, and cost more. Keys don't wait. */
 const APART_MS = 125;
+/** Large windows and slow machines: fewer frames, so that drawing keeps below this share of a processor. */
+const SHARE = 0.08;
+const MOST_APART_MS = 500;
 
 /** Lets all that wants to be shown be shown together, and not too often. */
 export class Pacer {
   readonly #clock: Pick<Clock, 'after' | 'ticks'>;
   readonly #waiting = new Set<() => void>();
   #last = Number.NEGATIVE_INFINITY;
+  #apart = APART_MS;
   #cancel: (() => void) | undefined;
 
   constructor(clock: Pick<Clock, 'after' | 'ticks'>) {
@@ -19,7 +23,7 @@ export class Pacer {
   /** Calls `show` soon, once, however often it is asked for until then. */
   soon(show: () => void): void {
     this.#waiting.add(show);
-    const wait = Math.max(GATHER_MS, this.#last + APART_MS - this.#clock.ticks());
+    const wait = Math.max(GATHER_MS, this.#last + this.#apart - this.#clock.ticks());
     this.#cancel ??= this.#clock.after(wait, () => this.#show());
   }
 
@@ -36,5 +40,10 @@ export class Pacer {
     const now = [...this.#waiting];
     this.#waiting.clear();
     for (const show of now) show();
+    // React draws once this has returned, before the next timer.
+    this.#clock.after(0, () => {
+      const took = this.#clock.ticks() - this.#last;
+      this.#apart = Math.min(MOST_APART_MS, Math.max(APART_MS, took / SHARE));
+    });
   }
 }

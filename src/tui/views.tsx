@@ -6,7 +6,7 @@ import type { ModeKind } from '../model/mode.ts';
 import type { PlannedLine } from '../model/plan.ts';
 import type { Setting } from '../model/settings-desk.ts';
 import type { Problem, RecentLine, Snapshot } from '../model/snapshot.ts';
-import { RecentRow, remarkCells } from './dashboard.tsx';
+import { RecentRow, remarkCells } from './transfer-rows.tsx';
 import { activityOf, planOf, problemsOf, queueOf } from './lists.ts';
 import { shownName } from './names.ts';
 import { Cell, Fixed, Gap, Heading, Line, Name, colour } from './parts.tsx';
@@ -128,7 +128,13 @@ export function Activity({ snapshot, ...place }: ListProps & { readonly snapshot
       lines={lines}
       details={4}
       row={(line, chosen, at) => (
-        <RecentRow key={at} line={line} chosen={chosen} remark={remarkCells(lines, place.width)} />
+        <RecentRow
+          key={at}
+          line={line}
+          width={place.width}
+          chosen={chosen}
+          remark={remarkCells(lines, place.width)}
+        />
       )}
       more={(line) => (
         <>

@@ -41,3 +41,24 @@ test('what was dropped is not shown', () => {
   pacer.drop(show);
   clock.advance(1_000);
 });
+
+test.each([
+  { took: 1, apart: 125 },
+  { took: 20, apart: 250 },
+  { took: 300, apart: 500 },
+])('where drawing takes $took ms it is done every $apart ms under load', ({ took, apart }) => {
+  const clock = new ManualClock(0);
+  const pacer = new Pacer(clock);
+  const times: number[] = [];
+  const show = () => {
+    times.push(clock.ticks());
+    clock.advance(took);
+    pacer.soon(show);
+  };
+  // The first time nothing is known yet.
+  pacer.soon(() => clock.advance(took));
+  clock.advance(50);
+  pacer.soon(show);
+  while (times.length < 3) clock.advance(1);
+  expect((times[2] ?? 0) - (times[1] ?? 0)).toBe(apart);
+});
