@@ -80,6 +80,11 @@ export class Terminal {
     return this.#tmux('display-message', '-p', '#{cursor_flag}').trim() === '1';
   }
 
+  /** True where text that is too long goes on in the next line. */
+  get wraps(): boolean {
+    return this.#tmux('display-message', '-p', '#{wrap_flag}').trim() === '1';
+  }
+
   close(): void {
     spawnSync('tmux', ['-L', this.#name, 'kill-server'], { env: plainEnv() });
   }

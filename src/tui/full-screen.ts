@@ -10,10 +10,26 @@ export interface ScreenStreams {
 /** Ink holds a frame back for so long, twice: short, for keys. What happens by itself comes slower, by the Pacer. */
 const MAX_FPS = 500;
 
-/** Draws in the alternate screen. Ink puts the terminal back on a crash and on signals, too. */
+/** DECAWM: a name that is wider in the terminal than Ink thinks is cut at the edge, and scrolls nothing away. */
+const NO_WRAP = '\u001b[?7l';
+const WRAP = '\u001b[?7h';
+
+/** Draws in the alternate screen. The terminal is put back when it ends, on a crash and on signals, too. */
 export async function openScreen(node: ReactNode, { stdout, stdin }: ScreenStreams): Promise<Instance> {
-  const { render } = await import('ink');
-  return render(node, {
+  const [{ render }, { createElement, useLayoutEffect }] = await Promise.all([
+    import('ink'),
+    import('react'),
+  ]);
+  const terminal = stdout ?? process.stdout;
+  function Unwrapped(): ReactNode {
+    // Ink unmounts in order also on a crash and on signals.
+    useLayoutEffect(() => {
+      terminal.write(NO_WRAP);
+      return () => void terminal.write(WRAP);
+    }, []);
+    return node;
+  }
+  return render(createElement(Unwrapped), {
     alternateScreen: true,
     exitOnCtrlC: false,
     incrementalRendering: true,

@@ -35,6 +35,21 @@ interface Store {
 /** As long as the names of the real store's buckets: the screen is laid out the same. */
 const BUCKET = 'screen-0123456';
 
+/** Conjuncts, vowels of their own, what is not to be seen, many marks, syllables of letters. */
+const ODD = [
+  'नमस्ते क्षत्रिय.txt',
+  'กำแพง.txt',
+  'a\ufff9b\ufffbc.txt',
+  'd\u115fe\u3164f.txt',
+  '\ufdfd.txt',
+  `z${'\u0301'.repeat(30)}.txt`,
+  '\u1100\u1161\u11a8.txt',
+  '漢字.txt',
+];
+/** As tmux counts them: each code point by itself, but for syllables of Hangul letters. */
+const cells = (line: string): number =>
+  Array.from(line.replaceAll(/[\u1160-\u11ff]/g, '')).reduce((sum, char) => sum + widthOf(char), 0);
+
 let machine: Machine;
 let terminal: Terminal;
 
@@ -223,9 +238,25 @@ function screenSuite(storeOf: () => Store, name: string): void {
     await terminal.shows(/exit 0/);
   }, 60_000);
 
-  test('puts the terminal back when it is killed softly, and says what went wrong when it ends by itself', async () => {
-    start(storeOf(), 80, 24, 'b');
+  test('names of any script stay in their lines; a soft kill puts the terminal back', async () => {
+    start(storeOf(), 80, 24, 'b', Object.fromEntries(ODD.map((odd) => [odd, 'x'])));
     await terminal.shows(/✓ in step/);
+    expect(terminal.wraps).toBe(false);
+    terminal.press(keyOf('activity'));
+    for (let at = 1; at <= ODD.length + 2; at++) {
+      const screen = await terminal.shows(new RegExp(`ACTIVITY +${at} of ${ODD.length + 2}`));
+      const lines = screen.split('\n');
+      expect(lines[0]).toMatch(/^ s3vault +1 vault/);
+      expect(lines[1]).toBe('─'.repeat(80));
+      expect(lines[22]).toBe('─'.repeat(80));
+      // The time at the right end stands where it stands on each line, as the terminal counts cells.
+      const rows = lines.filter((line) => /:\d\d *$/.test(line));
+      expect(rows.length).toBeGreaterThanOrEqual(ODD.length);
+      for (const row of rows) expect(cells(row.trimEnd())).toBe(79);
+      terminal.press(keyOf('down'));
+    }
+    terminal.press(keyOf('back'));
+    expect(await terminal.shows(/LAST/)).not.toMatch(/ACTIVITY/);
     // The same folder from a second process: refused, in words, with the exit code of the contract.
     const second = await machine.run(['sync', machine.root, '--once']);
     expect(second.code).toBe(7);
@@ -233,6 +264,7 @@ function screenSuite(storeOf: () => Store, name: string): void {
     await terminal.shows(/exit 0/);
     expect(terminal.alternate).toBe(false);
     expect(terminal.cursorShown).toBe(true);
+    expect(terminal.wraps).toBe(true);
   }, 60_000);
 }
 

@@ -17,6 +17,10 @@ test.each([
   '漢字',
   'e\u0301',
   '각',
+  'नमस्ते क्षत्रिय.txt',
+  'กำแพง',
+  'a\ufff9b\u115fc\u3164d',
+  'z\u0301\u0302\u0303\u0304\u0305\u0306\u0307\u0308',
 ])('is as wide in every terminal: %s', (name) => {
   expect(widthOf(shownName(name))).toBe(apart(shownName(name)));
 });
@@ -36,6 +40,12 @@ test('is as wide in every terminal, whatever pictures are joined', () => {
     '\u20e3',
     '漢',
     '\u0301',
+    'क',
+    '\u094d',
+    '\u093f',
+    'ก',
+    '\u0e33',
+    '\u115f',
     ' ',
   );
   fc.assert(
@@ -48,4 +58,11 @@ test('is as wide in every terminal, whatever pictures are joined', () => {
 
 test('plain names stay as they are', () => {
   expect(shownName('photos/Füße 漢字 😀.jpg')).toBe('photos/Füße 漢字 😀.jpg');
+});
+
+test('a syllable of Hangul letters stays one, marks are few, conjuncts fall apart', () => {
+  expect(shownName('\u1100\u1161')).toBe('\u1100\u1161');
+  expect(shownName(`e${'\u0301'.repeat(12)}`)).toBe(`e${'\u0301'.repeat(4)}`);
+  expect(shownName('नमस्ते क्षत्रिय')).toBe('नमसते कषतरिय');
+  expect(shownName('กำ')).toBe('ก\u0e4d\u0e32');
 });
