@@ -8,6 +8,7 @@ import type { Vault } from '../model/vault.ts';
 import { desksOf } from './desks.ts';
 import type { ScreenFacts } from './screen.ts';
 import { screenFacts } from './sync.ts';
+import { onTerminal } from './on-terminal.ts';
 
 type ScreenVault = ScreenFacts & { readonly handle: RemoteVault };
 
@@ -20,10 +21,15 @@ export async function attachCommand(dir: string | undefined): Promise<number> {
       hint: 's3vault vaults lists those that are',
     });
   }
-  if (!process.stdout.isTTY) {
-    throw new VaultError('usage', 'no-terminal', 'there is no terminal to show the screen on', {
-      hint: 'without one: s3vault status, s3vault daemon status, both with --json too',
-    });
+  if (!onTerminal()) {
+    throw new VaultError(
+      'usage',
+      'no-terminal',
+      'the screen needs a terminal, for what it shows and for keys',
+      {
+        hint: 'without one: s3vault status, s3vault daemon status, both with --json too',
+      },
+    );
   }
   const client = await connectDaemon(where);
   if (client === undefined) throw noDaemon();

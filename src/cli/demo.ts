@@ -21,6 +21,7 @@ import { placeOfVault } from './place.ts';
 import { postureDesk } from './posture.ts';
 import { printJson, printPlain } from './print.ts';
 import { runToEnd } from './run-engine.ts';
+import { onTerminal } from './on-terminal.ts';
 
 export interface DemoFlags {
   readonly mode?: string;
@@ -63,12 +64,12 @@ async function chooseMode(flags: DemoFlags): Promise<ModeKind> {
       hint: `use one of ${MODE_KINDS.join(', ')}`,
     });
   }
-  if (!onTerminal(flags) || !process.stdin.isTTY) return 'client';
+  if (!showsScreen(flags)) return 'client';
   return askMode();
 }
 
-const onTerminal = (flags: DemoFlags): boolean =>
-  process.stdout.isTTY && flags.plain !== true && flags.json !== true && flags.once !== true;
+const showsScreen = (flags: DemoFlags): boolean =>
+  onTerminal() && flags.plain !== true && flags.json !== true && flags.once !== true;
 
 const MODE_WORDS: { readonly [K in ModeKind]: string } = {
   client: 'sealed on this machine before it is sent; only you hold the key',
@@ -106,7 +107,7 @@ async function runDemo(
   const { signal, end } = endingSignal();
   const changing =
     flags.once === true ? undefined : changeSamples(root, systemClock, (flags.seconds ?? 60) * 1_000, signal);
-  const stopping = changing?.then(() => stopWhenIdle(open, onTerminal(flags)));
+  const stopping = changing?.then(() => stopWhenIdle(open, showsScreen(flags)));
   try {
     const exit = await present(open, vault, flags, options);
     await compareBytes(root, server, vault, flags);
@@ -204,7 +205,7 @@ async function present(
   options: OpenOptions,
 ): Promise<number> {
   const target = `s3://${vault.remote.bucket}/${vault.remote.prefix}`;
-  if (onTerminal(flags)) {
+  if (showsScreen(flags)) {
     const { showVault } = await import('./screen.ts');
     const note = 'demo: the files change by themselves; q quits';
     return showVault(open, {

@@ -10,6 +10,7 @@ import type { Vault } from '../model/vault.ts';
 import { openKeys } from '../vaults/keys.ts';
 import { type OpenVault, openVault } from '../vaults/open.ts';
 import { AskedOnce } from './asked-once.ts';
+import { desksOf } from './desks.ts';
 import { OPENING } from './key-desk.ts';
 import { keyOfMode, storeOf } from './key-uses.ts';
 import { openTerminal } from './prompt.ts';
@@ -66,11 +67,17 @@ export async function showHere(config: Config, { where, passphrase, review }: He
   );
   try {
     const { runScreen } = await import('../tui/run.tsx');
-    const vaults = here.vaults.map(async (handle) => {
-      const { note: _, ...facts } = await screenFacts(handle.vault, where, {}, () => here.reload());
-      return { ...facts, handle };
-    });
-    await runScreen({ vaults: await Promise.all(vaults), clock: systemClock });
+    const vaults = await Promise.all(
+      here.vaults.map(async (handle) => {
+        const { note: _, ...facts } = await screenFacts(handle.vault, where, {}, () => here.reload());
+        return { ...facts, handle };
+      }),
+    );
+    try {
+      await runScreen({ vaults, clock: systemClock, keyDesk: desksOf(where, {}, undefined).keyDesk });
+    } finally {
+      for (const { browser } of vaults) await browser?.close();
+    }
   } finally {
     process.off('SIGTERM', stop);
     here.stop();

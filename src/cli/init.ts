@@ -6,9 +6,10 @@ import { AskedOnce } from './asked-once.ts';
 import { showHere } from './home.ts';
 import { FirstDesk, type InitFlags } from './init-desk.ts';
 import { reloadDaemon } from './with-daemon.ts';
+import { onTerminal } from './on-terminal.ts';
 
 export async function initCommand(dir: string | undefined, flags: InitFlags): Promise<number> {
-  if (!process.stdin.isTTY || !process.stdout.isTTY) {
+  if (!onTerminal()) {
     throw new VaultError('usage', 'no-terminal', 'the wizard needs a terminal', {
       hint: 'without one: s3vault keys create NAME, then s3vault sync DIR --to s3://BUCKET/PREFIX --key NAME',
     });

@@ -6,6 +6,7 @@ import { VaultError } from '../model/errors.ts';
 import { Desk } from './key-desk.ts';
 import { keysCommand, remember } from './keys.ts';
 import { type KeyFlags, addKeyOptions } from './options.ts';
+import { onTerminal } from './on-terminal.ts';
 
 /** True where the arguments of `keys` name no command: the screen is meant. */
 export const meansScreen = ([first]: readonly string[]): boolean =>
@@ -21,7 +22,7 @@ export function keysScreenCommand(): Command {
 }
 
 async function showKeys(flags: KeyFlags): Promise<void> {
-  if (!process.stdin.isTTY || !process.stdout.isTTY) {
+  if (!onTerminal()) {
     keysCommand().outputHelp({ error: true });
     throw new VaultError('usage', 'no-terminal', 'the key screen needs a terminal', {
       hint: 'without one: s3vault keys list',

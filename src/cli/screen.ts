@@ -1,5 +1,6 @@
 import { systemClock } from '../clock.ts';
 import { safeName } from '../model/display.ts';
+import { EXIT } from '../model/errors.ts';
 import type { ConflictDesk } from '../model/conflicts.ts';
 import type { KeyDesk } from '../model/key-desk.ts';
 import type { ModeKind } from '../model/mode.ts';
@@ -27,7 +28,12 @@ export async function showVault(open: OpenVault, facts: ScreenFacts): Promise<nu
   const { note, keyDesk, ...vault } = facts;
   const ended = open.run();
   const quit = (): void => open.engine.command({ command: 'stop' });
-  process.on('SIGTERM', quit);
+  let told = false;
+  const end = (): void => {
+    told = true;
+    quit();
+  };
+  process.on('SIGTERM', end);
   try {
     await runScreen({
       vaults: [{ ...vault, handle: open.engine }],
@@ -36,7 +42,7 @@ export async function showVault(open: OpenVault, facts: ScreenFacts): Promise<nu
       ...(keyDesk === undefined ? {} : { keyDesk }),
     });
   } finally {
-    process.off('SIGTERM', quit);
+    process.off('SIGTERM', end);
     quit();
     await vault.browser?.close();
   }
@@ -47,5 +53,5 @@ export async function showVault(open: OpenVault, facts: ScreenFacts): Promise<nu
     if (problem.hint !== undefined) process.stderr.write(`  ${safeName(problem.hint)}\n`);
   }
   // Leaving the screen is how one ends watching: not an interruption.
-  return exit === 130 ? 0 : exit;
+  return exit === EXIT.interrupted && !told ? EXIT.inStep : exit;
 }

@@ -10,6 +10,7 @@ import type { Vault } from '../model/vault.ts';
 import type { EventLog } from './log.ts';
 import { printJson, printPlain } from './print.ts';
 import type { SyncFlags } from './sync.ts';
+import { onTerminal } from './on-terminal.ts';
 
 export async function syncThroughDaemon(
   client: DaemonClient,
@@ -17,7 +18,7 @@ export async function syncThroughDaemon(
   flags: SyncFlags,
   log: EventLog | undefined,
 ): Promise<number> {
-  if (flags.once !== true && flags.json !== true && flags.plain !== true && process.stdout.isTTY) {
+  if (flags.once !== true && flags.json !== true && flags.plain !== true && onTerminal()) {
     const { attach } = await import('./attach.ts');
     return attach(client, vault);
   }

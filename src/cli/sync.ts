@@ -17,6 +17,7 @@ import { nameOfKey, nameOfMode, vaultFor } from './register.ts';
 import { runToEnd } from './run-engine.ts';
 import type { ScreenFacts } from './screen.ts';
 import { holderOf, reloadDaemon, withReleased } from './with-daemon.ts';
+import { onTerminal } from './on-terminal.ts';
 
 export interface SyncFlags extends VaultFlags, KeyFlags {
   readonly once?: boolean;
@@ -118,7 +119,7 @@ export async function present(
 ): Promise<number> {
   if (log !== undefined) open.engine.subscribe(log);
   if (flags.json === true) printJson(open.engine, process.stdout);
-  else if (flags.plain === true || flags.once === true || !process.stdout.isTTY) {
+  else if (flags.plain === true || flags.once === true || !onTerminal()) {
     printPlain(open.engine, process.stdout, process.stderr);
   } else return onScreen(open, vault, flags);
   return runToEnd(open.engine, () => open.run());
