@@ -1,8 +1,9 @@
 import { Box, Text, useInput, usePaste, useWindowSize } from 'ink';
 import { type ReactNode, useMemo, useRef, useState, useSyncExternalStore } from 'react';
 import { Dashboard, Overall } from './dashboard.tsx';
+import type { Clock } from '../model/ports.ts';
 import type { Snapshot } from '../model/snapshot.ts';
-import { keyName, pressesIn } from './bindings.ts';
+import { keyName, typedIn } from './bindings.ts';
 import { type Hint, Footer, Help } from './frame.tsx';
 import { type Order, type View, BINDINGS } from './keys.ts';
 import { Browse } from './browse/view.tsx';
@@ -24,6 +25,7 @@ export interface AppProps {
   readonly vaults: readonly ScreenVault[];
   readonly stores: readonly ScreenStore[];
   readonly pacer: Pick<Pacer, 'soon'>;
+  readonly clock: Pick<Clock, 'after' | 'ticks'>;
   /** A sentence that stays, such as the demo's. */
   readonly note?: string;
   /** What `quit` does where the engines are not this screen's to stop. */
@@ -37,7 +39,7 @@ const FRAME = 5;
 /** Below this nothing can be read. */
 const LEAST = { columns: 40, rows: 10 } as const;
 
-export function App({ vaults, stores, pacer, note, onQuit, keys }: AppProps): ReactNode {
+export function App({ vaults, stores, pacer, clock, note, onQuit, keys }: AppProps): ReactNode {
   const { columns, rows: all } = useWindowSize();
   const rows = process.platform === 'win32' ? all - 1 : all;
   const shown = useAll(stores);
@@ -49,7 +51,9 @@ export function App({ vaults, stores, pacer, note, onQuit, keys }: AppProps): Re
     setUi(next);
   };
   const height = Math.max(4, rows - FRAME);
-  const desks = useDesks(vaults, ui, height, (message) => show({ ...latest.current, message }), pacer);
+  const offline = shown[ui.vault]?.snapshot.state === 'offline';
+  const sayAtOnce = (message: string): void => show({ ...latest.current, message });
+  const desks = useDesks(vaults, ui, height, sayAtOnce, { pacer, clock, offline });
   const obey = (name: string): void => {
     const { vault } = latest.current;
     const store = stores[vault];
@@ -85,7 +89,7 @@ export function App({ vaults, stores, pacer, note, onQuit, keys }: AppProps): Re
   if (columns < LEAST.columns || rows < LEAST.rows) return <TooSmall columns={columns} rows={rows} />;
   return (
     <Box flexDirection="column" width={columns} height={rows} overflow="hidden">
-      <Title vaults={vaults.length} shown={current} />
+      <Title shown={shown} selected={current} />
       <Rule width={columns} />
       <Body ui={ui} vaults={vaults} shown={shown} desks={desks} width={columns} height={height} />
       <Said ui={ui} shown={shown} hidden={desks.browse?.hidden} {...(note === undefined ? {} : { note })} />
@@ -106,7 +110,11 @@ function useTyped(
     if (latest.current.keys) return;
     const asked = hidden?.shown !== undefined;
     const text = asked || latest.current.typing !== undefined;
-    const names = input.length <= 1 ? [input] : text ? Array.from(input) : pressesIn(input);
+    const names = input.length <= 1 ? [input] : text ? Array.from(input) : typedIn(input);
+    if (names === undefined) {
+      show({ ...latest.current, message: 'several keys came at once and were ignored; press them again' });
+      return;
+    }
     for (const name of names) {
       if (asked) hidden.press(keyName(name, key));
       else obey(keyName(name, key));
@@ -153,7 +161,13 @@ function useAll(stores: readonly ScreenStore[]): readonly Shown[] {
   return useSyncExternalStore(source.subscribe, source.get);
 }
 
-function Title({ vaults, shown }: { readonly vaults: number; readonly shown: Shown }): ReactNode {
+function Title({
+  shown,
+  selected,
+}: {
+  readonly shown: readonly Shown[];
+  readonly selected: Shown;
+}): ReactNode {
   return (
     <Line>
       <Fixed>
@@ -161,7 +175,7 @@ function Title({ vaults, shown }: { readonly vaults: number; readonly shown: Sho
       </Fixed>
       <Name text="" />
       <Fixed>
-        <Overall vaults={vaults} shown={shown} />
+        <Overall shown={shown} selected={selected} />
       </Fixed>
     </Line>
   );

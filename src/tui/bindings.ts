@@ -62,6 +62,8 @@ export function keyName(input: string, key: PressedKey): string {
   // `esc` and a letter in one piece: never taken for the letter.
   if (key.meta) return `alt+${input}`;
   if (input === ' ') return 'space';
+  if (input === '\r') return 'return';
+  if (input === '\t') return 'tab';
   return key.ctrl ? `ctrl+${input}` : input;
 }
 
@@ -72,6 +74,21 @@ export function keyName(input: string, key: PressedKey): string {
 export function pressesIn(input: string): readonly string[] {
   const chars = Array.from(input);
   return chars.every((char) => char === chars[0]) ? chars : [];
+}
+
+/** Longer than this is no typing, however slow the line. */
+const MOST_TYPED = 12;
+/** What answers, ends or removes is never taken out of a chunk that could be a paste. */
+const GRAVE = /[yYqQdx]/;
+
+/**
+ * As `pressesIn`; keys typed over a slow line come together, and each of them counts. Not so where one of them answers or
+ * ends something: then all of it is nothing, and `undefined` says that it is to be said.
+ */
+export function typedIn(input: string): readonly string[] | undefined {
+  const same = pressesIn(input);
+  if (same.length > 0) return same;
+  return input.length > MOST_TYPED || GRAVE.test(input) ? undefined : Array.from(input);
 }
 
 const SIGNS: { readonly [name: string]: string } = { return: 'enter', escape: 'esc', up: '↑', down: '↓' };

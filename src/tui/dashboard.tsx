@@ -48,6 +48,8 @@ const BESIDE = 140;
 /** Lines that LAST keeps below TRANSFERS: a blank, its title and some rows. */
 const LEAST_LAST = 6;
 const HEAD_LINES = 2;
+/** From this width on each of several vaults shows its speed. */
+const LEAST_FOR_PACE = 70;
 
 /** Every vault in two lines, then what the selected one is doing and did last. */
 export function Dashboard({ vaults, shown, selected, width, height, posture }: DashboardProps): ReactNode {
@@ -66,6 +68,7 @@ export function Dashboard({ vaults, shown, selected, width, height, posture }: D
           vault={vault}
           shown={shown[from + at]}
           selected={from + at === selected}
+          several={vaults.length > 1}
           width={width}
         />
       ))}
@@ -187,11 +190,13 @@ function VaultHead({
   vault,
   shown,
   selected,
+  several,
   width,
 }: {
   readonly vault: ScreenVault;
   readonly shown: Shown | undefined;
   readonly selected: boolean;
+  readonly several: boolean;
   readonly width: number;
 }): ReactNode {
   if (shown === undefined) return null;
@@ -224,6 +229,7 @@ function VaultHead({
         </Fixed>
         <Gap cells={3} />
         <Words text={progressWords(snapshot)} />
+        {several && <Pace shown={shown} width={width} />}
         {share !== undefined && share < 1 && width >= 60 && (
           <Fixed>
             <Text>{'  '}</Text>
@@ -239,21 +245,41 @@ function VaultHead({
 /** As long as those of the transfers below where room is short: the counts come first. */
 const barCells = (width: number): number => (width < 100 ? SHORT_BAR : width < BESIDE ? BAR : 2 * BAR);
 
-/** What stands at the right of the title line. */
+/** What stands at the right of the title line: of all vaults together; of one, how it went and how long it will take. */
 export function Overall({
-  vaults,
-  shown: { speed, sparkline, left },
+  shown,
+  selected: { sparkline, left },
 }: {
-  readonly vaults: number;
-  readonly shown: Shown;
+  readonly shown: readonly Shown[];
+  readonly selected: Shown;
 }): ReactNode {
+  const speed = shown.reduce((sum, one) => sum + one.speed, 0);
+  const alone = shown.length === 1;
   return (
     <Box>
-      <Text>{plural(vaults, 'vault')}</Text>
+      <Text>{plural(shown.length, 'vault')}</Text>
       {speed > 0 && <Text> · {formatBytes(speed)}/s</Text>}
-      {speed > 0 && sparkline !== '' && <Text aria-hidden> {sparkline}</Text>}
-      {left !== undefined && <Text> · {timeLeft(left)} left</Text>}
+      {alone && speed > 0 && sparkline !== '' && <Text aria-hidden> {sparkline}</Text>}
+      {alone && left !== undefined && <Text> · {timeLeft(left)} left</Text>}
       <Text> </Text>
     </Box>
+  );
+}
+
+/** Of one vault among several, beside what it is doing. */
+function Pace({
+  shown: { speed, sparkline, left },
+  width,
+}: {
+  readonly shown: Shown;
+  readonly width: number;
+}): ReactNode {
+  if (speed === 0 || width < LEAST_FOR_PACE) return null;
+  return (
+    <Fixed>
+      <Text> {formatBytes(speed)}/s</Text>
+      {sparkline !== '' && <Text aria-hidden> {sparkline}</Text>}
+      {left !== undefined && <Text> {timeLeft(left)} left</Text>}
+    </Fixed>
   );
 }

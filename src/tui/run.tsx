@@ -64,6 +64,7 @@ export async function runScreen(options: ScreenOptions): Promise<void> {
     vaults,
     stores,
     pacer,
+    clock,
     ...(note === undefined ? {} : { note }),
     ...(attached === true ? { onQuit: leave } : {}),
     ...(keys === undefined ? {} : { keys }),

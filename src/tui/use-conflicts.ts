@@ -19,17 +19,18 @@ export function useConflicts(
   looked: boolean,
   say: (message: string) => void,
 ): ConflictsHook {
-  const [all, setAll] = useState<readonly Conflict[]>([]);
+  const [found, setFound] = useState<{ readonly of: ConflictDesk; readonly all: readonly Conflict[] }>();
   const [reading, setReading] = useState(false);
   const [dismissed, setDismissed] = useState<ReadonlySet<string>>(new Set());
   const sayNow = useRef(say);
   sayNow.current = say;
   const read = useCallback(
     async (signal?: AbortSignal): Promise<void> => {
+      if (desk === undefined) return;
       setReading(true);
       try {
-        const found = (await desk?.list({ signal })) ?? [];
-        if (signal?.aborted !== true) setAll(found);
+        const all = await desk.list({ signal });
+        if (signal?.aborted !== true) setFound({ of: desk, all });
       } catch (thrown) {
         const error = asVaultError(thrown);
         if (error.kind !== 'cancelled') sayNow.current(sentence(error));
@@ -63,5 +64,7 @@ export function useConflicts(
       return read();
     });
   };
+  // Those of the vault before are not this one's.
+  const all = found?.of === desk ? (found?.all ?? []) : [];
   return { conflicts: all.filter(({ copy }) => !dismissed.has(copy)), reading, settle };
 }

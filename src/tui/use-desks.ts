@@ -1,4 +1,5 @@
 import { useEffect, useMemo, useSyncExternalStore } from 'react';
+import type { Clock } from '../model/ports.ts';
 import type { PostureMark } from '../model/posture.ts';
 import { type BrowseShown, BrowseStore } from './browse/store.ts';
 import type { Pacer } from './pacer.ts';
@@ -19,19 +20,26 @@ export interface Desks {
   obey(led: Pick<Led, 'set' | 'desk'>): void;
 }
 
+export interface DesksAround {
+  readonly pacer: Pick<Pacer, 'soon'>;
+  readonly clock: Pick<Clock, 'after' | 'ticks'>;
+  /** The selected vault's store cannot be reached. */
+  readonly offline: boolean;
+}
+
 /** `height`: lines of a list. `say` shows a sentence. */
 export function useDesks(
   vaults: readonly ScreenVault[],
   ui: Ui,
   height: number,
   say: (message: string) => void,
-  pacer: Pick<Pacer, 'soon'>,
+  { pacer, clock, offline }: DesksAround,
 ): Desks {
   const vault = vaults[ui.vault];
   const settings = useSettings(vault?.settings, ui.view === 'settings', say);
   const store = useBrowse(vaults, ui, height, say, pacer);
   const conflicts = useConflicts(vault?.conflicts, ui.view === 'conflicts', say);
-  const posture = usePosture(vault?.posture);
+  const posture = usePosture(vault?.posture, offline, clock);
   const obeyDesk = (order: DeskOrder): void => {
     switch (order.do) {
       case 'restore':

@@ -13,7 +13,7 @@ export function useSettings(
   looked: boolean,
   say: (message: string) => void,
 ): SettingsShown {
-  const [lines, setLines] = useState<readonly Setting[]>([]);
+  const [found, setFound] = useState<{ readonly of: SettingsDesk; readonly lines: readonly Setting[] }>();
   const sayNow = useRef(say);
   sayNow.current = say;
   const fail = (thrown: unknown): void => {
@@ -21,8 +21,9 @@ export function useSettings(
     sayNow.current(hint === undefined ? message : `${message}; ${hint}`);
   };
   const read = useCallback(async (): Promise<void> => {
+    if (desk === undefined) return;
     try {
-      setLines((await desk?.read()) ?? []);
+      setFound({ of: desk, lines: await desk.read() });
     } catch (thrown) {
       fail(thrown);
     }
@@ -36,5 +37,6 @@ export function useSettings(
       return read();
     }, fail);
   };
-  return { lines, change };
+  // Those of the vault before are not this one's.
+  return { lines: found?.of === desk ? (found?.lines ?? []) : [], change };
 }

@@ -192,6 +192,17 @@ describe('posture', () => {
     await stage.shows(/^(?![^]*POSTURE)/);
   });
 
+  test('is looked at again once the store can be reached again', async () => {
+    let looked = 0;
+    const look = async (): Promise<readonly PostureMark[]> => [{ state: 'ok', words: `look ${++looked}` }];
+    await open({ posture: { look } });
+    await stage.shows(/✓ look 1/);
+    stage.handle.emit({ event: 'state', state: 'offline' });
+    await stage.shows(/offline/);
+    stage.handle.emit({ event: 'state', state: 'idle' });
+    await stage.shows(/✓ look 2/);
+  });
+
   test('that nobody could look at is unknown', async () => {
     await open({ posture: { look: () => Promise.reject(new Error('offline')) } });
     await stage.shows(/POSTURE {2}\? unknown/);

@@ -83,6 +83,15 @@ function sending(): void {
 }
 
 describe('the dashboard at 80×24', () => {
+  test('of several vaults: each with its own speed and time left, the title with that of all', async () => {
+    open(80, 24, undefined, { vaults: 2 });
+    sending();
+    const [title = '', , first = '', second = ''] = (await frame()).split('\n');
+    expect(title).toMatch(/2 vaults · 27\.1 MB\/s$/);
+    expect(first).toContain('▶ ~/Documents');
+    expect(second).toMatch(/sending {3}1 of 5 files .* 13\.6 MB\/s ▁█ 4 s left/);
+  });
+
   test('while sending', async () => {
     open();
     sending();
@@ -550,6 +559,18 @@ describe('keys', () => {
     stage.stdin.press('qq');
     await vi.waitUntil(() => handle.commands.length === 2, { timeout: 2_000, interval: 1 });
     expect(handle.commands).toEqual([{ command: 'stop' }, { command: 'stop' }]);
+  });
+
+  test('keys that a slow line brings at once all count; not where one of them ends something', async () => {
+    open();
+    await frame();
+    stage.stdin.press('a/n1\r');
+    await stage.shows(/ACTIVITY.*n1/);
+    await press('escape');
+    await press('escape');
+    stage.stdin.press('aq');
+    await stage.shows(/several keys came at once and were ignored/);
+    expect(handle.commands).toEqual([]);
   });
 
   test('pasted text answers nothing', async () => {

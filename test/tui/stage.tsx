@@ -79,6 +79,7 @@ export class Stage {
         vaults={vaults}
         stores={stores}
         pacer={new Pacer(clock)}
+        clock={clock}
         {...keys}
         {...(note === undefined ? {} : { note })}
       />,
