@@ -111,7 +111,7 @@ export const PARTS: Readonly<Record<PartName, Part>> = {
   tui: {
     purpose: 'the screens; they know an EngineHandle, a KeyDesk or an InitDesk and nothing behind it',
     imports: ['model'],
-    libraries: ['ink', 'react'],
+    libraries: ['cli-truncate', 'ink', 'react', 'string-width'],
   },
   cli: {
     purpose: 'one file per command, the plain and the JSON printer',
