@@ -12,12 +12,13 @@ export async function auditCommand(
   flags: BucketFlags,
   out: Output = process.stdout,
 ): Promise<number> {
-  const { posture, guards, bucket: name } = await targetOf(bucket, flags);
+  const { posture, guards: asked, bucket: name } = await targetOf(bucket, flags);
   try {
     // A certificate that is not trusted, or a name that leads nowhere, is said as such and once.
     await posture.handshake();
     const facts = await posture.facts();
     refuseAllUnread(facts);
+    const guards = await posture.named(await posture.moving(asked));
     const findings = posture.findings(facts, guards);
     const exit = auditExit(findings);
     if (flags.json === true) printJsonFindings(findings, exit, out);
@@ -25,7 +26,7 @@ export async function auditCommand(
       out.write(hung('', `s3://${name}, for ${guardsText(guards)}`, 2));
       out.write('\n');
       for (const finding of findings) out.write(findingText(finding));
-      out.write(`\n${verdict(findings, name)}`);
+      out.write(`\n${verdict(findings, posture.hardenCommand(guards))}`);
     }
     return exit;
   } finally {
@@ -69,7 +70,7 @@ export function findingText({ state, severity, title, reason, fix }: Finding): s
   return `${hung(head, title)}${state === 'ok' ? '' : why}${fix === undefined ? '' : hung(`${pad}→ `, fix)}`;
 }
 
-function verdict(findings: readonly Finding[], bucket: string): string {
+function verdict(findings: readonly Finding[], harden: string): string {
   const count = (fits: (finding: Finding) => boolean): number => findings.filter(fits).length;
   const problems = count(({ state }) => state === 'problem');
   const unknown = count(({ state }) => state === 'unknown');
@@ -81,7 +82,8 @@ function verdict(findings: readonly Finding[], bucket: string): string {
     ...(problems > 0 ? [plural(problems, 'problem')] : []),
     ...(unknown > 0 ? [`${unknown} unknown`] : []),
   ];
-  const next = problems > 0 ? `see what would be changed: s3vault bucket harden ${bucket} --dry-run\n` : '';
+  const next =
+    problems > 0 ? `see what would be changed, with nothing written:\n  ${harden} --dry-run\n` : '';
   return `${parts.join(', ')}\n${next}`;
 }
 

@@ -1,30 +1,20 @@
 /** What hardening would change, in the words of the command line. */
-import type {
-  DefaultEncryption,
-  Lifecycle,
-  LifecycleRule,
-  PublicAccess,
-  SettingName,
+import {
+  type DefaultEncryption,
+  type Lifecycle,
+  type LifecycleRule,
+  type PublicAccess,
+  SETTING_WORDS,
 } from '../model/bucket.ts';
 import type { Change } from '../vaults/bucket.ts';
 import { lineDiff } from './line-diff.ts';
-
-export const NAMES: { readonly [S in SettingName]: string } = {
-  policy: 'policy',
-  encryption: 'default encryption',
-  versioning: 'versioning',
-  publicAccess: 'public access block',
-  ownership: 'object ownership',
-  lifecycle: 'lifecycle rules',
-  objectLock: 'Object Lock',
-};
 
 /** The setting's name, then what goes (`-`) and what comes (`+`). */
 export function changeText(change: Change): string {
   const [before, after] = texts(change);
   const lines = lineDiff(before, after).map((line) => `  ${line}`.trimEnd());
   const total = removed(change) ? ['  - the whole policy is removed'] : [];
-  return [NAMES[change.setting], ...lines, ...total].join('\n');
+  return [SETTING_WORDS[change.setting], ...lines, ...total].join('\n');
 }
 
 const removed = (change: Change): boolean => change.setting === 'policy' && change.after === undefined;

@@ -27,6 +27,17 @@ function withMode(command: Command): Command {
     .option('--kms-context <name=value>', 'KMS encryption context; repeatable', addPair);
 }
 
+function withMove(command: Command): Command {
+  return withMode(command)
+    .addOption(
+      new Option(
+        '--to-mode <mode>',
+        'also let writes in this mode pass: before a rekey to it, until harden runs again after it',
+      ).choices(MODE_KINDS),
+    )
+    .option('--to-kms-key <id>', 'KMS key of --to-mode');
+}
+
 function addAudit(program: Command, setExit: SetExit): void {
   const command = program
     .command('audit')
@@ -56,7 +67,7 @@ function addHarden(program: Command, setExit: SetExit): void {
     .option('--dry-run', 'show the change, do nothing')
     .option('--yes', 'do not ask')
     .option('--json', 'print one JSON object a line');
-  withMode(command).action(async (bucket: string, flags: object) => {
+  withMove(command).action(async (bucket: string, flags: object) => {
     const { hardenCommand } = await import('./bucket-harden.ts');
     setExit(await hardenCommand(bucket, flags));
   });
@@ -71,7 +82,7 @@ function addPolicy(program: Command, setExit: SetExit): void {
     )
     .option('--iam', 'the least an IAM user or role needs for this mode')
     .option('--write-only', 'with --iam: for a machine that sends and can neither read back nor remove');
-  withMode(command).action(async (bucket: string, flags: object) => {
+  withMove(command).action(async (bucket: string, flags: object) => {
     const { policyCommand } = await import('./bucket-policy.ts');
     setExit(await policyCommand(bucket, flags));
   });

@@ -1,10 +1,26 @@
 /** `s3vault bucket harden`: shows the change, asks, makes it, reads it back, proves it. */
 import { systemClock } from '../clock.ts';
+import { type BucketFacts, SETTING_WORDS } from '../model/bucket.ts';
 import { plural } from '../model/display.ts';
 import { EXIT } from '../model/errors.ts';
-import { type Change, type Guard, type HardenPlan, type Step, keepBefore } from '../vaults/bucket.ts';
-import { NAMES, changeText } from './bucket-change.ts';
-import { type HardenFlags, type Target, guardsText, notAgreed, targetOf } from './bucket-target.ts';
+import {
+  type Change,
+  type Guard,
+  type HardenPlan,
+  type Step,
+  isUnnamed,
+  keepBefore,
+  sides,
+} from '../vaults/bucket.ts';
+import { changeText } from './bucket-change.ts';
+import {
+  type HardenFlags,
+  type Target,
+  guardsText,
+  notAgreed,
+  targetOf,
+  unnamedText,
+} from './bucket-target.ts';
 import { hung } from './lines.ts';
 import type { Output } from './print.ts';
 import { openTerminal } from './prompt.ts';
@@ -20,10 +36,13 @@ export async function hardenCommand(
   try {
     const { tls } = await posture.handshake();
     const facts = await posture.facts();
-    const guards = await posture.named(target.guards, flags.dryRun !== true);
+    const vaults = await posture.named(await posture.moving(target.vaults));
+    const untried = posture.whyUntried(facts, [...target.guards, ...vaults]);
+    const named = await posture.named(await posture.moving(target.guards));
+    const guards = untried === undefined ? await learnt(target, named, flags) : named;
     const plan = posture.plan(facts, {
       guards,
-      vaults: target.needs,
+      vaults,
       allowSseC: flags.allowSseC ?? false,
       spoken: tls,
       ...(flags.tlsMin === undefined ? {} : { tlsMin: flags.tlsMin }),
@@ -33,24 +52,59 @@ export async function hardenCommand(
     report.plan(target, guards, plan);
     if (flags.dryRun === true) return report.end(EXIT.inStep);
     if (plan.changes.length > 0) await agree(target, flags, plan);
-    const needs = await posture.named(target.needs, false);
-    const baseline = await posture.baseline(dedupe([...guards, ...needs]));
-    if (plan.changes.length > 0)
-      report.kept(await keepBefore(target.where, target.bucket, facts, systemClock));
-    const steps: Step[] = [];
-    const policyStands =
-      facts.policy.state !== 'unknown' &&
-      flags.only?.includes('policy') !== false &&
-      !plan.changes.some(({ setting }) => setting === 'policy');
-    await posture.apply({ changes: plan.changes, guards, baseline, policyStands }, (step) => {
-      steps.push(step);
-      report.step(step);
-    });
-    if (!posture.ground.isAws && policyHolds(steps, policyStands)) report.tls();
-    return report.end(exitOf(steps, plan));
+    return await carryOut(target, flags, { facts, guards, vaults, plan, untried }, report);
   } finally {
     await posture.close();
   }
+}
+
+/** Only a test write may tell how the store names a key: that is asked first. */
+async function learnt(
+  { posture }: Target,
+  guards: readonly Guard[],
+  flags: HardenFlags,
+): Promise<readonly Guard[]> {
+  const keys = guards
+    .flatMap(sides)
+    .filter(isUnnamed)
+    .flatMap(({ kmsKeyId }) => kmsKeyId ?? []);
+  if (keys.length === 0 || flags.dryRun === true) return guards;
+  if (flags.yes === true) return posture.learnt(guards);
+  const answer = await openTerminal()?.ask(
+    `write and remove a test object, to learn which KMS key the store takes ${keys.join(', ')} for? [y/N] `,
+  );
+  return answer !== undefined && /^y(es)?$/i.test(answer) ? posture.learnt(guards) : guards;
+}
+
+interface Agreed {
+  readonly facts: BucketFacts;
+  readonly guards: readonly Guard[];
+  readonly vaults: readonly Guard[];
+  readonly plan: HardenPlan;
+  readonly untried: string | undefined;
+}
+
+async function carryOut(
+  { posture, where, bucket }: Target,
+  { only }: HardenFlags,
+  { facts, guards, vaults, plan, untried }: Agreed,
+  report: Report,
+): Promise<number> {
+  const { changes } = plan;
+  const baseline = untried === undefined ? await posture.baseline([...guards, ...vaults]) : new Map();
+  if (changes.length > 0) report.kept(await keepBefore(where, bucket, facts, systemClock));
+  const steps: Step[] = [];
+  const policyStands =
+    facts.policy.state !== 'unknown' &&
+    only?.includes('policy') !== false &&
+    !changes.some(({ setting }) => setting === 'policy');
+  const work = { changes, guards, baseline, policyStands, ...(untried === undefined ? {} : { untried }) };
+  await posture.apply(work, (step) => {
+    steps.push(step);
+    report.step(step);
+  });
+  if (!posture.ground.isAws && policyHolds(steps, policyStands)) report.tls();
+  return report.end(exitOf(steps, plan));
 }
 
 const policyHolds = (steps: readonly Step[], stands: boolean): boolean => {
@@ -58,12 +112,6 @@ const policyHolds = (steps: readonly Step[], stands: boolean): boolean => {
     steps.some((one) => one.step === name && 'setting' in one && one.setting === 'policy');
   return stands || (of('changed') && !of('taken-back'));
 };
-
-/** The same prefix in the same mode is tried once. */
-function dedupe(guards: readonly Guard[]): readonly Guard[] {
-  const seen = new Map(guards.map((guard) => [`${guard.mode} ${guard.prefix}`, guard] as const).toReversed());
-  return [...seen.values()];
-}
 
 async function agree(target: Target, flags: HardenFlags, plan: HardenPlan): Promise<void> {
   if (flags.yes === true) return;
@@ -75,7 +123,8 @@ async function agree(target: Target, flags: HardenFlags, plan: HardenPlan): Prom
 function exitOf(steps: readonly Step[], { skipped }: HardenPlan): number {
   const has = (...names: readonly Step['step'][]): boolean => steps.some(({ step }) => names.includes(step));
   if (has('refused', 'taken-back', 'own-refused')) return EXIT.refused;
-  if (has('differs', 'not-enforced', 'unknown')) return EXIT.someFailed;
+  if (has('overtaken')) return EXIT.consent;
+  if (has('differs', 'not-enforced', 'unknown', 'untried')) return EXIT.someFailed;
   return skipped.some(({ why }) => why !== 'unsupported') ? EXIT.refused : EXIT.inStep;
 }
 
@@ -90,14 +139,18 @@ interface Report {
 
 function plainReport(out: Output): Report {
   return {
-    plan: (target, guards, { changes, skipped }) => {
+    plan: (target, guards, { changes, skipped, unnamed }) => {
       out.write(hung('', `s3://${target.bucket}, for ${guardsText(guards)}`, 2));
       for (const change of changes) out.write(`\n${changeText(change)}\n`);
       if (changes.length === 0) out.write('\nnothing is to be changed\n');
       for (const { setting, why, reason } of skipped)
         out.write(
-          `\n${hung(why === 'unsupported' ? '· ' : '? ', `${NAMES[setting]}: ${reason}; left as it is`)}`,
+          `\n${hung(why === 'unsupported' ? '· ' : '? ', `${SETTING_WORDS[setting]}: ${reason}; left as it is`)}`,
         );
+      for (const keyId of unnamed) {
+        const [message, hint] = unnamedText(keyId);
+        out.write(`\n${hung('! ', message)}${hintText(hint)}`);
+      }
       out.write('\n');
     },
     kept: (files) => out.write(`what was there is kept in\n${files.map((file) => `  ${file}\n`).join('')}`),
@@ -116,25 +169,29 @@ function plainReport(out: Output): Report {
 export function stepText(step: Step): string {
   switch (step.step) {
     case 'changed':
-      return hung('✓ ', `${NAMES[step.setting]}: changed, and read back`);
+      return hung('✓ ', `${SETTING_WORDS[step.setting]}: changed, and read back`);
     case 'refused':
-      return hung('✗ ', `${NAMES[step.setting]}: ${step.error.message}`) + hintText(step.error.hint);
+      return hung('✗ ', `${SETTING_WORDS[step.setting]}: ${step.error.message}`) + hintText(step.error.hint);
     case 'differs':
-      return hung('! ', `${NAMES[step.setting]}: ${step.reason}`);
+      return hung('! ', `${SETTING_WORDS[step.setting]}: ${step.reason}`);
     case 'proved':
       return hung('✓ ', `tried: ${step.what} is refused`);
     case 'unknown':
-      return hung('? ', `tried: ${step.what} is refused, but ${step.reason}; so nothing is proved`);
+      return hung('? ', `tried: ${step.what} ${step.reason}; so nothing is proved`);
+    case 'untried':
+      return hung('? ', `nothing was tried: ${step.reason}; the rules were read back, and are not proved`);
+    case 'overtaken':
+      return hung(
+        '✗ ',
+        `${SETTING_WORDS[step.setting]}: somebody changed it after the change was shown; it was not written`,
+      );
     case 'not-enforced':
       return hung(
         '! ',
         `tried: ${step.what} was accepted all the same (and removed again): this store does not enforce the rule`,
       );
     case 'taken-back':
-      return hung(
-        '✗ ',
-        `${NAMES[step.setting]}: put back as it was, for with the change the store refuses what the vault itself writes: ${step.reason}`,
-      );
+      return hung('✗ ', takenBack(step));
     case 'own-refused':
       return (
         hung('✗ ', `what the vault itself writes is refused: ${step.error.message}`) +
@@ -145,6 +202,13 @@ export function stepText(step: Step): string {
   }
 }
 
+function takenBack({ setting, what, reason }: Extract<Step, { step: 'taken-back' }>): string {
+  const name = SETTING_WORDS[setting];
+  return what === undefined
+    ? `${name}: put back as it was, for with the change the store refuses what the vault itself writes: ${reason}`
+    : `${name}: ${what} is off again, for with it this store refuses what the vault itself writes (${reason}); the rest of it stays`;
+}
+
 const hintText = (hint: string | undefined): string => (hint === undefined ? '' : hung('  → ', hint));
 
 function jsonReport(out: Output): Report {
@@ -153,9 +217,13 @@ function jsonReport(out: Output): Report {
     out.write(`${JSON.stringify({ event, time, ...fields })}\n`);
   };
   return {
-    plan: (_, __, { changes, skipped }) => {
+    plan: (_, __, { changes, skipped, unnamed }) => {
       for (const change of changes) line('change', plainChange(change));
       for (const skip of skipped) line('skipped', skip);
+      for (const keyId of unnamed) {
+        const [message, hint] = unnamedText(keyId);
+        line('warning', { code: 'kms-key-unnamed', message, hint });
+      }
     },
     kept: ([file, policy]) => line('kept', { file, policy }),
     step: (step) =>

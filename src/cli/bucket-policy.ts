@@ -1,6 +1,8 @@
 /** `s3vault bucket policy`: policies to read, review and paste; they are not put anywhere. */
 import { VaultError, EXIT } from '../model/errors.ts';
-import { type BucketFlags, type Target, targetOf } from './bucket-target.ts';
+import type { Guard } from '../vaults/bucket.ts';
+import { type BucketFlags, type Target, targetOf, unnamedText } from './bucket-target.ts';
+import { hung } from './lines.ts';
 import type { Output } from './print.ts';
 
 export interface PolicyFlags extends BucketFlags {
@@ -21,14 +23,20 @@ export async function policyCommand(
   const target = await targetOf(bucket, flags);
   try {
     return flags.iam === true
-      ? printIam(target, flags.writeOnly === true, out, err)
+      ? await printIam(target, flags.writeOnly === true, out, err)
       : await printBucketPolicy(target, flags, out, err);
   } finally {
     await target.posture.close();
   }
 }
 
-function printIam({ posture, guards }: Target, writeOnly: boolean, out: Output, err: Output): number {
+async function printIam(
+  { posture, guards: asked }: Target,
+  writeOnly: boolean,
+  out: Output,
+  err: Output,
+): Promise<number> {
+  const guards = await posture.moving(asked);
   const [guard, ...more] = guards;
   if (guard === undefined)
     throw new VaultError('usage', 'no-mode', 'no vault of this machine is in the bucket', {
@@ -36,7 +44,7 @@ function printIam({ posture, guards }: Target, writeOnly: boolean, out: Output, 
     });
   for (const [at, one] of guards.entries()) {
     if (more.length > 0) err.write(`for ${one.vault ?? one.mode}:\n`);
-    out.write(`${posture.iam(one, writeOnly)}\n`);
+    out.write(`${await posture.iam(one, writeOnly)}\n`);
     if (at < more.length) err.write('\n');
   }
   if (writeOnly)
@@ -52,20 +60,29 @@ async function printBucketPolicy(
   out: Output,
   err: Output,
 ): Promise<number> {
-  const { posture, needs } = target;
+  const { posture } = target;
   await posture.handshake();
-  const [facts, guards] = await Promise.all([posture.facts(), posture.named(target.guards, false)]);
+  const met = async (guards: readonly Guard[]) => posture.named(await posture.moving(guards));
+  const [facts, guards, vaults] = await Promise.all([
+    posture.facts(),
+    met(target.guards),
+    met(target.vaults),
+  ]);
   const { policy } = facts;
   if (policy.state === 'unknown')
     err.write(`the policy that is there ${policy.reason}; this one is made for a bucket without any\n`);
   const seen = policy.state === 'unknown' ? { ...facts, policy: { state: 'absent' } as const } : facts;
   const plan = posture.plan(seen, {
     guards,
-    vaults: needs,
+    vaults,
     allowSseC: false,
     only: ['policy'],
     ...(flags.tlsMin === undefined ? {} : { tlsMin: flags.tlsMin }),
   });
+  for (const keyId of plan.unnamed) {
+    const [message, hint] = unnamedText(keyId);
+    err.write(`${hung('! ', message)}${hung('  → ', hint)}`);
+  }
   const [change] = plan.changes;
   const text =
     change?.setting === 'policy' ? change.after : policy.state === 'set' ? policy.value : undefined;

@@ -1,17 +1,29 @@
 /** Which bucket a posture command is about, how it is reached, and which vaults are in it. */
-import { resolve } from 'node:path';
 import { type Places, parseTarget, places, readConfig } from '../config.ts';
-import { VaultError } from '../model/errors.ts';
 import type { SettingName } from '../model/bucket.ts';
+import { VaultError } from '../model/errors.ts';
+import type { Mode } from '../model/mode.ts';
 import type { Remote, Vault } from '../model/vault.ts';
-import { type Guard, type OpenPosture, guardOf, guardsOf, openPosture, vaultsIn } from '../vaults/bucket.ts';
+import {
+  type Guard,
+  type OpenPosture,
+  guardOf,
+  guardText,
+  guardsOf,
+  openPosture,
+  remoteFlags,
+  vaultsIn,
+  wayOf,
+} from '../vaults/bucket.ts';
 import type { RemoteFlags } from './options.ts';
-import { modeOf } from './register.ts';
+import { modeOf, remoteOf } from './register.ts';
 
 export interface BucketFlags extends RemoteFlags {
   readonly mode?: string;
   readonly kmsKey?: string;
   readonly kmsContext?: Readonly<Record<string, string>>;
+  readonly toMode?: string;
+  readonly toKmsKey?: string;
   readonly json?: boolean;
 }
 
@@ -30,54 +42,74 @@ export interface Target {
   /** What the rules are for: `--mode`, or the vaults in the bucket. */
   readonly guards: readonly Guard[];
   /** Vaults of this machine that must go on working. */
-  readonly needs: readonly Guard[];
+  readonly vaults: readonly Guard[];
 }
 
 /** Nothing is sent yet. */
 export async function targetOf(text: string, flags: BucketFlags): Promise<Target> {
   const { bucket, prefix } = parseTarget(text.startsWith('s3://') ? text : `s3://${text}`);
   const where = places(process.env);
-  const vaults = vaultsIn(await readConfig(where), bucket, flags.endpoint);
-  const own = guardsOf(vaults);
-  const guards = flags.mode === undefined ? own.guards : [guardOf(prefix, namedMode(flags))];
-  const posture = await openPosture(remoteOf(bucket, flags, vaults), process.env);
-  return { posture, where, bucket, guards, needs: own.needs };
+  const said = remoteOf(flags);
+  const found = await vaultsIn(await readConfig(where), bucket, said, process.env);
+  const vaults = guardsOf(found);
+  const guards = guardsFor({ bucket, prefix }, flags, vaults);
+  const remote = reached(bucket, said, found);
+  const posture = await openPosture(remote, process.env, undefined, remoteFlags(said));
+  return { posture, where, bucket, guards, vaults };
+}
+
+function guardsFor(place: Place, flags: BucketFlags, vaults: readonly Guard[]): readonly Guard[] {
+  const { toMode, kmsKey } = flags;
+  const named =
+    flags.mode === undefined ? vaults : [guardOf(place.prefix, namedMode(flags.mode, kmsKey, flags))];
+  if (toMode === undefined) return named;
+  const next = wayOf(namedMode(toMode, flags.toKmsKey, flags));
+  const moved = named.filter(({ prefix }) => prefix === place.prefix);
+  if (moved.length === 0) throw noneThere(place, vaults);
+  return named.map((guard) => (moved.includes(guard) ? { ...guard, next } : guard));
+}
+
+type Place = Pick<Remote, 'bucket' | 'prefix'>;
+
+function noneThere({ bucket, prefix }: Place, vaults: readonly Guard[]): VaultError {
+  const places = vaults.map((vault) => `s3://${bucket}/${vault.prefix}`);
+  return new VaultError(
+    'usage',
+    'no-vault-there',
+    `no vault of this machine is at s3://${bucket}/${prefix}, so it is not known what moves to another mode`,
+    {
+      hint:
+        places.length === 0
+          ? 'say with --mode how it is written now'
+          : `vaults are at ${places.join(', ')}; or say with --mode how it is written now`,
+    },
+  );
 }
 
 /** The name of the key does not matter here: no key of a person is read. */
-function namedMode(flags: BucketFlags): ReturnType<typeof modeOf> {
-  const kms = flags.kmsKey === undefined ? {} : { kmsKey: flags.kmsKey };
-  const context = flags.kmsContext === undefined ? {} : { kmsContext: flags.kmsContext };
-  return modeOf({ mode: flags.mode ?? 'client', key: 'any', ...kms, ...context });
+function namedMode(mode: string, kmsKey: string | undefined, { kmsContext }: BucketFlags): Mode {
+  const kms = kmsKey === undefined ? {} : { kmsKey };
+  const context = kmsContext === undefined ? {} : { kmsContext };
+  return modeOf({ mode, key: 'any', ...kms, ...context });
 }
 
 /** As the vaults in the bucket reach it, unless the command line says otherwise. */
-function remoteOf(bucket: string, flags: BucketFlags, [vault]: readonly Vault[]): Remote {
-  const { endpoint, region, profile, pathStyle, caBundle, tlsMin } = flags;
-  const known = vault?.remote;
-  return {
-    ...known,
-    bucket,
-    prefix: '',
-    ...(endpoint === undefined ? {} : { endpoint }),
-    ...(region === undefined ? {} : { region }),
-    ...(profile === undefined ? {} : { profile }),
-    ...(pathStyle === undefined ? {} : { pathStyle }),
-    ...(caBundle === undefined ? {} : { caBundle: resolve(caBundle) }),
-    ...(tlsMin === undefined ? {} : { tlsMin }),
-  };
+function reached(bucket: string, said: Omit<Remote, 'bucket' | 'prefix'>, [vault]: readonly Vault[]): Remote {
+  return { ...vault?.remote, ...said, bucket, prefix: '' };
 }
 
 /** For messages: what the rules are for. */
 export function guardsText(guards: readonly Guard[]): string {
-  if (guards.length === 0) return 'no vault of this machine is in it; --mode says what else to look at';
-  return guards
-    .map(({ vault, mode, prefix }) => {
-      const place = prefix === '' ? 'the whole bucket' : prefix;
-      return vault === undefined ? `mode ${mode} in ${place}` : `the vault ${vault} (${mode}, ${place})`;
-    })
-    .join(', ');
+  return guards.length === 0
+    ? 'no vault of this machine is in it; --mode says what else to look at'
+    : guards.map(guardText).join(', ');
 }
+
+/** KMS keys that no rule or policy can name, and what to do. */
+export const unnamedText = (keyId: string): readonly [message: string, hint: string] => [
+  `there is no rule that only the KMS key ${keyId} may be used: which key the store takes it for is not known`,
+  'name the key itself: --kms-key arn:aws:kms:REGION:ACCOUNT:key/ID',
+];
 
 export function notAgreed(): VaultError {
   return new VaultError('consent', 'not-agreed', 'nothing was changed: nobody agreed', {

@@ -18,7 +18,7 @@ import type { KeyInfo, KeyStoreKind } from '../model/keyref.ts';
 
 import type { Secret } from '../model/secret.ts';
 import type { Remote } from '../model/vault.ts';
-import { guardOf, openPosture } from '../vaults/bucket.ts';
+import { guardOf, openPosture, remoteFlags } from '../vaults/bucket.ts';
 import { findBucket, findCredentials, listBuckets } from '../vaults/first-look.ts';
 import { checkKeyName, openKeys } from '../vaults/keys.ts';
 import type { AskedOnce } from './asked-once.ts';
@@ -137,7 +137,12 @@ export class FirstDesk implements InitDesk {
   }
 
   async posture(choice: InitChoice): Promise<readonly Finding[]> {
-    const posture = await openPosture(remoteFor(choice, this.#where), this.#options.env, this.#options.clock);
+    const posture = await openPosture(
+      remoteFor(choice, this.#where),
+      this.#options.env,
+      this.#options.clock,
+      remoteFlags(this.#where),
+    );
     try {
       await posture.handshake();
       const mode = modeOf(flagsFor(choice));

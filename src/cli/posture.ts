@@ -10,7 +10,7 @@ export function postureDesk(vault: Vault, env: NodeJS.ProcessEnv): PostureDesk {
     look: async () => {
       const posture = await openPosture(vault.remote, env);
       try {
-        return marksOf(posture.findings(await posture.facts(), guardsOf([vault]).guards));
+        return marksOf(posture.findings(await posture.facts(), guardsOf([vault])));
       } finally {
         await posture.close();
       }

@@ -103,6 +103,17 @@ export const SETTING_NAMES: readonly SettingName[] = [
   'objectLock',
 ];
 
+/** As people call them. */
+export const SETTING_WORDS: { readonly [S in SettingName]: string } = {
+  policy: 'policy',
+  encryption: 'default encryption',
+  versioning: 'versioning',
+  publicAccess: 'public access block',
+  ownership: 'object ownership',
+  lifecycle: 'lifecycle rules',
+  objectLock: 'Object Lock',
+};
+
 /** Reads everything at once. */
 export async function readFacts(config: BucketConfig, options: Waits = {}): Promise<BucketFacts> {
   const [policy, encryption, versioning, publicAccess, ownership, lifecycle, objectLock] = await Promise.all([

@@ -205,13 +205,16 @@ function denied(c: Complaint, asked: Asked): VaultError | undefined {
   if (c.status !== 401 && c.status !== 403) return undefined;
   const reason = c.message === '' ? '' : `: ${c.message}`;
   return make(c, 'refused', 'access-denied', `the store denies access to ${asked.bucket}${reason}`, {
-    hint: HINTS[asked.operation],
+    hint: asked.operation === 'write' ? writeHint(asked) : HINTS[asked.operation],
   });
 }
 
-const HINTS: { readonly [O in Asked['operation']]: string } = {
+/** Which rule it is, only the policy says. */
+const writeHint = ({ bucket }: Asked): string =>
+  `s3:PutObject is needed, and a bucket policy may demand another mode: s3vault bucket audit ${bucket}`;
+
+const HINTS: { readonly [O in Exclude<Asked['operation'], 'write'>]: string } = {
   read: 's3:GetObject is needed; without s3:ListBucket a missing object looks the same',
-  write: 's3:PutObject is needed, and a bucket policy may demand another mode; see s3vault bucket audit',
   list: 's3:ListBucket is needed on the bucket',
   remove: 's3:DeleteObject is needed',
   reach: 'check the credentials and that they may s3:ListBucket',

@@ -4,6 +4,7 @@ import type { VaultError } from '../model/errors.ts';
 import type { Clock, ObjectStore } from '../model/ports.ts';
 import type { Pace } from '../model/kms.ts';
 import type { ResolvedRemote } from './connect.ts';
+import { type Explain, explaining } from './explaining.ts';
 import { listObjects, listUploads } from './list.ts';
 import { type Protection, checkProtection } from './modes.ts';
 import { abortUpload, uploadObject } from './multipart.ts';
@@ -30,6 +31,8 @@ export interface StoreOptions {
   readonly onRetry?: (error: VaultError, attempt: number, delayMs: number) => void;
   /** Waits for what requests will cost of KMS; undefined: nobody counts. */
   readonly pace?: Pace | undefined;
+  /** Knows more of a refused write than the store's answer says. */
+  readonly explain?: Explain;
 }
 
 /**
@@ -79,5 +82,6 @@ export function openStore(
       await resolved.close();
     },
   };
-  return retrying(plain, clock, retries);
+  const store = retrying(plain, clock, retries);
+  return options.explain === undefined ? store : explaining(store, options.explain);
 }

@@ -1,46 +1,51 @@
 /** A bucket for the posture commands: its settings, trials on it, and the vaults that live in it. */
 import { join } from 'node:path';
 import { systemClock } from '../clock.ts';
-import type { Config, Places } from '../config.ts';
-import { type BucketFacts, type Finding, type Trials, readFacts } from '../model/bucket.ts';
-import { OWN_FOLDER, objectKey } from '../model/brands.ts';
-import type { Mode } from '../model/mode.ts';
+import type { Places } from '../config.ts';
+import { type BucketFacts, type Finding, readFacts } from '../model/bucket.ts';
 import type { Clock } from '../model/ports.ts';
-import type { Remote, Vault } from '../model/vault.ts';
+import type { Remote } from '../model/vault.ts';
 import { privateFolder, replacePrivate } from '../private-file.ts';
 import { type ResolvedRemote, resolveRemote } from '../s3/connect.ts';
 import { type Handshake, shakeHands } from '../s3/handshake.ts';
-import {
-  type Applying,
-  type Baseline,
-  type Step,
-  type Work,
-  applyHardening,
-  baselineOf,
-  trialKey,
-} from '../s3/posture/apply.ts';
+import { type Work, applyHardening } from '../s3/posture/apply.ts';
 import { findingsOf } from '../s3/posture/findings.ts';
+import { type Ground, type Guard, hardenCommand, sides } from '../s3/posture/guard.ts';
 import { iamPolicy } from '../s3/posture/iam.ts';
 import { openBucket } from '../s3/posture/open-bucket.ts';
+import { type Baseline, baselineOf } from '../s3/posture/own-writes.ts';
 import { type Change, type HardenPlan, type HardenWishes, planHardening } from '../s3/posture/plan.ts';
-import { type Ground, type Guard, ownWay } from '../s3/posture/rules.ts';
+import type { Applying, Step } from '../s3/posture/step.ts';
+import { whyUntried } from '../s3/posture/untried.ts';
+import { withMoves } from './bucket-guards.ts';
+import { iamGuard, learntGuard, namedGuard } from './bucket-keys.ts';
 
 export type { Baseline, Change, Guard, HardenPlan, HardenWishes, Step };
 export { HARDENED } from '../s3/posture/plan.ts';
+export { isUnnamed, remoteFlags, sides } from '../s3/posture/guard.ts';
+export { guardOf, guardText, guardsOf, vaultsIn, wayOf } from './bucket-guards.ts';
 
 export interface OpenPosture {
   readonly ground: Ground;
   readonly endpoint: string | undefined;
   facts(): Promise<BucketFacts>;
   findings(facts: BucketFacts, guards: readonly Guard[]): readonly Finding[];
+  /** The command line that mends what is found. */
+  hardenCommand(guards: readonly Guard[]): string;
   /** Rejects where the store can't be reached, or its certificate is not trusted. */
   handshake(): Promise<Handshake>;
-  /** KMS keys as the store names them. `write`: a test object may be written to learn it. */
-  named(guards: readonly Guard[], write: boolean): Promise<readonly Guard[]>;
+  /** Guards with the moves that the bucket says are under way. */
+  moving(guards: readonly Guard[]): Promise<readonly Guard[]>;
+  /** KMS keys as the store names them, as far as that can be found out without a write. */
+  named(guards: readonly Guard[]): Promise<readonly Guard[]>;
+  /** The rest of them, from the answers to test writes. */
+  learnt(guards: readonly Guard[]): Promise<readonly Guard[]>;
   plan(facts: BucketFacts, wishes: HardenWishes): HardenPlan;
+  /** Why no test object may be written; undefined: it can be removed again. */
+  whyUntried(facts: BucketFacts, guards: readonly Guard[]): string | undefined;
   baseline(guards: readonly Guard[]): Promise<Baseline>;
   apply(work: Work, say: (step: Step) => void): Promise<void>;
-  iam(guard: Guard, writeOnly: boolean): string;
+  iam(guard: Guard, writeOnly: boolean): Promise<string>;
   close(): Promise<void>;
 }
 
@@ -48,82 +53,47 @@ export interface OpenPosture {
 const PATIENCE_AWS = [500, 1_000, 2_000, 4_000, 8_000];
 const PATIENCE = [300];
 
+/** `flags`: the options by which the store is reached, for commands that are printed. */
 export async function openPosture(
   remote: Remote,
   env: NodeJS.ProcessEnv,
   clock: Clock = systemClock,
+  flags = '',
 ): Promise<OpenPosture> {
   const resolved = await resolveRemote(remote, env);
+  const { isAws, endpoint } = resolved;
   const opened = openBucket(resolved, clock);
   const { config, trials } = opened;
-  const ground = groundOf(resolved);
-  const applying: Applying = {
-    config,
-    trials,
-    clock,
-    patience: resolved.isAws ? PATIENCE_AWS : PATIENCE,
-  };
+  const ground = { ...groundOf(resolved), flags };
+  const applying: Applying = { config, trials, clock, patience: isAws ? PATIENCE_AWS : PATIENCE, isAws };
+  const naming = { trials, clock, remote, resolved, env };
   return {
     ground,
-    endpoint: resolved.endpoint,
+    endpoint,
     facts: () => readFacts(config),
     findings: (facts, guards) => findingsOf(facts, ground, guards),
+    hardenCommand: (guards) => hardenCommand(ground, guards),
     handshake: () => shakeHands(resolved),
-    named: (guards, write) => Promise.all(guards.map((guard) => namedGuard(trials, guard, write, clock))),
+    moving: (guards) => withMoves(guards, remote, env, clock),
+    named: (guards) => Promise.all(guards.map((guard) => namedGuard(naming, guard))),
+    learnt: (guards) => Promise.all(guards.map((guard) => learntGuard(naming, guard))),
     plan: (facts, wishes) => planHardening(facts, ground, wishes),
-    baseline: (guards) => baselineOf(applying, guards, () => clock.random()),
+    whyUntried: (facts, guards) => whyUntried(facts, ground, guards),
+    baseline: (guards) => baselineOf(applying, onceEach(guards), () => clock.random()),
     apply: (work, say) => applyHardening(applying, work, say),
-    iam: (guard, writeOnly) => iamPolicy(ground, guard, { writeOnly }),
+    iam: async (guard, writeOnly) => iamPolicy(ground, await iamGuard(naming, guard), { writeOnly }),
     close: () => opened.close(),
   };
 }
 
 const groundOf = ({ bucket, region, isAws }: ResolvedRemote): Ground => ({ bucket, region, isAws });
 
-/** From what is stored already, else from the answer to a test write. */
-async function namedGuard(trials: Trials, guard: Guard, write: boolean, clock: Clock): Promise<Guard> {
-  if (guard.kmsKeyId === undefined || guard.kmsKey !== undefined || guard.mode === 'client') return guard;
-  const description = objectKey(`${guard.prefix}${OWN_FOLDER}/vault.json`);
-  const stored = guard.vault === undefined ? undefined : await trials.kmsKeyOf(description);
-  if (stored !== undefined) return { ...guard, kmsKey: stored };
-  if (!write) return guard;
-  const trial = await trials.put(
-    trialKey(guard.prefix, () => clock.random()),
-    ownWay(guard),
-  );
-  return trial.outcome === 'accepted' && trial.kmsKeyId !== undefined
-    ? { ...guard, kmsKey: trial.kmsKeyId }
-    : guard;
-}
-
-export function guardOf(prefix: string, mode: Mode, vault?: string): Guard {
-  const base = { prefix, mode: mode.kind, ...(vault === undefined ? {} : { vault }) };
-  const kms = mode.kind === 'client' && mode.key.kind === 'kms' ? mode.key : mode;
-  if (!('keyId' in kms)) return base;
-  const { keyId, context } = kms;
-  const arn = /^arn:[^:]+:kms:[^:]+:[^:]+:key\//.test(keyId);
-  return { ...base, kmsKeyId: keyId, context, ...(arn ? { kmsKey: keyId } : {}) };
-}
-
-/** Vaults of this machine that lie in a bucket of a store. */
-export function vaultsIn(config: Config, bucket: string, endpoint: string | undefined): readonly Vault[] {
-  return config.vaults.filter(
-    ({ remote }) => remote.bucket === bucket && (endpoint === undefined || remote.endpoint === endpoint),
-  );
-}
-
-/** What each vault needs; one on its way to another mode needs both, and neither may be demanded of it. */
-export function guardsOf(vaults: readonly Vault[]): {
-  readonly guards: readonly Guard[];
-  readonly needs: readonly Guard[];
-} {
-  const own = (vault: Vault, mode: Mode): Guard => guardOf(vault.remote.prefix, mode, vault.root);
-  return {
-    guards: vaults.filter(({ rekeyTo }) => rekeyTo === undefined).map((vault) => own(vault, vault.mode)),
-    needs: vaults.flatMap((vault) =>
-      [vault.mode, vault.rekeyTo].filter((mode) => mode !== undefined).map((mode) => own(vault, mode)),
-    ),
-  };
+/** The same prefix in the same way is tried once. */
+function onceEach(guards: readonly Guard[]): readonly Guard[] {
+  const seen = guards
+    .flatMap(sides)
+    .map((guard) => [`${guard.mode} ${guard.kmsKeyId ?? ''} ${guard.prefix}`, guard] as const);
+  return [...new Map(seen.toReversed()).values()];
 }
 
 /** Keeps what is about to be replaced, the policy in a file of its own too, ready to be put back; gives the files. */

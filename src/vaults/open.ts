@@ -22,6 +22,7 @@ import { openIndex } from '../state/open-index.ts';
 import { holdProcess } from './hold.ts';
 import { type KmsPace, openKmsPace } from './kms-pace.ts';
 import { type OpenOptions, vaultState } from './options.ts';
+import { explainOwnRule } from './own-rules.ts';
 import { type Protecting, protect } from './protect.ts';
 
 /** Copies of renamed files at a time. */
@@ -73,6 +74,7 @@ function assemble(
     seen: vault.capabilities,
     onThrottle,
     pace: pace?.take,
+    explain: explainOwnRule(vault, resolved, vault.mode),
   });
   const copier = openMover(resolved, protecting.protection, protecting.protection, {
     clock,

@@ -15,6 +15,7 @@ import { openIndex } from '../state/open-index.ts';
 import { holdProcess } from './hold.ts';
 import { type KmsPace, openKmsPace } from './kms-pace.ts';
 import { type OpenOptions, vaultState } from './options.ts';
+import { explainOwnRule } from './own-rules.ts';
 import { keysOf, protect } from './protect.ts';
 import { wipeMaterial } from '../keys/stored-key.ts';
 
@@ -53,7 +54,7 @@ export async function openRekey(
       if (error.resource !== 'kms' || paces.length === 0) return rekey.throttled(error);
       for (const pace of paces) pace.throttled();
     };
-    const side = async (mode: Mode): Promise<OpenSide> => {
+    const side = async (mode: Mode, from?: Mode): Promise<OpenSide> => {
       const pace = await openKmsPace(vault, mode, resolved, options, clock);
       if (pace !== undefined) {
         paces.push(pace);
@@ -62,7 +63,8 @@ export async function openRekey(
       const { protection, sealing, key, wipe } = await protect(mode, vault, resolved, opening, clock, pace);
       // Each store closes the connections and credentials it was given.
       const own = await resolveRemote(vault.remote, options.env);
-      const store = openStore(own, protection, { clock, transfers, onThrottle, pace: pace?.take });
+      const explain = explainOwnRule(vault, own, mode, from);
+      const store = openStore(own, protection, { clock, transfers, onThrottle, pace: pace?.take, explain });
       closing.push(() => store.close(), wipe);
       return {
         kind: mode.kind,
@@ -75,7 +77,7 @@ export async function openRekey(
       };
     };
     const from = await side(vault.mode);
-    const to = await side(next);
+    const to = await side(next, vault.mode);
     const { mover, onward } = movers(vault, resolved, from, to, { clock, transfers, onThrottle });
     closing.push(
       () => mover.close(),

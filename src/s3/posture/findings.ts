@@ -7,18 +7,20 @@ import type {
   PublicAccess,
   Setting,
 } from '../../model/bucket.ts';
+import { shellWord } from '../../model/display.ts';
 import { note, ok, problem, unread } from './finding.ts';
 import { policyFindings } from './policy-findings.ts';
-import { type Ground, type Guard, hardenCommand } from './rules.ts';
+import { type Ground, type Guard, hardenCommand, isKms, sides } from './guard.ts';
 
 /** In the order in which they are said: the policy first, then the bucket's other settings. */
 export function findingsOf(facts: BucketFacts, ground: Ground, guards: readonly Guard[]): readonly Finding[] {
   const harden = hardenCommand(ground, guards);
+  const ways = guards.flatMap(sides);
   return [
     ...policyFindings(facts, ground, guards),
     defaultEncryption(facts.encryption, guards, harden),
-    sseC(facts.encryption, guards, harden),
-    ...bucketKey(facts.encryption, guards, harden),
+    sseC(facts.encryption, ways, harden),
+    ...bucketKey(facts.encryption, ways, harden),
     publicAccess(facts.publicAccess, harden),
     ownership(facts.ownership, harden),
     versioning(facts.versioning, harden),
@@ -26,8 +28,6 @@ export function findingsOf(facts: BucketFacts, ground: Ground, guards: readonly 
     objectLock(facts.objectLock),
   ];
 }
-
-const isKms = ({ mode }: Guard): boolean => mode === 'sse-kms' || mode === 'dsse-kms';
 
 function defaultEncryption(
   setting: Setting<DefaultEncryption>,
@@ -96,22 +96,33 @@ function bucketKey(
   harden: string,
 ): readonly Finding[] {
   const base = { code: 'bucket-key', severity: 'low' } as const;
-  if (!guards.some(({ mode }) => mode === 'sse-kms')) return [];
-  if (setting.state === 'unknown') return [unread(base, 'Bucket Key', setting)];
-  if (setting.state === 'set' && setting.value.bucketKey)
-    return [ok(base, 'the Bucket Key is on', 'S3 asks KMS up to 99 % less often')];
-  const whole = guards.some((guard) => guard.mode === 'sse-kms' && guard.prefix === '');
-  return [
+  const kms = guards.filter(({ mode }) => mode === 'sse-kms');
+  if (kms.length === 0) return [];
+  const refusing = kms.filter((guard) => guard.bucketKey === false);
+  const silent = kms.filter((guard) => guard.bucketKey === undefined);
+  const own = refusing.map((guard) =>
     problem(
       base,
-      'the Bucket Key is off',
-      'every object costs a request to KMS, which counts against the quota of the whole account',
-      whole
-        ? harden
-        : 'turn it on for the vault with --bucket-key, or in the default encryption of the bucket',
+      `the vault ${guard.vault ?? ''} asks for no Bucket Key`,
+      COSTS,
+      `s3vault sync ${shellWord(guard.vault ?? 'DIR')} --bucket-key`,
     ),
-  ];
+  );
+  if (silent.length === 0) return own.length > 0 ? own : [ok(base, 'the vaults ask for a Bucket Key', CHEAP)];
+  if (setting.state === 'unknown') return [...own, unread(base, 'Bucket Key', setting)];
+  if (setting.state === 'set' && setting.value.bucketKey)
+    return [...own, ok(base, 'the Bucket Key is on', CHEAP)];
+  const whole = silent.some(({ prefix }) => prefix === '');
+  const [vault] = silent.flatMap((guard) => guard.vault ?? []);
+  const forVault =
+    vault === undefined
+      ? 'turn it on for a vault with: s3vault sync DIR --bucket-key'
+      : `s3vault sync ${shellWord(vault)} --bucket-key`;
+  return [...own, problem(base, 'the Bucket Key is off', COSTS, whole ? harden : forVault)];
 }
+
+const COSTS = 'every object costs a request to KMS, which counts against the quota of the whole account';
+const CHEAP = 'S3 asks KMS up to 99 % less often';
 
 function publicAccess(setting: Setting<PublicAccess>, harden: string): Finding {
   const base = { code: 'public-access', severity: 'high' } as const;

@@ -1,5 +1,6 @@
 /** Policies for the people and programs that run s3vault: what it needs, and nothing more. */
-import { type Ground, type Guard, bucketArn, objectsArn, partitionOf } from './rules.ts';
+import { type Ground, type Guard, isKms, sides } from './guard.ts';
+import { bucketArn, objectsArn, partitionOf } from './rules.ts';
 
 export interface IamOptions {
   /** For a machine that sends and cannot read back, nor remove. */
@@ -16,26 +17,30 @@ interface IamStatement {
   };
 }
 
-/** An identity policy document for one vault (Service Authorization Reference, "Actions defined by Amazon S3"). */
+/**
+ * An identity policy document for one vault (Service Authorization Reference: Amazon S3, AWS KMS, Service Quotas). KMS keys
+ * must be known by their ARN or their id: an alias grants nothing.
+ */
 export function iamPolicy(ground: Ground, guard: Guard, { writeOnly }: IamOptions): string {
   const statements = [
-    listing(ground, guard),
+    ...listing(ground, guard, writeOnly),
     ...objects(ground, guard, writeOnly),
     ...kms(ground, guard, writeOnly),
   ];
   return JSON.stringify({ Version: '2012-10-17', Statement: statements }, undefined, 2);
 }
 
-function listing(ground: Ground, { prefix }: Guard): IamStatement {
-  const Resource = bucketArn(ground);
-  const base = { Effect: 'Allow', Resource } as const;
-  const own = prefix === '' ? {} : { Condition: { StringLike: { 's3:prefix': `${prefix}*` } } };
-  return {
-    Sid: 'S3vaultList',
-    ...base,
-    Action: ['s3:ListBucket', 's3:ListBucketMultipartUploads', 's3:ListBucketVersions'],
-    ...own,
-  };
+/** `s3:prefix` is a key of listings of objects and versions, and not of those of unfinished uploads. */
+function listing(ground: Ground, { prefix }: Guard, writeOnly: boolean): readonly IamStatement[] {
+  const base = { Effect: 'Allow', Resource: bucketArn(ground) } as const;
+  const list = ['s3:ListBucket', ...(writeOnly ? [] : ['s3:ListBucketVersions'])];
+  const uploads = ['s3:ListBucketMultipartUploads'];
+  if (prefix === '') return [{ Sid: 'S3vaultList', ...base, Action: [...list, ...uploads] }];
+  const under = { StringLike: { 's3:prefix': `${prefix.replace(/[*?$]/g, '?')}*` } };
+  return [
+    { Sid: 'S3vaultList', ...base, Action: list, Condition: under },
+    { Sid: 'S3vaultUploads', ...base, Action: uploads },
+  ];
 }
 
 function objects(ground: Ground, { prefix }: Guard, writeOnly: boolean): readonly IamStatement[] {
@@ -60,34 +65,45 @@ function objects(ground: Ground, { prefix }: Guard, writeOnly: boolean): readonl
   ];
 }
 
-/** S3 calls KMS in the name of who asks; mode client calls it from here. */
+/** S3 calls KMS in the name of who asks; mode client calls it from here, and DescribeKey is always called from here. */
 function kms(ground: Ground, guard: Guard, writeOnly: boolean): readonly IamStatement[] {
-  const { mode, kmsKeyId, kmsKey } = guard;
-  const key = kmsKey ?? kmsKeyId;
-  if (key === undefined) return [];
-  const Resource = key.startsWith('arn:')
-    ? key
-    : `arn:${partitionOf(ground)}:kms:${ground.region}:*:key/${key.startsWith('alias/') ? '*' : key}`;
-  const alias = key.includes('alias/') && !key.startsWith('arn:');
-  const byAlias = alias ? { StringLike: { 'kms:RequestAlias': key } } : {};
-  if (mode === 'client') {
-    const Action = ['kms:GenerateDataKey', ...(writeOnly ? [] : ['kms:Decrypt', 'kms:Encrypt'])];
-    return [
-      { Sid: 'S3vaultKey', Effect: 'Allow', Action, Resource, ...(alias ? { Condition: byAlias } : {}) },
-    ];
-  }
-  if (mode !== 'sse-kms' && mode !== 'dsse-kms') return [];
+  const ways = sides(guard);
+  const inClient = resources(
+    ground,
+    ways.filter(({ mode }) => mode === 'client'),
+  );
+  const inS3 = resources(ground, ways.filter(isKms));
+  const all = [...new Set([...inClient, ...inS3])];
+  if (all.length === 0) return [];
+  const allow = (Sid: string, Action: readonly string[], keys: readonly string[]): readonly IamStatement[] =>
+    keys.length === 0 ? [] : [{ Sid, Effect: 'Allow', Action, Resource: oneOf(keys) }];
   const suffix = partitionOf(ground) === 'aws-cn' ? 'amazonaws.com.cn' : 'amazonaws.com';
+  const through = { StringEquals: { 'kms:ViaService': `s3.${ground.region}.${suffix}` } };
+  const own = ['kms:GenerateDataKey', ...(writeOnly ? [] : ['kms:Decrypt', 'kms:Encrypt'])];
   return [
-    {
-      Sid: 'S3vaultKey',
-      Effect: 'Allow',
-      // Decrypt also for parts of uploads; it opens nothing without s3:GetObject.
-      Action: ['kms:GenerateDataKey', 'kms:Decrypt', ...(alias ? ['kms:DescribeKey'] : [])],
-      Resource,
-      ...(alias
-        ? {}
-        : { Condition: { StringEquals: { 'kms:ViaService': `s3.${ground.region}.${suffix}` } } }),
-    },
+    ...allow('S3vaultSealKey', own, inClient),
+    // Decrypt also for parts of uploads; it opens nothing without s3:GetObject.
+    ...allow('S3vaultKey', ['kms:GenerateDataKey', 'kms:Decrypt'], inS3).map((one) => ({
+      ...one,
+      Condition: through,
+    })),
+    ...allow('S3vaultDescribeKey', ['kms:DescribeKey'], all),
+    // How many requests the account may make of KMS; these actions know no resources.
+    ...allow(
+      'S3vaultQuota',
+      ['servicequotas:GetServiceQuota', 'servicequotas:GetAWSDefaultServiceQuota'],
+      ['*'],
+    ),
   ];
 }
+
+function resources(ground: Ground, ways: readonly Guard[]): readonly string[] {
+  return ways.flatMap(({ kmsKey, kmsKeyId }) => {
+    const key = kmsKey ?? kmsKeyId;
+    if (key === undefined) return [];
+    return [key.startsWith('arn:') ? key : `arn:${partitionOf(ground)}:kms:${ground.region}:*:key/${key}`];
+  });
+}
+
+const oneOf = (values: readonly string[]): string | readonly string[] =>
+  values.length === 1 ? (values[0] ?? '') : values;

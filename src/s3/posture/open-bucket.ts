@@ -25,7 +25,7 @@ export function openBucket(resolved: ResolvedRemote, clock: Clock): OpenBucket {
     wire,
     charge: undefined,
   };
-  const trials = wireTrials(site, () => wire.close());
+  const trials = wireTrials(site, clock, () => wire.close());
   return {
     config: sdkBucketConfig(site),
     trials,

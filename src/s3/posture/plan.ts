@@ -14,17 +14,9 @@ import type { TlsVersion } from '../../model/vault.ts';
 import { deniedBy } from './policy-eval.ts';
 import { refusalsOf } from './policy-findings.ts';
 import { type Statement, isOwn, mergePolicy, readPolicy } from './policy-text.ts';
-import {
-  type Ground,
-  type Guard,
-  belongsTo,
-  isOldTlsSid,
-  isTlsSid,
-  modeRules,
-  oldTlsRule,
-  plainHttpQuestions,
-  plainHttpRule,
-} from './rules.ts';
+import { type Ground, type Guard, isKms, isUnnamed, sides } from './guard.ts';
+import { plainHttpQuestions } from './questions.ts';
+import { belongsTo, isOldTlsSid, isTlsSid, modeRules, oldTlsRule, plainHttpRule } from './rules.ts';
 
 export type Change =
   | { readonly setting: 'policy'; readonly before?: string; readonly after?: string }
@@ -44,6 +36,8 @@ export interface HardenPlan {
   readonly changes: readonly Change[];
   /** What could not be read is not written either: it would be replaced unseen. */
   readonly skipped: readonly Skipped[];
+  /** KMS keys, as they are sent, for which no rule could be made: how the store names them is not known. */
+  readonly unnamed: readonly string[];
 }
 
 export interface HardenWishes {
@@ -77,7 +71,8 @@ export function planHardening(facts: BucketFacts, ground: Ground, wishes: Harden
     const change = changeOf(name, facts, ground, wishes);
     return change === undefined ? [] : [change];
   });
-  return { changes, skipped };
+  const unnamed = names.includes('policy') ? wishes.guards.flatMap(sides).filter(isUnnamed) : [];
+  return { changes, skipped, unnamed: [...new Set(unnamed.flatMap(({ kmsKeyId }) => kmsKeyId ?? []))] };
 }
 
 /** In the order in which they are made: once public access is blocked, some policies can't be written any more. */
@@ -140,7 +135,7 @@ function policyChange(before: string | undefined, ground: Ground, wishes: Harden
     belongsTo(sid, wishes.guards) || (isTlsSid(sid) && (!isOldTlsSid(sid) || wishes.tlsMin !== undefined));
   const after = mergePolicy(before, wanted, replaces);
   if (after === before) return undefined;
-  for (const guard of [...wishes.guards, ...wishes.vaults])
+  for (const guard of [...wishes.guards, ...wishes.vaults].flatMap(sides))
     refuseLockOut(before, after, ground, guard, wishes);
   return { setting: 'policy', ...was(before), ...(after === undefined ? {} : { after }) };
 }
@@ -187,10 +182,10 @@ function encryptionChange(
   { guards, vaults, allowSseC }: HardenWishes,
 ): Change | undefined {
   const basis = before ?? { algorithm: 'AES256', bucketKey: false };
-  const whole = guards.find(
-    ({ prefix, mode }) => prefix === '' && (mode === 'sse-kms' || mode === 'dsse-kms'),
-  );
-  const needsSseC = allowSseC || [...guards, ...vaults].some(({ mode }) => mode === 'sse-c');
+  // While objects move to another mode or key, the default stays: s3vault names both itself.
+  const whole = guards.find((guard) => guard.prefix === '' && isKms(guard) && guard.next === undefined);
+  const ways = [...guards, ...vaults].flatMap(sides);
+  const needsSseC = allowSseC || ways.some(({ mode }) => mode === 'sse-c');
   const after: DefaultEncryption = {
     ...basis,
     ...(whole?.kmsKey === undefined || basis.algorithm !== 'AES256'

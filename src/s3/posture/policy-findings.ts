@@ -1,19 +1,18 @@
 /** What a bucket's policy refuses, and what it lets pass. */
 import type { BucketFacts, Finding, Setting } from '../../model/bucket.ts';
 import { asVaultError } from '../../model/errors.ts';
-import { ok, problem, unread } from './finding.ts';
-import { type Coverage, deniedBy, isOpen } from './policy-eval.ts';
+import { note, ok, problem, unread } from './finding.ts';
+import { type Coverage, type Question, deniedBy, isOpen } from './policy-eval.ts';
 import { VERSION, readPolicy } from './policy-text.ts';
+import { type Ground, type Guard, hardenCommand, isKms, sides } from './guard.ts';
 import {
-  type Ground,
-  type Guard,
-  hardenCommand,
   oldTlsQuestions,
   ownQuestions,
   plainHttpQuestions,
+  removalQuestions,
   writeFacts,
   writeQuestion,
-} from './rules.ts';
+} from './questions.ts';
 
 export function policyFindings(
   facts: BucketFacts,
@@ -41,7 +40,8 @@ export function policyFindings(
     plainHttp(text, facts, ground, harden),
     ...oldTls(text, ground),
     ...guards.flatMap((guard) => modeFindings(text, ground, guard, harden)),
-    ...guards.flatMap((guard) => lockedOut(text, ground, guard)),
+    ...guards.flatMap(sides).flatMap((guard) => lockedOut(text, ground, guard)),
+    ...removals(text, ground, guards),
     ...form(text, harden),
   ];
 }
@@ -60,16 +60,14 @@ function unreadableIn(policy: Exclude<Setting<string>, { state: 'unknown' }>): U
 
 const inPlace = ({ prefix }: Guard): string => (prefix === '' ? '' : ` under ${prefix}`);
 
-const coverages = (
-  text: string | undefined,
-  questions: Parameters<typeof deniedBy>[1][],
-): readonly Coverage[] => questions.map((question) => deniedBy(text, question).coverage);
+const coverages = (text: string | undefined, questions: readonly Question[]): readonly Coverage[] =>
+  questions.map((question) => deniedBy(text, question).coverage);
 
 const all = (found: readonly Coverage[]): boolean => found.every((one) => one === 'all');
 
 function plainHttp(text: string | undefined, facts: BucketFacts, ground: Ground, harden: string): Finding {
   const base = { code: 'plain-http', severity: 'high' } as const;
-  const signed = coverages(text, [...plainHttpQuestions(ground, true)]);
+  const signed = coverages(text, plainHttpQuestions(ground, true));
   const [onBucket, onObjects] = signed;
   if (all(signed)) return anonymousHttp(text, facts, ground, harden);
   if (signed.includes('unknown'))
@@ -102,7 +100,7 @@ function anonymousHttp(
   const { publicAccess } = facts;
   const closed =
     publicAccess.state === 'set' && publicAccess.value.restrictBuckets && publicAccess.value.ignoreAcls;
-  if (closed || all(coverages(text, [...plainHttpQuestions(ground, false)])))
+  if (closed || all(coverages(text, plainHttpQuestions(ground, false))))
     return ok(base, 'plain HTTP is refused', 'for every action, on the bucket and on all objects');
   return problem(
     { ...base, severity: 'low' },
@@ -119,7 +117,7 @@ function oldTls(text: string | undefined, ground: Ground): readonly Finding[] {
     ['1.2', '1.3'],
     ['1.1', '1.2'],
   ] as const)
-    if (all(coverages(text, [...oldTlsQuestions(ground, version)])))
+    if (all(coverages(text, oldTlsQuestions(ground, version))))
       return [
         ok(base, `TLS below ${least} is refused`, 'for every action, on the bucket and on all objects'),
       ];
@@ -134,7 +132,8 @@ function modeFindings(
 ): readonly Finding[] {
   const base = { code: 'encryption-header', severity: 'medium' } as const;
   const place = inPlace(guard);
-  if (guard.mode === 'client')
+  const ways = sides(guard);
+  if (ways.some(({ mode }) => mode === 'client'))
     return [
       ok(
         { ...base, severity: 'low' },
@@ -145,16 +144,18 @@ function modeFindings(
   const plain = deniedBy(text, writeQuestion(ground, guard, writeFacts('plain'))).coverage;
   // Ceph RGW, for one, does not apply a negated condition to a header that is absent.
   const tried = ground.isAws ? '' : ' by the policy (harden tries it)';
+  const names = [...new Set(ways.map(({ mode }) => HEADER[mode]))].join(' or ');
   const header = verdict(
     plain,
     base,
-    `writes without ${HEADER[guard.mode]} are refused${place}${tried}`,
-    `writes without ${HEADER[guard.mode]} are not refused${place}`,
+    `writes without ${names} are refused${place}${tried}`,
+    `writes without ${names} are not refused${place}`,
     'another program, or a mistake, could put objects there that are protected otherwise',
     harden,
   );
-  if (guard.mode !== 'sse-kms' && guard.mode !== 'dsse-kms') return [header];
-  const other = deniedBy(text, writeQuestion(ground, guard, writeFacts(guard.mode, OTHER_KEY))).coverage;
+  const [kms] = ways.filter(isKms);
+  if (kms === undefined) return [header];
+  const other = deniedBy(text, writeQuestion(ground, guard, writeFacts(kms.mode, OTHER_KEY))).coverage;
   const key = verdict(
     other,
     { code: 'kms-key', severity: 'medium' },
@@ -245,14 +246,35 @@ function lockedOut(text: string | undefined, ground: Ground, guard: Guard): read
   ];
 }
 
-/** What the policy surely refuses of what s3vault does in a vault, in words. */
+/** Write once, read many: a choice of the owner's, and nothing that keeps s3vault from sending. */
+function removals(text: string | undefined, ground: Ground, guards: readonly Guard[]): readonly Finding[] {
+  const refusals = new Set(guards.flatMap((guard) => removalsRefused(text, ground, guard)));
+  if (refusals.size === 0) return [];
+  return [
+    note(
+      { code: 'removals-refused', severity: 'low' },
+      'the policy keeps objects from being removed',
+      `${[...refusals].join('; ')}: removals of files are not carried out in the bucket, and a write that was not proved can not be taken back`,
+    ),
+  ];
+}
+
+/** What the policy surely refuses of what s3vault cannot do without in a vault, in words. */
 export function refusalsOf(
   text: string | undefined,
   ground: Ground,
   guard: Guard,
   tls: string | undefined,
 ): readonly string[] {
-  return ownQuestions(ground, guard, tls).flatMap((question) => {
+  return refused(text, ownQuestions(ground, guard, tls));
+}
+
+/** The same of removing objects. */
+export const removalsRefused = (text: string | undefined, ground: Ground, guard: Guard): readonly string[] =>
+  refused(text, removalQuestions(ground, guard));
+
+function refused(text: string | undefined, questions: readonly Question[]): readonly string[] {
+  return questions.flatMap((question) => {
     const { coverage, by } = deniedBy(text, question);
     return coverage === 'all' || coverage === 'part' ? [`${question.action} by ${by.join(', ')}`] : [];
   });

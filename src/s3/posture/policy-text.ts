@@ -16,7 +16,9 @@ export interface Statement {
   readonly Principal: '*';
   readonly Action: string;
   readonly Resource: string | readonly string[];
-  readonly Condition: { readonly [operator: string]: { readonly [key: string]: string } };
+  readonly Condition: {
+    readonly [operator: string]: { readonly [key: string]: string | readonly string[] };
+  };
 }
 
 /** One statement of a policy as it stands there. */

@@ -6,7 +6,7 @@ import { VaultError, asVaultError } from '../../model/errors.ts';
 import type { Waits } from '../../model/ports.ts';
 import type { Asked } from '../failure.ts';
 import { sdkSend } from '../sdk-failure.ts';
-import type { Site } from '../site.ts';
+import type { Site as WholeSite } from '../site.ts';
 import * as form from './sdk-form.ts';
 
 /** What the store says where there is no such setting on the bucket. */
@@ -23,6 +23,9 @@ const UNSUPPORTED = new Set(['NotImplemented', 'MethodNotAllowed', 'UnsupportedO
 
 type Sdk = typeof SdkModule;
 type Send<T> = (client: S3Client, sdk: Sdk, options: { abortSignal?: AbortSignal }) => Promise<T>;
+
+/** Settings go through the SDK only. */
+type Site = Pick<WholeSite, 'remote' | 'protection'>;
 
 /** For one bucket. `site` stays its owner's. */
 export function sdkBucketConfig(site: Site): BucketConfig {

@@ -2,42 +2,78 @@
 import { randomBytes } from 'node:crypto';
 import type { Trial, TrialHow, Trials } from '../../model/bucket.ts';
 import type { ObjectKey } from '../../model/brands.ts';
-import { safeName } from '../../model/display.ts';
 import { VaultError, asVaultError } from '../../model/errors.ts';
-import type { Waits } from '../../model/ports.ts';
+import type { Clock, Waits } from '../../model/ports.ts';
 import { Secret } from '../../model/secret.ts';
 import { sumHeaders, sumsOf } from '../checksums.ts';
 import { type Protection, customerKeyOf, readHeaders, sdkFields, writeHeaders } from '../modes.ts';
+import { mayRetry, withRetries } from '../retrying.ts';
 import { carrying } from '../sdk.ts';
 import { sdkSend } from '../sdk-failure.ts';
-import type { Headers } from '../sign.ts';
-import { removeObject } from '../single.ts';
-import { type Site, askedOf, headAnswer, versionOf } from '../site.ts';
+import { type Site, askedOf, headAnswer } from '../site.ts';
 import { drain } from '../wire.ts';
+import { Leavings } from './leavings.ts';
 
 const BODY = Buffer.from('s3vault tries what this bucket lets pass; this object can be removed\n');
 const KMS_KEY = 'x-amz-server-side-encryption-aws-kms-key-id';
 const KEY_BYTES = 32;
+/** Tries of a trial in all, where the store fails or asks for patience. */
+const ATTEMPTS = 4;
 
 /** `close` closes the site's connections. */
-export function wireTrials(site: Site, close: () => Promise<void>): Trials {
+export function wireTrials(site: Site, clock: Clock, close: () => Promise<void>): Trials {
+  const again = <T>(make: () => Promise<T>, { signal }: Waits): Promise<T> =>
+    withRetries(make, clock, { attempts: ATTEMPTS }, signal);
+  const trial =
+    (make: Make) =>
+    async (key: ObjectKey, how: TrialHow, waits: Waits = {}) => {
+      const protection = protectionOf(how);
+      const under: Site = { ...site, protection };
+      try {
+        return await judged(() =>
+          again(() => once(under, clock, key, (left) => make(under, left, waits)), waits),
+        );
+      } finally {
+        if (protection.mode === 'sse-c') protection.key.wipe();
+      }
+    };
   return {
-    put: (key, how, waits = {}) => tried(() => putTrial(site, key, how, waits)),
-    multipart: (key, how, waits = {}) => tried(() => multipartTrial(site, key, how, waits)),
-    kmsKeyOf: (key, waits = {}) => kmsKeyOf(site, key, waits),
+    put: trial(putTrial),
+    multipart: trial(multipartTrial),
+    kmsKeyOf: (key, waits = {}) => kmsKeyOf(site, key, again, waits),
     close,
   };
 }
 
-/** What the store refuses is an outcome; what never reached it is not. */
-async function tried(make: () => Promise<Trial>): Promise<Trial> {
+type Make = (site: Site, left: Leavings, waits: Waits) => Promise<Trial>;
+
+/** What the store says is an outcome, also that it fails time and again; that it can't be reached is none. */
+async function judged(make: () => Promise<Trial>): Promise<Trial> {
   try {
     return await make();
   } catch (thrown) {
     const error = asVaultError(thrown);
-    const judged = error.status !== undefined && error.kind !== 'transient' && error.kind !== 'throttled';
-    if (!judged || error.code === 'trial-left') throw error;
+    const said = error.status !== undefined || mayRetry(error);
+    if (!said || error.code === 'trial-left') throw error;
     return { outcome: 'refused', error };
+  }
+}
+
+/** One try, and what it left is removed again: also where its answer got lost. */
+async function once(
+  site: Site,
+  clock: Clock,
+  key: ObjectKey,
+  make: (left: Leavings) => Promise<Trial>,
+): Promise<Trial> {
+  const left = new Leavings(site, clock, key);
+  try {
+    return await make(left);
+  } catch (thrown) {
+    left.failed(asVaultError(thrown));
+    throw thrown;
+  } finally {
+    await left.remove();
   }
 }
 
@@ -57,51 +93,32 @@ export function protectionOf(how: TrialHow): Protection {
   }
 }
 
-async function putTrial(site: Site, key: ObjectKey, how: TrialHow, waits: Waits): Promise<Trial> {
-  const protection = protectionOf(how);
-  const under: Site = { ...site, protection };
+async function putTrial(site: Site, left: Leavings, waits: Waits): Promise<Trial> {
+  const { key } = left;
   const answer = await site.wire.send({
     method: 'PUT',
-    asked: askedOf(under, 'write', key),
+    asked: askedOf(site, 'write', key),
     key,
-    headers: { ...writeHeaders(protection), ...sumHeaders(sumsOf(BODY, site.remote.isAws)) },
+    headers: { ...writeHeaders(site.protection), ...sumHeaders(sumsOf(BODY, site.remote.isAws)) },
     body: BODY,
     signal: waits.signal,
   });
+  left.wrote(answer.headers['x-amz-version-id']);
   await drain(answer);
-  await takeBack(site, key, versionOf(answer.headers));
-  return accepted(answer.headers);
+  return accepted(answer.headers[KMS_KEY]);
 }
 
-function accepted(headers: Headers): Trial {
-  const kmsKeyId = headers[KMS_KEY];
-  return { outcome: 'accepted', ...(kmsKeyId === undefined ? {} : { kmsKeyId }) };
-}
+const accepted = (kmsKeyId: string | undefined): Trial => ({
+  outcome: 'accepted',
+  ...(kmsKeyId === undefined ? {} : { kmsKeyId }),
+});
 
-/** Also after the signal has fired: what was written must go. */
-async function takeBack(site: Site, key: ObjectKey, versionId: string | undefined): Promise<void> {
-  try {
-    await removeObject(site, key, versionId === undefined ? {} : { versionId });
-  } catch (cause) {
-    throw new VaultError(
-      'refused',
-      'trial-left',
-      `the test object ${safeName(key)} could not be removed again: ${asVaultError(cause).message}`,
-      {
-        cause,
-        hint: `remove it by hand; s3:DeleteObject and, with versioning, s3:DeleteObjectVersion are needed`,
-      },
-    );
-  }
-}
-
-async function multipartTrial(site: Site, key: ObjectKey, how: TrialHow, waits: Waits): Promise<Trial> {
-  const protection = protectionOf(how);
-  const under: Site = { ...site, protection };
-  const { CreateMultipartUploadCommand, CompleteMultipartUploadCommand, AbortMultipartUploadCommand } =
-    await import('@aws-sdk/client-s3');
-  const asked = askedOf(under, 'write', key);
-  const { bucket: Bucket, isAws } = site.remote;
+async function multipartTrial(site: Site, left: Leavings, waits: Waits): Promise<Trial> {
+  const { protection, remote } = site;
+  const { key } = left;
+  const { CreateMultipartUploadCommand, CompleteMultipartUploadCommand } = await import('@aws-sdk/client-s3');
+  const asked = askedOf(site, 'write', key);
+  const { bucket: Bucket, isAws } = remote;
   const written = writeHeaders(protection);
   const create = new CreateMultipartUploadCommand({
     Bucket,
@@ -109,48 +126,51 @@ async function multipartTrial(site: Site, key: ObjectKey, how: TrialHow, waits: 
     ...sdkFields(written),
     ...(isAws ? { ChecksumAlgorithm: 'CRC32', ChecksumType: 'FULL_OBJECT' } : {}),
   });
-  const { UploadId } = await sdkSend(under, asked, waits.signal, (client, options) =>
+  left.uploading();
+  const { UploadId, $metadata } = await sdkSend(site, asked, waits.signal, (client, options) =>
     client.send(carrying(create, customerKeyOf(written)), options),
   );
-  let done = false;
-  try {
-    const part = await site.wire.send({
-      method: 'PUT',
-      asked,
-      key,
-      query: { partNumber: '1', uploadId: UploadId ?? '' },
-      headers: { ...readHeaders(protection), ...sumHeaders(sumsOf(BODY, isAws)) },
-      body: BODY,
-      signal: waits.signal,
-    });
-    await drain(part);
-    const complete = new CompleteMultipartUploadCommand({
-      Bucket,
-      Key: key,
-      UploadId,
-      MultipartUpload: { Parts: [{ PartNumber: 1, ETag: part.headers['etag'] }] },
-      ...(isAws ? { ChecksumType: 'FULL_OBJECT' } : {}),
-    });
-    const output = await sdkSend(under, asked, waits.signal, (client, options) =>
-      client.send(carrying(complete, customerKeyOf(readHeaders(protection))), options),
-    );
-    done = true;
-    await takeBack(site, key, output.VersionId === 'null' ? undefined : output.VersionId);
-    return {
-      outcome: 'accepted',
-      ...(output.SSEKMSKeyId === undefined ? {} : { kmsKeyId: output.SSEKMSKeyId }),
-    };
-  } finally {
-    if (!done)
-      await sdkSend(under, asked, undefined, (client, options) =>
-        client.send(new AbortMultipartUploadCommand({ Bucket, Key: key, UploadId }), options),
-      ).catch(() => undefined);
-  }
+  // Where the SDK asked again, an earlier try may have begun an upload whose name nobody heard.
+  left.began(UploadId, ($metadata.attempts ?? 1) > 1);
+  const part = await site.wire.send({
+    method: 'PUT',
+    asked,
+    key,
+    query: { partNumber: '1', uploadId: UploadId ?? '' },
+    headers: { ...readHeaders(protection), ...sumHeaders(sumsOf(BODY, isAws)) },
+    body: BODY,
+    signal: waits.signal,
+  });
+  await drain(part);
+  const complete = new CompleteMultipartUploadCommand({
+    Bucket,
+    Key: key,
+    UploadId,
+    MultipartUpload: { Parts: [{ PartNumber: 1, ETag: part.headers['etag'] }] },
+    ...(isAws ? { ChecksumType: 'FULL_OBJECT' } : {}),
+  });
+  const output = await sdkSend(site, asked, waits.signal, (client, options) =>
+    client.send(carrying(complete, customerKeyOf(readHeaders(protection))), options),
+  ).catch(asLost);
+  left.wrote(output.VersionId);
+  return accepted(output.SSEKMSKeyId);
 }
 
-async function kmsKeyOf(site: Site, key: ObjectKey, waits: Waits): Promise<string | undefined> {
+/** Completed by a try whose answer got lost, so that the next one found no upload any more. */
+function asLost(thrown: unknown): never {
+  const error = asVaultError(thrown);
+  if (error.code !== 'upload-gone') throw error;
+  throw new VaultError('transient', 'answer-lost', error.message, { cause: error });
+}
+
+async function kmsKeyOf(
+  site: Site,
+  key: ObjectKey,
+  again: <T>(make: () => Promise<T>, waits: Waits) => Promise<T>,
+  waits: Waits,
+): Promise<string | undefined> {
   try {
-    return (await headAnswer(site, key, undefined, false, waits))?.[KMS_KEY];
+    return (await again(() => headAnswer(site, key, undefined, false, waits), waits))?.[KMS_KEY];
   } catch (thrown) {
     const error = asVaultError(thrown);
     if (error.kind === 'cancelled') throw error;

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { BucketFacts, Finding } from '../../../src/model/bucket.ts';
 import { findingsOf } from '../../../src/s3/posture/findings.ts';
 import { mergePolicy } from '../../../src/s3/posture/policy-text.ts';
+import { whyUntried } from '../../../src/s3/posture/untried.ts';
 import {
   type Ground,
   type Guard,
@@ -162,6 +163,43 @@ test('a fix is the command line that was asked about', () => {
   expect(finding?.fix).toBe(`s3vault bucket harden s3://acme/docs/ --mode sse-kms --kms-key ${KEY}`);
   const [ofVault] = findingsOf({ ...safe(kms), policy: absent }, ground, [{ ...kms, vault: '/home/a' }]);
   expect(ofVault?.fix).toBe('s3vault bucket harden acme');
+});
+
+test('a fix says all that the asked command line said, ready to be pasted', () => {
+  const reached = { ...ground, flags: "--endpoint https://s3.example --profile 'my work'" };
+  const guard: Guard = { ...kms, prefix: "it's/", context: { team: 'a b' } };
+  const [finding] = findingsOf({ ...safe(kms), policy: absent }, reached, [guard]);
+  expect(finding?.fix).toBe(
+    `s3vault bucket harden 's3://acme/it'\\''s/' --mode sse-kms --kms-key ${KEY} --kms-context 'team=a b' ${reached.flags}`,
+  );
+});
+
+test('a policy that keeps objects from being removed is said, and is no lock-out', () => {
+  const worm = { Effect: 'Deny', Principal: '*', Action: 's3:DeleteObject', Resource: 'arn:aws:s3:::acme/*' };
+  const policy = set(JSON.stringify({ Version: '2012-10-17', Statement: [worm] }));
+  const found = findingsOf({ ...safe(kms), policy }, ground, [kms]);
+  expect(brief(found, 'locked-out')).toEqual([]);
+  expect(brief(found, 'removals-refused')).toEqual(['note low']);
+  expect(whyUntried({ ...safe(kms), policy }, ground, [kms])).toContain('s3:DeleteObject by statement 1');
+});
+
+test('nothing is tried where it could not be removed again', () => {
+  const locked = { ...safe(kms), objectLock: set({ mode: 'COMPLIANCE', period: '30 days' }) };
+  expect(whyUntried(locked, ground, [kms])).toContain('30 days (COMPLIANCE)');
+  expect(whyUntried({ ...safe(kms), objectLock: denied }, ground, [kms])).toContain('is not known');
+  expect(whyUntried({ ...safe(kms), objectLock: denied, versioning: absent }, ground, [kms])).toBeUndefined();
+  expect(whyUntried(safe(kms), ground, [kms])).toBeUndefined();
+});
+
+test("a vault's own Bucket Key counts before that of the bucket", () => {
+  const off = { ...safe(kms), encryption: set({ algorithm: 'aws:kms', bucketKey: false }) };
+  const vault: Guard = { ...kms, prefix: 'docs/', vault: '/home/a b' };
+  const of = (facts: BucketFacts, guard: Guard) =>
+    findingsOf(facts, ground, [guard]).find(({ code }) => code === 'bucket-key');
+  expect(of(off, { ...vault, bucketKey: true })?.state).toBe('ok');
+  expect(of(safe(kms), { ...vault, bucketKey: false })?.state).toBe('problem');
+  expect(of(off, vault)?.fix).toBe("s3vault sync '/home/a b' --bucket-key");
+  expect(of(safe(kms), vault)?.state).toBe('ok');
 });
 
 test.each([

@@ -1,89 +1,10 @@
 /** Planning and applying in memory: against a store that keeps policies as AWS does, and against one that does not. */
 import { describe, expect, test } from 'vitest';
-import type { Trial, TrialHow, Trials } from '../../../src/model/bucket.ts';
 import { readFacts } from '../../../src/model/bucket.ts';
-import { VaultError } from '../../../src/model/errors.ts';
-import { type Step, applyHardening, baselineOf } from '../../../src/s3/posture/apply.ts';
-import { memoryBucketConfig, type MemoryBucketConfig } from '../../../src/s3/posture/memory-config.ts';
+import { memoryBucketConfig } from '../../../src/s3/posture/memory-config.ts';
 import { type HardenWishes, planHardening } from '../../../src/s3/posture/plan.ts';
-import { deniedBy } from '../../../src/s3/posture/policy-eval.ts';
-import { type Ground, type Guard, modeRules, writeFacts } from '../../../src/s3/posture/rules.ts';
-import { ManualClock } from '../../support/manual-clock.ts';
-
-const ground: Ground = { bucket: 'acme', region: 'eu-west-1', isAws: true };
-const KEY = 'arn:aws:kms:eu-west-1:111122223333:key/1c2d';
-const kms: Guard = { prefix: 'docs/', mode: 'sse-kms', kmsKeyId: KEY, kmsKey: KEY };
-
-interface Quirks {
-  /** Headers that are absent are not judged, as in Ceph RGW 16. */
-  readonly ignoresAbsent?: boolean;
-  /** Parts of uploads are judged by their own headers, which they do not have. */
-  readonly judgesParts?: boolean;
-  /** Policies are stored and never looked at; an unknown KMS key is refused all the same, as by AWS. */
-  readonly ignoresPolicies?: boolean;
-  /** A public access block keeps the owner out. */
-  readonly blocksOwner?: boolean;
-}
-
-const ACCEPTED: Trial = { outcome: 'accepted' };
-const NO_SUCH_KEY: Trial = {
-  outcome: 'refused',
-  error: new VaultError('refused', 'kms-missing', "the KMS key can't be found", { status: 400 }),
-};
-
-/** Judges test writes by the policy in memory. */
-function trialsOn(config: MemoryBucketConfig, quirks: Quirks = {}): Trials {
-  const judge = (key: string, how: TrialHow): Trial => {
-    const { policy, publicAccess, encryption } = config.facts;
-    const text = policy.state === 'set' ? policy.value : undefined;
-    const mode = how.kind;
-    if (quirks.ignoresPolicies === true) return 'keyId' in how && how.keyId !== KEY ? NO_SUCH_KEY : ACCEPTED;
-    const facts = new Map([
-      ['aws:securetransport', 'true'],
-      ['aws:principalisawsservice', 'false'],
-      ...writeFacts(mode, 'keyId' in how ? how.keyId : undefined),
-    ]);
-    if (quirks.ignoresAbsent === true)
-      for (const [name, value] of facts) if (value === undefined) facts.delete(name);
-    const resource = { arn: `arn:aws:s3:::acme/${key}`, below: false };
-    const { coverage } = deniedBy(text, { action: 's3:PutObject', resource, facts, principal: 'everyone' });
-    const blocked = encryption.state === 'set' && encryption.value.blocked?.includes('SSE-C') === true;
-    const shut =
-      quirks.blocksOwner === true && publicAccess.state === 'set' && publicAccess.value.restrictBuckets;
-    if (coverage !== 'all' && !shut && !(blocked && mode === 'sse-c')) return { outcome: 'accepted' };
-    return {
-      outcome: 'refused',
-      error: new VaultError('refused', 'access-denied', 'denied', { status: 403 }),
-    };
-  };
-  return {
-    put: async (key, how) => judge(key, how),
-    multipart: async (key, how) => judge(key, quirks.judgesParts === true ? { kind: 'plain' } : how),
-    kmsKeyOf: async () => undefined,
-    close: async () => undefined,
-  };
-}
-
-const WISHES: HardenWishes = { guards: [kms], vaults: [kms], allowSseC: false };
-
-async function harden(
-  config: MemoryBucketConfig,
-  wishes: HardenWishes = WISHES,
-  quirks: Quirks = {},
-): Promise<readonly Step[]> {
-  const plan = planHardening(await readFacts(config), ground, wishes);
-  const trials = trialsOn(config, quirks);
-  const clock = new ManualClock();
-  const baseline = await baselineOf({ trials }, wishes.guards, () => 0.5);
-  const steps: Step[] = [];
-  const policyStands = !plan.changes.some(({ setting }) => setting === 'policy');
-  const work = { changes: plan.changes, guards: wishes.guards, baseline, policyStands };
-  await applyHardening({ config, trials, clock, patience: [] }, work, (step) => steps.push(step));
-  return steps;
-}
-
-const short = (steps: readonly Step[]): readonly string[] =>
-  steps.map((step) => `${step.step}${'setting' in step ? ` ${step.setting}` : ''}`);
+import { type Guard, modeRules } from '../../../src/s3/posture/rules.ts';
+import { WISHES, ground, harden, kms, short } from './judge.ts';
 
 describe('hardening', () => {
   test('changes what is needed, proves it, and has nothing to do the second time', async () => {
@@ -93,10 +14,10 @@ describe('hardening', () => {
       'changed lifecycle',
       'changed ownership',
       'changed policy',
+      'proved',
+      'proved',
+      'proved',
       'changed publicAccess',
-      'proved',
-      'proved',
-      'proved',
     ]);
     expect(short(await harden(config))).toEqual(['proved', 'proved', 'proved']);
   });
@@ -133,31 +54,8 @@ describe('hardening', () => {
     expect(steps).toContainEqual({
       step: 'unknown',
       what: 'a write with another KMS key under docs/',
-      reason: "for another reason: the KMS key can't be found",
+      reason: "is refused, but for another reason: the KMS key can't be found",
     });
-  });
-
-  test('where the own write is refused too, nothing is proved', async () => {
-    const kept = { Effect: 'Deny', Principal: '*', Action: 's3:PutObject', Resource: 'arn:aws:s3:::acme/*' };
-    const policy = JSON.stringify({ Version: '2012-10-17', Statement: [kept] });
-    const config = memoryBucketConfig({ facts: { policy: { state: 'set', value: policy } } });
-    const steps = await harden(config, { ...WISHES, only: ['policy'] });
-    expect(short(steps)).toEqual(['changed policy', 'own-refused', 'unknown', 'unknown', 'unknown']);
-  });
-
-  test('where parts of the own uploads are refused, the policy is put back', async () => {
-    const config = memoryBucketConfig();
-    const steps = await harden(config, { ...WISHES, only: ['policy'] }, { judgesParts: true });
-    expect(short(steps)).toEqual(['changed policy', 'taken-back policy']);
-    expect(config.facts.policy).toEqual({ state: 'absent' });
-  });
-
-  test('only what keeps the owner out is put back [BUCKET-3]', async () => {
-    const config = memoryBucketConfig();
-    const steps = await harden(config, WISHES, { blocksOwner: true });
-    expect(short(steps).filter((step) => step.startsWith('taken-back'))).toEqual(['taken-back publicAccess']);
-    expect(config.facts.policy).toMatchObject({ state: 'set' });
-    expect(short(steps)).toContain('proved');
   });
 
   test('SSE-C is allowed when asked for, blocked when nobody needs it, and left alone where it is needed', async () => {
@@ -172,6 +70,54 @@ describe('hardening', () => {
     expect(await at('NONE', {})).toEqual(['SSE-C']);
     expect(await at('NONE', { vaults: [sseC] })).toEqual(['NONE']);
     expect(await at('SSE-C', { vaults: [sseC] })).toEqual(['SSE-C']);
+  });
+
+  test('a vault on its way to another mode gets rules for both, and its own again afterwards', async () => {
+    const config = memoryBucketConfig({ bucket: 'acme' });
+    await harden(config);
+    const moving: Guard = { ...kms, vault: '/home/a', next: { mode: 'sse-s3' } };
+    const wishes: HardenWishes = { ...WISHES, guards: [moving], vaults: [moving] };
+    expect(short(await harden(config, wishes))).toEqual(['changed policy', 'proved', 'proved']);
+    const text = () => (config.facts.policy.state === 'set' ? config.facts.policy.value : '');
+    expect(text()).toMatch(/"aws:kms",\s+"AES256"/);
+    const { next, ...moved } = moving;
+    const after: Guard = { prefix: moved.prefix, vault: '/home/a', ...next!, mode: 'sse-s3' };
+    expect(short(await harden(config, { ...WISHES, guards: [after], vaults: [after] }))).toEqual([
+      'changed policy',
+      'proved',
+    ]);
+    expect(text()).not.toContain('aws:kms"');
+  });
+
+  test('a key whose name in policies is not known is said, for there is no rule of it', async () => {
+    const facts = await readFacts(memoryBucketConfig());
+    const alias: Guard = { prefix: '', mode: 'sse-kms', kmsKeyId: 'alias/vault' };
+    const plan = planHardening(facts, ground, { ...WISHES, guards: [alias], vaults: [] });
+    expect(plan.unnamed).toEqual(['alias/vault']);
+    expect(planHardening(facts, ground, WISHES).unnamed).toEqual([]);
+    expect(
+      planHardening(facts, ground, { ...WISHES, guards: [alias], only: ['versioning'] }).unnamed,
+    ).toEqual([]);
+  });
+
+  test('write once, read many is a choice, and locks nobody out', async () => {
+    const worm = {
+      Effect: 'Deny',
+      Principal: '*',
+      Action: 's3:DeleteObject*',
+      Resource: 'arn:aws:s3:::acme/*',
+    };
+    const value = JSON.stringify({ Version: '2012-10-17', Statement: [worm] });
+    const facts = await readFacts(memoryBucketConfig({ facts: { policy: { state: 'set', value } } }));
+    const vault: Guard = { ...kms, vault: '/home/a/docs' };
+    const { changes } = planHardening(facts, ground, { ...WISHES, guards: [vault], vaults: [vault] });
+    expect(changes.map(({ setting }) => setting)).toContain('policy');
+  });
+
+  test('where nothing can be removed nothing is tried, and that is said', async () => {
+    const steps = await harden(memoryBucketConfig(), WISHES, {}, 'Object Lock keeps it');
+    expect(short(steps)).not.toContain('proved');
+    expect(steps.at(-1)).toEqual({ step: 'untried', reason: 'Object Lock keeps it' });
   });
 
   test('a vault in another mode is never locked out [BUCKET-3]', async () => {

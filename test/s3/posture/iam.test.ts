@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { iamPolicy } from '../../../src/s3/posture/iam.ts';
-import { type Ground, type Guard, ownQuestions } from '../../../src/s3/posture/rules.ts';
+import { ownQuestions } from '../../../src/s3/posture/questions.ts';
+import type { Ground, Guard } from '../../../src/s3/posture/rules.ts';
 
 const ground: Ground = { bucket: 'acme', region: 'eu-west-1', isAws: true };
 const KEY = 'arn:aws:kms:eu-west-1:111122223333:key/1c2d';
@@ -8,7 +9,7 @@ const KEY = 'arn:aws:kms:eu-west-1:111122223333:key/1c2d';
 interface Statement {
   readonly Sid: string;
   readonly Action: readonly string[];
-  readonly Resource: string;
+  readonly Resource: string | readonly string[];
   readonly Condition?: object;
 }
 const statements = (guard: Guard, writeOnly = false): readonly Statement[] =>
@@ -32,11 +33,18 @@ describe('the policy of who runs s3vault', () => {
   });
 
   test('stays within the prefix of the vault', () => {
-    const [list, objects] = statements({ prefix: 'docs/', mode: 'sse-s3' });
+    const [list, uploads, objects] = statements({ prefix: 'docs/', mode: 'sse-s3' });
     expect(list).toMatchObject({
+      Action: ['s3:ListBucket', 's3:ListBucketVersions'],
       Resource: 'arn:aws:s3:::acme',
       Condition: { StringLike: { 's3:prefix': 'docs/*' } },
     });
+    // Listing unfinished uploads has no such condition key: with it, nothing would be allowed.
+    expect(uploads).toMatchObject({
+      Action: ['s3:ListBucketMultipartUploads'],
+      Resource: 'arn:aws:s3:::acme',
+    });
+    expect(uploads?.Condition).toBeUndefined();
     expect(objects?.Resource).toBe('arn:aws:s3:::acme/docs/*');
     expect(statements({ prefix: '', mode: 'sse-s3' })[0]?.Condition).toBeUndefined();
   });
@@ -48,8 +56,40 @@ describe('the policy of who runs s3vault', () => {
       Resource: KEY,
       Condition: { StringEquals: { 'kms:ViaService': 's3.eu-west-1.amazonaws.com' } },
     });
-    expect(kms({ prefix: '', mode: 'client', kmsKeyId: KEY })?.Condition).toBeUndefined();
+    const sealed = statements({ prefix: '', mode: 'client', kmsKeyId: KEY });
+    const own = sealed.find(({ Sid }) => Sid === 'S3vaultSealKey');
+    expect(own).toMatchObject({
+      Action: ['kms:GenerateDataKey', 'kms:Decrypt', 'kms:Encrypt'],
+      Resource: KEY,
+    });
+    expect(own?.Condition).toBeUndefined();
     expect(kms({ prefix: '', mode: 'sse-s3' })).toBeUndefined();
+  });
+
+  test('the key is described, and the quota asked, from here and not through S3', () => {
+    for (const writeOnly of [false, true]) {
+      const found = statements({ prefix: '', mode: 'sse-kms', kmsKey: KEY }, writeOnly);
+      const describing = found.find(({ Action }) => Action.includes('kms:DescribeKey'));
+      expect(describing).toMatchObject({ Action: ['kms:DescribeKey'], Resource: KEY });
+      expect(describing?.Condition).toBeUndefined();
+      expect(found.find(({ Sid }) => Sid === 'S3vaultQuota')).toMatchObject({
+        Action: ['servicequotas:GetServiceQuota', 'servicequotas:GetAWSDefaultServiceQuota'],
+        Resource: '*',
+      });
+    }
+    expect(actions({ prefix: '', mode: 'sse-s3' }).filter((action) => !action.startsWith('s3:'))).toEqual([]);
+  });
+
+  test('while objects move, both keys may be used', () => {
+    const moving: Guard = {
+      prefix: '',
+      mode: 'sse-kms',
+      kmsKey: KEY,
+      next: { mode: 'sse-kms', kmsKey: `${KEY}2` },
+    };
+    const found = statements(moving);
+    for (const Sid of ['S3vaultKey', 'S3vaultDescribeKey'])
+      expect(found.find((one) => one.Sid === Sid)?.Resource).toEqual([KEY, `${KEY}2`]);
   });
 
   test('a write-only machine reads the description of the vault, removes nothing, and opens nothing', () => {

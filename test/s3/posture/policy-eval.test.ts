@@ -1,16 +1,14 @@
 import { describe, expect, test } from 'vitest';
 import { type Coverage, type Question, deniedBy, isOpen } from '../../../src/s3/posture/policy-eval.ts';
+import { type Guard, sides } from '../../../src/s3/posture/guard.ts';
 import {
-  type Ground,
-  modeRules,
   oldTlsQuestions,
-  oldTlsRule,
   ownQuestions,
   plainHttpQuestions,
-  plainHttpRule,
   writeFacts,
   writeQuestion,
-} from '../../../src/s3/posture/rules.ts';
+} from '../../../src/s3/posture/questions.ts';
+import { type Ground, modeRules, oldTlsRule, plainHttpRule } from '../../../src/s3/posture/rules.ts';
 
 const ground: Ground = { bucket: 'acme', region: 'eu-west-1', isAws: true };
 const ARN = 'arn:aws:s3:::acme';
@@ -169,6 +167,29 @@ test('what s3vault does itself is never refused by its own rules, in any mode', 
         by: [],
       });
   }
+});
+
+const OTHER = `${KEY}-2`;
+test.each<Pick<Guard, 'mode' | 'kmsKey' | 'next'>>([
+  { mode: 'sse-s3', next: { mode: 'sse-kms', kmsKey: KEY } },
+  { mode: 'sse-kms', kmsKey: KEY, next: { mode: 'sse-kms', kmsKey: OTHER } },
+  { mode: 'sse-kms', kmsKey: KEY, next: { mode: 'dsse-kms', kmsKey: OTHER } },
+  { mode: 'sse-c', next: { mode: 'sse-kms', kmsKey: KEY } },
+  { mode: 'sse-s3', next: { mode: 'sse-c' } },
+  { mode: 'client', next: { mode: 'sse-s3' } },
+])('while objects move, both ways may be written, and nothing else: $mode to $next.mode', (moving) => {
+  const guard: Guard = { prefix: 'docs/', ...moving };
+  const rules = policy(...modeRules(ground, guard));
+  for (const side of sides(guard))
+    for (const question of ownQuestions(ground, side, '1.3'))
+      expect(deniedBy(rules, question).coverage, `${side.mode} ${question.action}`).toBe('none');
+  const refused = (...facts: Parameters<typeof writeFacts>): boolean =>
+    deniedBy(rules, writeQuestion(ground, guard, writeFacts(...facts))).coverage === 'all';
+  const modes = sides(guard).map(({ mode }) => mode);
+  const free = modes.includes('client');
+  expect(refused('plain')).toBe(!free);
+  for (const mode of ['sse-s3', 'sse-c'] as const) expect(refused(mode)).toBe(!free && !modes.includes(mode));
+  expect(refused('sse-kms', `${KEY}-of-nobody`)).toBe(!free);
 });
 
 test('of a statement for some principals nobody knows whether it is for us', () => {
