@@ -25,8 +25,9 @@ export async function auditCommand(
     else {
       out.write(hung('', `s3://${name}, for ${guardsText(guards)}`, 2));
       out.write('\n');
-      for (const finding of findings) out.write(findingText(finding));
-      out.write(`\n${verdict(findings, posture.hardenCommand(guards))}`);
+      const harden = posture.hardenCommand(guards);
+      for (const finding of findings) out.write(findingText(finding, harden));
+      out.write(`\n${verdict(findings, harden)}`);
     }
     return exit;
   } finally {
@@ -63,11 +64,13 @@ const SIGNS: { readonly [S in Finding['state']]: (severity: string) => string } 
 
 const INDENT = 11;
 
-export function findingText({ state, severity, title, reason, fix }: Finding): string {
+/** The command that mends most of them is said once, at the end. */
+export function findingText({ state, severity, title, reason, fix }: Finding, harden: string): string {
   const head = SIGNS[state](severity).padEnd(INDENT);
   const pad = ' '.repeat(INDENT);
   const why = reason === '' ? '' : hung(pad, reason);
-  return `${hung(head, title)}${state === 'ok' ? '' : why}${fix === undefined ? '' : hung(`${pad}→ `, fix)}`;
+  const mend = fix === undefined ? '' : hung(`${pad}→ `, fix === harden ? 'harden mends it, see below' : fix);
+  return `${hung(head, title)}${state === 'ok' ? '' : why}${mend}`;
 }
 
 function verdict(findings: readonly Finding[], harden: string): string {
@@ -82,8 +85,8 @@ function verdict(findings: readonly Finding[], harden: string): string {
     ...(problems > 0 ? [plural(problems, 'problem')] : []),
     ...(unknown > 0 ? [`${unknown} unknown`] : []),
   ];
-  const next =
-    problems > 0 ? `see what would be changed, with nothing written:\n  ${harden} --dry-run\n` : '';
+  const mends = findings.some(({ fix }) => fix === harden);
+  const next = mends ? `see what harden would change, with nothing written:\n  ${harden} --dry-run\n` : '';
   return `${parts.join(', ')}\n${next}`;
 }
 

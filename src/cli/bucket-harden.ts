@@ -49,7 +49,7 @@ export async function hardenCommand(
       ...(flags.expireVersions === undefined ? {} : { expireVersions: flags.expireVersions }),
       ...(flags.only === undefined ? {} : { only: flags.only }),
     });
-    report.plan(target, guards, plan);
+    report.plan(target, guards, plan, flags);
     if (flags.dryRun === true) return report.end(EXIT.inStep);
     if (plan.changes.length > 0) await agree(target, flags, plan);
     return await carryOut(target, flags, { facts, guards, vaults, plan, untried }, report);
@@ -129,7 +129,7 @@ function exitOf(steps: readonly Step[], { skipped }: HardenPlan): number {
 }
 
 interface Report {
-  plan(target: Target, guards: readonly Guard[], plan: HardenPlan): void;
+  plan(target: Target, guards: readonly Guard[], plan: HardenPlan, flags: HardenFlags): void;
   kept(files: readonly string[]): void;
   step(step: Step): void;
   /** For stores whose enforcement of the TLS rule can't be known. */
@@ -139,7 +139,7 @@ interface Report {
 
 function plainReport(out: Output): Report {
   return {
-    plan: (target, guards, { changes, skipped, unnamed }) => {
+    plan: (target, guards, { changes, skipped, unnamed }, { dryRun }) => {
       out.write(hung('', `s3://${target.bucket}, for ${guardsText(guards)}`, 2));
       for (const change of changes) out.write(`\n${changeText(change)}\n`);
       if (changes.length === 0) out.write('\nnothing is to be changed\n');
@@ -148,7 +148,7 @@ function plainReport(out: Output): Report {
           `\n${hung(why === 'unsupported' ? '· ' : '? ', `${SETTING_WORDS[setting]}: ${reason}; left as it is`)}`,
         );
       for (const keyId of unnamed) {
-        const [message, hint] = unnamedText(keyId);
+        const [message, hint] = unnamedText(keyId, dryRun === true ? DRY : '');
         out.write(`\n${hung('! ', message)}${hintText(hint)}`);
       }
       out.write('\n');
@@ -211,17 +211,19 @@ function takenBack({ setting, what, reason }: Extract<Step, { step: 'taken-back'
 
 const hintText = (hint: string | undefined): string => (hint === undefined ? '' : hung('  → ', hint));
 
+const DRY = '; without --dry-run a test object may tell';
+
 function jsonReport(out: Output): Report {
   const line = (event: string, fields: object): void => {
     const time = new Date(systemClock.now()).toISOString();
     out.write(`${JSON.stringify({ event, time, ...fields })}\n`);
   };
   return {
-    plan: (_, __, { changes, skipped, unnamed }) => {
+    plan: (_, __, { changes, skipped, unnamed }, { dryRun }) => {
       for (const change of changes) line('change', plainChange(change));
       for (const skip of skipped) line('skipped', skip);
       for (const keyId of unnamed) {
-        const [message, hint] = unnamedText(keyId);
+        const [message, hint] = unnamedText(keyId, dryRun === true ? DRY : '');
         line('warning', { code: 'kms-key-unnamed', message, hint });
       }
     },

@@ -105,10 +105,10 @@ export function guardsText(guards: readonly Guard[]): string {
     : guards.map(guardText).join(', ');
 }
 
-/** KMS keys that no rule or policy can name, and what to do. */
-export const unnamedText = (keyId: string): readonly [message: string, hint: string] => [
-  `there is no rule that only the KMS key ${keyId} may be used: which key the store takes it for is not known`,
-  'name the key itself: --kms-key arn:aws:kms:REGION:ACCOUNT:key/ID',
+/** A KMS key that no rule can name, and what to do. */
+export const unnamedText = (keyId: string, more = ''): readonly [message: string, hint: string] => [
+  `no rule says that only the KMS key ${keyId} may be used, for which key the store takes it for is not known`,
+  `name the key itself: --kms-key arn:aws:kms:REGION:ACCOUNT:key/ID${more}`,
 ];
 
 export function notAgreed(): VaultError {

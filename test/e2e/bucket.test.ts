@@ -41,7 +41,7 @@ describe('on the embedded server', () => {
 
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 's3vault-bucket-'));
-    server = await startEmbedded({ kmsKeys: [{ id: 'vault-key-1' }] });
+    server = await startEmbedded({ kmsKeys: [{ id: 'vault-key-1', alias: 'vault' }] });
     await server.caFile(folder);
   });
   afterAll(async () => {
@@ -146,6 +146,25 @@ describe('on the embedded server', () => {
     expect((await machine.run(['sync', machine.root, '--once'])).code).toBe(0);
   });
 
+  test('a rekey of a hardened bucket names the command that lifts the rule, and then goes on', async () => {
+    const bucket = fresh();
+    machine.write('f', 'x');
+    const to = ['--to', `s3://${bucket}/docs`, '--mode', 'sse-s3', ...machine.remoteArgs];
+    expect((await machine.run(['sync', machine.root, ...to, '--once'])).code).toBe(0);
+    expect((await machine.run(['bucket', 'harden', bucket, '--yes'])).code).toBe(0);
+    const rekey = ['rekey', machine.root, '--to-mode', 'sse-kms', '--kms-key', 'vault-key-1', '--yes'];
+    const refused = await machine.run(rekey);
+    expect(refused.code).toBe(4);
+    const [, command = ''] = /start again: s3vault (.+)/.exec(refused.stderr) ?? [];
+    expect(command).toContain(
+      `bucket harden s3://${bucket}/docs/ --to-mode sse-kms --to-kms-key vault-key-1`,
+    );
+    const lifted = await machine.run([...command.trim().split(' '), '--yes']);
+    expect(lifted.code).toBe(0);
+    expect(lifted.stdout).toContain('tried: a write without the encryption header under docs/ is refused');
+    expect((await machine.run(rekey)).code).toBe(0);
+  });
+
   test('SSE-C that is blocked is a problem in mode sse-c only, and --allow-sse-c mends it', async () => {
     const bucket = fresh({ blockSseC: true });
     const audit = () => bucketRun('audit', bucket, '--mode', 'sse-c', '--json');
@@ -191,7 +210,7 @@ describe('on the embedded server', () => {
   test('nothing is changed without consent, and --dry-run writes nothing at all', async () => {
     const bucket = fresh('foreign');
     server.requests.reset();
-    const asked = await bucketRun('harden', bucket);
+    const asked = await bucketRun('harden', bucket, ...KMS);
     expect(asked.code).toBe(5);
     const dry = await bucketRun('harden', bucket, ...KMS, '--dry-run');
     expect(dry.code).toBe(0);
@@ -212,6 +231,13 @@ describe('on the embedded server', () => {
     const write = await bucketRun('policy', `s3://${bucket}/docs`, ...KMS, '--iam', '--write-only');
     expect(write.stdout).not.toContain('s3:DeleteObject');
     expect((await bucketRun('policy', bucket, '--write-only')).code).toBe(2);
+    const alias = ['bucket', 'policy', bucket, '--mode', 'sse-kms', '--kms-key', 'alias/vault', '--iam'];
+    const unknown = await machine.run([...alias, ...machine.remoteArgs]);
+    expect(unknown.code).toBe(2);
+    expect(unknown.stderr).toContain('--kms-key arn:aws:kms:REGION:ACCOUNT:key/ID');
+    const known = { AWS_ENDPOINT_URL_KMS: server.url, AWS_CA_BUNDLE: join(folder, 'ca.pem') };
+    const resolved = await machine.run([...alias, ...machine.remoteArgs], { env: known });
+    expect(resolved.stdout).toContain('arn:aws:kms:us-east-1:000000000000:key/vault-key-1');
   });
 
   test('every line of a report fits 80 columns, but for names and commands', async () => {
@@ -246,7 +272,9 @@ describeRgw('on', () => {
       expect.objectContaining({ step: 'proved', what: 'a write with AES256 instead of the KMS key' }),
     );
     // This version takes every policy for a public one once public access is blocked, and locks the owner out.
-    expect(steps).toContainEqual(expect.objectContaining({ step: 'taken-back', setting: 'publicAccess' }));
+    expect(steps).toContainEqual(
+      expect.objectContaining({ step: 'taken-back', setting: 'publicAccess', what: 'RestrictPublicBuckets' }),
+    );
     expect(hardened.code).toBe(4);
     const after = await bucketRun('audit', bucket, ...mode, '--json');
     expect(findings(after)).toMatchObject({

@@ -6,8 +6,8 @@ import type { Clock } from '../../model/ports.ts';
 import { listUploads } from '../list.ts';
 import { abortUpload } from '../multipart.ts';
 import { withRetries } from '../retrying.ts';
-import { removeObject } from '../single.ts';
-import { type Site, headAnswer } from '../site.ts';
+import { type Site, askedOf, headAnswer } from '../site.ts';
+import { drain } from '../wire.ts';
 
 /** Tries of each removal in all. */
 const ATTEMPTS = 4;
@@ -74,10 +74,28 @@ export class Leavings {
     }
   }
 
-  /** Without a version, a bucket whose versions are suspended would keep a removal in its place: `null` is one, too. */
-  #removeVersion(versionId: string): Promise<void> {
-    const version = versionId === '' ? {} : { versionId };
-    return this.#again(() => removeObject(this.#site, this.key, version));
+  /** Where versions are suspended, a removal without one puts a mark in its place, which goes as well. */
+  async #removeVersion(versionId: string): Promise<void> {
+    const mark = await this.#again(() => this.#delete(versionId));
+    if (mark !== undefined) await this.#again(() => this.#delete(mark));
+  }
+
+  /** Gives the version of the mark that was put in its place. */
+  async #delete(versionId: string): Promise<string | undefined> {
+    try {
+      const answer = await this.#site.wire.send({
+        method: 'DELETE',
+        asked: askedOf(this.#site, 'remove', this.key),
+        key: this.key,
+        query: versionId === '' ? {} : { versionId },
+      });
+      await drain(answer);
+      const marked = versionId === '' && answer.headers['x-amz-delete-marker'] === 'true';
+      return marked ? (answer.headers['x-amz-version-id'] ?? 'null') : undefined;
+    } catch (thrown) {
+      if (asVaultError(thrown).code === 'object-missing') return undefined;
+      throw thrown;
+    }
   }
 
   async #sweep(): Promise<void> {

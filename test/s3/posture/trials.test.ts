@@ -1,0 +1,137 @@
+/** Test writes on the embedded server and on Ceph RGW: what they find out, and that nothing of them stays. */
+import { ListObjectVersionsCommand, PutBucketVersioningCommand } from '@aws-sdk/client-s3';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { systemClock } from '../../../src/clock.ts';
+import type { Fault } from '../../../src/embedded/faults.ts';
+import { type EmbeddedServer, startEmbedded } from '../../../src/embedded/server.ts';
+import { objectKey } from '../../../src/model/brands.ts';
+import type { Clock } from '../../../src/model/ports.ts';
+import { resolveRemote } from '../../../src/s3/connect.ts';
+import { type OpenBucket, openBucket } from '../../../src/s3/posture/open-bucket.ts';
+import { describeRgw, rgw } from '../../rgw.ts';
+import type { Endpoint } from '../../e2e/harness.ts';
+
+/** Waits for nothing. */
+const clock: Clock = { ...systemClock, sleep: () => Promise.resolve() };
+const KEY = objectKey('docs/.s3vault/trial-1');
+const SSE_C = { kind: 'sse-c' } as const;
+const S3 = { kind: 'sse-s3' } as const;
+
+const opened: OpenBucket[] = [];
+afterEach(async () => {
+  await Promise.all(opened.splice(0).map((one) => one.close()));
+});
+
+async function trialsOn(place: Endpoint, bucket: string): Promise<OpenBucket['trials']> {
+  const { endpoint, caFile, region, accessKeyId, secretAccessKey } = place;
+  const remote = { bucket, prefix: '', endpoint, region, caBundle: caFile };
+  const env = { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey };
+  const open = openBucket(await resolveRemote(remote, env), clock);
+  opened.push(open);
+  return open.trials;
+}
+
+describe('on the embedded server', () => {
+  let server: EmbeddedServer;
+  let folder: string;
+  let place: Endpoint;
+  let buckets = 0;
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), 's3vault-trials-'));
+    server = await startEmbedded();
+    const caFile = await server.caFile(folder);
+    place = { endpoint: server.url, caFile, region: server.region, ...server.credentials };
+  });
+  afterAll(async () => {
+    await server.close();
+    rmSync(folder, { recursive: true });
+  });
+  afterEach(() => server.faults.clear());
+
+  async function fresh(options: { readonly versioning?: boolean; readonly policy?: object } = {}) {
+    const bucket = `trials-${++buckets}`;
+    server.createBucket(bucket, options);
+    return { bucket, trials: await trialsOn(place, bucket) };
+  }
+  const left = (bucket: string) => [
+    server.versions(bucket, KEY).length,
+    server.pendingUploads(bucket).length,
+  ];
+  const LOST: Fault = { kind: 'reset-after' };
+
+  test.each<Fault>([
+    { kind: 'error-500' },
+    { kind: 'slow-down' },
+    { kind: 'reset-before' },
+    LOST,
+  ])('a trial is made again where the store fails: $kind', async (fault) => {
+    const { bucket, trials } = await fresh({ versioning: true });
+    for (const match of ['PutObject', 'DeleteObject', 'UploadPart'] as const)
+      server.faults.add({ match, times: 2, fault });
+    expect(await trials.put(KEY, SSE_C)).toMatchObject({ outcome: 'accepted' });
+    expect(await trials.multipart(KEY, S3)).toMatchObject({ outcome: 'accepted' });
+    expect(left(bucket)).toEqual([0, 0]);
+  });
+
+  test.each([
+    true,
+    false,
+  ])('what was written and never confirmed is removed (versions: %s)', async (versioning) => {
+    const { bucket, trials } = await fresh({ versioning });
+    server.faults.add({ match: 'PutObject', fault: LOST });
+    expect(await trials.put(KEY, SSE_C)).toMatchObject({ outcome: 'refused', error: { kind: 'transient' } });
+    server.faults.add({ match: 'CompleteMultipartUpload', fault: LOST });
+    expect(await trials.multipart(KEY, S3)).toMatchObject({ outcome: 'refused' });
+    server.faults.add({ match: 'CreateMultipartUpload', fault: LOST });
+    expect(await trials.multipart(KEY, S3)).toMatchObject({ outcome: 'refused' });
+    expect(left(bucket)).toEqual([0, 0]);
+  });
+
+  test('an upload that was begun twice, for its first answer got lost, is ended twice', async () => {
+    const { bucket, trials } = await fresh();
+    server.faults.add({ match: 'CreateMultipartUpload', times: 1, fault: LOST });
+    expect(await trials.multipart(KEY, S3)).toMatchObject({ outcome: 'accepted' });
+    expect(left(bucket)).toEqual([0, 0]);
+  });
+
+  test('where versions are suspended, no removal stays in its place', async () => {
+    const { bucket, trials } = await fresh({ versioning: true });
+    const open = opened.at(-1);
+    await open?.config.setVersioning('Suspended');
+    expect(await trials.put(KEY, S3)).toMatchObject({ outcome: 'accepted' });
+    expect(await trials.multipart(KEY, S3)).toMatchObject({ outcome: 'accepted' });
+    expect(left(bucket)).toEqual([0, 0]);
+  });
+
+  test('what a rule refuses is refused at once, and what can not be removed is said', async () => {
+    const deny = (Action: string) => ({ Effect: 'Deny', Principal: '*', Action, Resource: '*' });
+    const policy = (action: string) => ({ Version: '2012-10-17', Statement: [deny(action)] });
+    const refusing = await fresh({ policy: policy('s3:PutObject') });
+    server.requests.reset();
+    expect(await refusing.trials.put(KEY, S3)).toMatchObject({ outcome: 'refused', error: { status: 403 } });
+    expect(server.requests.recent).toHaveLength(1);
+    const keeping = await fresh({ policy: policy('s3:DeleteObject') });
+    await expect(keeping.trials.put(KEY, S3)).rejects.toMatchObject({
+      code: 'trial-left',
+      message: expect.stringContaining(`${KEY} is left in the bucket`) as string,
+    });
+  });
+});
+
+describeRgw('test writes', () => {
+  test('where versions are suspended, no removal stays in its place', async () => {
+    const bucket = await rgw().createBucket('trials', { versioning: true });
+    const VersioningConfiguration = { Status: 'Suspended' } as const;
+    await rgw().client.send(new PutBucketVersioningCommand({ Bucket: bucket, VersioningConfiguration }));
+    const trials = await trialsOn(rgw(), bucket);
+    expect(await trials.put(KEY, SSE_C)).toMatchObject({ outcome: 'accepted' });
+    expect(await trials.multipart(KEY, SSE_C)).toMatchObject({ outcome: 'accepted' });
+    const { Versions = [], DeleteMarkers = [] } = await rgw().client.send(
+      new ListObjectVersionsCommand({ Bucket: bucket }),
+    );
+    expect([...Versions, ...DeleteMarkers]).toEqual([]);
+  });
+});
