@@ -32,6 +32,14 @@ export interface PublicAccess {
   readonly restrictBuckets: boolean;
 }
 
+/** Its switches as S3 calls them. */
+export const ACCESS_SWITCHES: readonly (readonly [keyof PublicAccess, string])[] = [
+  ['blockAcls', 'BlockPublicAcls'],
+  ['ignoreAcls', 'IgnorePublicAcls'],
+  ['blockPolicy', 'BlockPublicPolicy'],
+  ['restrictBuckets', 'RestrictPublicBuckets'],
+];
+
 /** What is understood of a lifecycle rule. `raw` is the adapter's own, given back as it came when rules are written. */
 export interface LifecycleRule {
   readonly id?: string;

@@ -271,9 +271,9 @@ describeRgw('on', () => {
     expect(steps).toContainEqual(
       expect.objectContaining({ step: 'proved', what: 'a write with AES256 instead of the KMS key' }),
     );
-    // This version takes every policy for a public one once public access is blocked, and locks the owner out.
+    // With this switch, this version refuses every write.
     expect(steps).toContainEqual(
-      expect.objectContaining({ step: 'taken-back', setting: 'publicAccess', what: 'RestrictPublicBuckets' }),
+      expect.objectContaining({ step: 'taken-back', setting: 'publicAccess', what: 'BlockPublicAcls' }),
     );
     expect(hardened.code).toBe(4);
     const after = await bucketRun('audit', bucket, ...mode, '--json');

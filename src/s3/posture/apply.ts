@@ -4,7 +4,7 @@ import { SETTING_WORDS, type SettingName } from '../../model/bucket.ts';
 import type { Waits } from '../../model/ports.ts';
 import { mayRetry } from '../retrying.ts';
 import type { Guard } from './guard.ts';
-import { type Baseline, keepOwner, keepOwnWrites } from './own-writes.ts';
+import { type Baseline, type Closing, keepOwner, keepOwnWrites } from './own-writes.ts';
 import type { Change } from './plan.ts';
 import { prove } from './prove.ts';
 import type { Applying, Step } from './step.ts';
@@ -21,7 +21,6 @@ export interface Work {
 }
 
 type Say = (step: Step) => void;
-type Closing = Extract<Change, { setting: 'publicAccess' }>;
 
 /** Rejects with kind `consent` where a setting is not any more what its change was shown for; nothing is written then. */
 export async function applyHardening(

@@ -1,11 +1,12 @@
 /** What a bucket's settings say about its safety; pure. What could not be read is `unknown`, never fine. */
-import type {
-  BucketFacts,
-  DefaultEncryption,
-  Finding,
-  Lifecycle,
-  PublicAccess,
-  Setting,
+import {
+  ACCESS_SWITCHES,
+  type BucketFacts,
+  type DefaultEncryption,
+  type Finding,
+  type Lifecycle,
+  type PublicAccess,
+  type Setting,
 } from '../../model/bucket.ts';
 import { shellWord } from '../../model/display.ts';
 import { note, ok, problem, unread } from './finding.ts';
@@ -128,7 +129,7 @@ function publicAccess(setting: Setting<PublicAccess>, harden: string): Finding {
   const base = { code: 'public-access', severity: 'high' } as const;
   if (setting.state === 'unknown') return unread(base, 'public access block', setting);
   const value = setting.state === 'set' ? setting.value : undefined;
-  const open = PUBLIC.filter(([name]) => value?.[name] !== true).map(([, label]) => label);
+  const open = ACCESS_SWITCHES.filter(([name]) => value?.[name] !== true).map(([, label]) => label);
   if (open.length === 0) return ok(base, 'public access is blocked', 'all four switches are on');
   return problem(
     base,
@@ -139,13 +140,6 @@ function publicAccess(setting: Setting<PublicAccess>, harden: string): Finding {
     harden,
   );
 }
-
-const PUBLIC: readonly (readonly [keyof PublicAccess, string])[] = [
-  ['blockAcls', 'BlockPublicAcls'],
-  ['ignoreAcls', 'IgnorePublicAcls'],
-  ['blockPolicy', 'BlockPublicPolicy'],
-  ['restrictBuckets', 'RestrictPublicBuckets'],
-];
 
 function ownership(setting: BucketFacts['ownership'], harden: string): Finding {
   const base = { code: 'ownership', severity: 'medium' } as const;

@@ -1,5 +1,5 @@
 /** What the vaults write themselves must go on working: tried before and after, and put back where it does not. */
-import type { Trials } from '../../model/bucket.ts';
+import { ACCESS_SWITCHES, type Trials } from '../../model/bucket.ts';
 import { VaultError, asVaultError } from '../../model/errors.ts';
 import type { Waits } from '../../model/ports.ts';
 import { mayRetry } from '../retrying.ts';
@@ -103,30 +103,42 @@ async function undo(applying: Applying, change: Undoable, refusal: VaultError): 
 
 /**
  * A block of public access stays, whatever is refused: on AWS it keeps nobody out who has a right of his own. Other stores may
- * take every policy for a public one (Ceph RGW 16) and shut the owner out: there the one switch that does it is put back, if
- * own writes worked right before it and work again without it.
+ * refuse with one of its switches what the vault writes (Ceph RGW 16 every write, with BlockPublicAcls). There that one goes
+ * back, if own writes worked right before and work again without it; the others stay.
  */
 export async function keepOwner(
   applying: Applying,
-  change: Extract<Change, { setting: 'publicAccess' }>,
+  change: Closing,
   working: readonly Guard[],
   say: (step: Step) => void,
   waits: Waits,
 ): Promise<void> {
-  const { config, isAws } = applying;
   for (const guard of working) {
     const refusal = await refusalNow(applying, guard, waits);
     if (refusal === undefined) continue;
-    if (isAws || !byRule(refusal) || change.before?.restrictBuckets === true) {
-      say({ step: 'own-refused', error: refusal });
-      continue;
-    }
-    await config.setPublicAccess({ ...change.after, restrictBuckets: false });
-    if ((await refusalNow(applying, guard, waits)) === undefined)
-      return say({ ...ONE_SWITCH, reason: refusal.message });
-    await write(config, change, {});
+    const what =
+      applying.isAws || !byRule(refusal) ? undefined : await withoutOne(applying, change, guard, waits);
+    if (what !== undefined)
+      return say({ step: 'taken-back', setting: 'publicAccess', what, reason: refusal.message });
     say({ step: 'own-refused', error: refusal });
   }
 }
 
-const ONE_SWITCH = { step: 'taken-back', setting: 'publicAccess', what: 'RestrictPublicBuckets' } as const;
+export type Closing = Extract<Change, { setting: 'publicAccess' }>;
+
+/** The one new switch without which own writes work; where there is none, all of them stay on. */
+async function withoutOne(
+  applying: Applying,
+  change: Closing,
+  guard: Guard,
+  waits: Waits,
+): Promise<string | undefined> {
+  const { config } = applying;
+  for (const [name, label] of ACCESS_SWITCHES) {
+    if (change.before?.[name] === true) continue;
+    await config.setPublicAccess({ ...change.after, [name]: false });
+    if ((await refusalNow(applying, guard, waits)) === undefined) return label;
+  }
+  await write(config, change, {});
+  return undefined;
+}

@@ -78,8 +78,7 @@ function trialsOn(config: MemoryBucketConfig, quirks: Quirks = {}): Trials {
     const resource = { arn: `arn:aws:s3:::acme/${key}`, below: false };
     const { coverage } = deniedBy(text, { action: 's3:PutObject', resource, facts, principal: 'everyone' });
     const blocked = encryption.state === 'set' && encryption.value.blocked?.includes('SSE-C') === true;
-    const shut =
-      quirks.blocksOwner === true && publicAccess.state === 'set' && publicAccess.value.restrictBuckets;
+    const shut = quirks.blocksOwner === true && publicAccess.state === 'set' && publicAccess.value.blockAcls;
     if (coverage !== 'all' && !shut && !(blocked && mode === 'sse-c')) return { outcome: 'accepted' };
     return DENIED;
   };

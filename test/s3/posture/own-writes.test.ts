@@ -62,9 +62,11 @@ describe('own writes', () => {
     const config = memoryBucketConfig();
     const steps = await harden(config, WISHES, { blocksOwner: true, elsewhere: true });
     expect(steps.filter(({ step }) => step === 'taken-back')).toMatchObject([
-      { setting: 'publicAccess', what: 'RestrictPublicBuckets' },
+      { setting: 'publicAccess', what: 'BlockPublicAcls' },
     ]);
-    expect(config.facts.publicAccess).toMatchObject({ value: { blockPolicy: true, restrictBuckets: false } });
+    expect(config.facts.publicAccess).toMatchObject({
+      value: { blockAcls: false, ignoreAcls: true, restrictBuckets: true },
+    });
     expect(config.facts.policy).toMatchObject({ state: 'set' });
     expect(short(steps)).toContain('proved');
   });
