@@ -67,11 +67,17 @@ function addHarden(program: Command, setExit: SetExit): void {
     .option('--dry-run', 'show the change, do nothing')
     .option('--yes', 'do not ask')
     .option('--json', 'print one JSON object a line');
-  withMove(command).action(async (bucket: string, flags: object) => {
-    const { hardenCommand } = await import('./bucket-harden.ts');
-    setExit(await hardenCommand(bucket, flags));
-  });
+  withMove(command)
+    .addHelpText('after', HARDEN_EXITS)
+    .action(async (bucket: string, flags: object) => {
+      const { hardenCommand } = await import('./bucket-harden.ts');
+      setExit(await hardenCommand(bucket, flags));
+    });
 }
+
+const HARDEN_EXITS = `
+Exit codes: 0 all of it is in place and proved, 3 the store does not keep a rule, or it could not be proved, 4 something
+could not be read or written, or was put back, 5 nobody agreed, or somebody changed the bucket after it was shown.`;
 
 function addPolicy(program: Command, setExit: SetExit): void {
   const command = program

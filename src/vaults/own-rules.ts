@@ -19,6 +19,7 @@ export function explainOwnRule(
   const guard = guardOf(remote.prefix, mode, root);
   let asked: Promise<{ readonly sid: string; readonly prefix: string } | undefined> | undefined;
   return async (error) => {
+    if (error.code === 'sse-c-blocked') return allowing(remote, error);
     asked ??= ownRuleAgainst(resolved, guard);
     const rule = await asked;
     if (rule === undefined) return error;
@@ -38,6 +39,16 @@ export function explainOwnRule(
       },
     );
   };
+}
+
+function allowing(remote: Vault['remote'], error: VaultError): VaultError {
+  const { tlsMin: _, ...reached } = remote;
+  const command = ['s3vault bucket harden', shellWord(remote.bucket), '--allow-sse-c', remoteFlags(reached)];
+  return new VaultError(error.kind, error.code, error.message, {
+    cause: error,
+    hint: `allow it with: ${commandLine(command)}`,
+    ...(error.status === undefined ? {} : { status: error.status }),
+  });
 }
 
 /** A rule for more than the vault's prefix is replaced where it is made: for all of that. */

@@ -280,6 +280,7 @@ describeRgw('on', () => {
     expect(findings(after)).toMatchObject({
       'plain-http': 'ok',
       'encryption-header': 'ok',
+      'public-access': 'problem: low',
       versioning: 'ok',
     });
     const got = await rgw().client.send(new GetBucketPolicyCommand({ Bucket: bucket }));

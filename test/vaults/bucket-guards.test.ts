@@ -7,6 +7,7 @@ import { systemClock } from '../../src/clock.ts';
 import type { Config } from '../../src/config.ts';
 import { type EmbeddedServer, startEmbedded } from '../../src/embedded/server.ts';
 import { objectKey, vaultId } from '../../src/model/brands.ts';
+import { VaultError } from '../../src/model/errors.ts';
 import type { Mode } from '../../src/model/mode.ts';
 import type { Remote, Vault } from '../../src/model/vault.ts';
 import { type ResolvedRemote, resolveRemote } from '../../src/s3/connect.ts';
@@ -149,6 +150,13 @@ describe('on a store', () => {
     );
     const whole = await put(S3, { ...rule, prefix: '' }, KMS);
     expect(whole.hint).toContain('harden s3://acme/ --mode sse-kms --kms-key vault-key-1 --to-mode sse-s3');
+  });
+
+  test('blocked SSE-C is allowed by a command that reaches the same store', async () => {
+    const explain = explainOwnRule(vaultAt('/home/a', { ...remote, tlsMin: '1.3' }), resolved, S3);
+    const { hint } = await explain(new VaultError('refused', 'sse-c-blocked', 'blocked', { status: 403 }));
+    const reached = `--endpoint ${server.url} --region ${server.region} --ca-bundle ${remote.caBundle ?? ''}`;
+    expect(hint).toBe(`allow it with: s3vault bucket harden acme --allow-sse-c ${reached}`);
   });
 
   test('a refusal that is not ours stays as the store said it', async () => {

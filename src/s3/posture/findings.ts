@@ -22,7 +22,7 @@ export function findingsOf(facts: BucketFacts, ground: Ground, guards: readonly 
     defaultEncryption(facts.encryption, guards, harden),
     sseC(facts.encryption, ways, harden),
     ...bucketKey(facts.encryption, ways, harden),
-    publicAccess(facts.publicAccess, harden),
+    publicAccess(facts.publicAccess, ground, harden),
     ownership(facts.ownership, harden),
     versioning(facts.versioning, harden),
     ...lifecycle(facts.lifecycle, facts.versioning, guards, harden),
@@ -125,12 +125,20 @@ function bucketKey(
 const COSTS = 'every object costs a request to KMS, which counts against the quota of the whole account';
 const CHEAP = 'S3 asks KMS up to 99 % less often';
 
-function publicAccess(setting: Setting<PublicAccess>, harden: string): Finding {
+function publicAccess(setting: Setting<PublicAccess>, { isAws }: Ground, harden: string): Finding {
   const base = { code: 'public-access', severity: 'high' } as const;
   if (setting.state === 'unknown') return unread(base, 'public access block', setting);
   const value = setting.state === 'set' ? setting.value : undefined;
   const open = ACCESS_SWITCHES.filter(([name]) => value?.[name] !== true).map(([, label]) => label);
   if (open.length === 0) return ok(base, 'public access is blocked', 'all four switches are on');
+  // Harden leaves it so where the store refuses own writes with it, as Ceph RGW 16 does.
+  if (!isAws && open.length === 1 && value?.blockAcls === false)
+    return problem(
+      { ...base, severity: 'low' },
+      'public access is blocked, but public ACLs can be set',
+      'they have no effect, for IgnorePublicAcls is on; BlockPublicAcls is off, and some stores refuse every write with it',
+      `${harden} --only public-access`,
+    );
   return problem(
     base,
     'public access is not blocked',

@@ -3,6 +3,7 @@ import type { BucketFacts, Finding, Setting } from '../../model/bucket.ts';
 import { asVaultError } from '../../model/errors.ts';
 import { note, ok, problem, unread } from './finding.ts';
 import { type Coverage, type Question, deniedBy, isOpen } from './policy-eval.ts';
+import { ownRuleIn } from './own-rule.ts';
 import { VERSION, readPolicy } from './policy-text.ts';
 import { type Ground, type Guard, hardenCommand, isKms, sides } from './guard.ts';
 import {
@@ -40,7 +41,7 @@ export function policyFindings(
     plainHttp(text, facts, ground, harden),
     ...oldTls(text, ground),
     ...guards.flatMap((guard) => modeFindings(text, ground, guard, harden)),
-    ...guards.flatMap(sides).flatMap((guard) => lockedOut(text, ground, guard)),
+    ...guards.flatMap(sides).flatMap((guard) => lockedOut(text, ground, guard, harden)),
     ...removals(text, ground, guards),
     ...form(text, harden),
   ];
@@ -233,15 +234,22 @@ function form(text: string | undefined, harden: string): readonly Finding[] {
   ];
 }
 
-function lockedOut(text: string | undefined, ground: Ground, guard: Guard): readonly Finding[] {
+function lockedOut(
+  text: string | undefined,
+  ground: Ground,
+  guard: Guard,
+  harden: string,
+): readonly Finding[] {
   const refusals = refusalsOf(text, ground, guard, undefined);
-  if (refusals.length === 0) return [];
+  if (text === undefined || refusals.length === 0) return [];
+  const own = ownRuleIn(text, ground, guard);
+  const replaced = own?.prefix === guard.prefix && refusals.every((one) => one.endsWith(` by ${own.sid}`));
   return [
     problem(
       { code: 'locked-out', severity: 'high' },
       `the policy refuses what the vault itself does${inPlace(guard)}`,
       refusals.join('; '),
-      'change those statements; s3vault can not work in this mode as long as they stand',
+      replaced ? harden : 'change those statements; s3vault can not work in this mode as long as they stand',
     ),
   ];
 }

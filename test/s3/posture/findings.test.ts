@@ -148,6 +148,13 @@ describe('each setting', () => {
   });
 });
 
+test('ACLs that are ignored open nothing, where a store can not do more', () => {
+  const publicAccess = set({ blockAcls: false, ignoreAcls: true, blockPolicy: true, restrictBuckets: true });
+  const of = (isAws: boolean) => findingsOf({ ...safe(kms), publicAccess }, { ...ground, isAws }, [kms]);
+  expect(brief(of(false), 'public-access')).toEqual(['problem low']);
+  expect(brief(of(true), 'public-access')).toEqual(['problem high']);
+});
+
 test('a policy that keeps the vault itself out is the worst of all', () => {
   const other = { ...kms, kmsKey: `${KEY}-other` };
   const found = findingsOf(safe(other), ground, [kms]);
@@ -156,6 +163,16 @@ test('a policy that keeps the vault itself out is the worst of all', () => {
     severity: 'high',
     reason: expect.stringContaining('s3:PutObject by S3vaultRequireKey') as string,
   });
+});
+
+test('a rule of ours that keeps the vault out is replaced by harden, one of others by hand', () => {
+  const rule = (prefix: string): BucketFacts => safe({ prefix, mode: 'sse-s3' });
+  const fix = (facts: BucketFacts) =>
+    findingsOf(facts, ground, [{ ...kms, prefix: 'docs/', vault: '/a' }]).find(
+      ({ code }) => code === 'locked-out',
+    )?.fix;
+  expect(fix(rule('docs/'))).toBe('s3vault bucket harden acme');
+  expect(fix(rule(''))).toContain('change those statements');
 });
 
 test('a fix is the command line that was asked about', () => {
