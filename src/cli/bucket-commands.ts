@@ -53,8 +53,8 @@ function addAudit(program: Command, setExit: SetExit): void {
 }
 
 const AUDIT_EXITS = `
-Exit codes: 0 nothing of high or medium severity, 3 such problems were found, 4 none was found but something
-could not be read for lack of permission.`;
+Exit codes: 0 nothing of high or medium severity, 3 such problems were found,
+4 none was found but something could not be read for lack of permission.`;
 
 function addHarden(program: Command, setExit: SetExit): void {
   const command = program
@@ -76,8 +76,10 @@ function addHarden(program: Command, setExit: SetExit): void {
 }
 
 const HARDEN_EXITS = `
-Exit codes: 0 all of it is in place and proved, 3 the store does not keep a rule, or it could not be proved, 4 something
-could not be read or written, or was put back, 5 nobody agreed, or somebody changed the bucket after it was shown.`;
+Exit codes: 0 all of it is in place and proved, 3 the store does not keep a
+rule, or it could not be proved, 4 something could not be read or written, or
+was put back, 5 nobody agreed, or somebody changed the bucket after the change
+was shown.`;
 
 function addPolicy(program: Command, setExit: SetExit): void {
   const command = program

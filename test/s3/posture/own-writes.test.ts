@@ -72,7 +72,7 @@ describe('own writes', () => {
   });
 });
 
-describe('what somebody else changes after the change was shown', () => {
+describe('what somebody else changes after the change was shown [BUCKET-4]', () => {
   test('stays: nothing at all is written', async () => {
     const config = memoryBucketConfig();
     const theirs = '{"Version":"2012-10-17","Statement":[]}';

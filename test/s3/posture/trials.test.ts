@@ -79,7 +79,7 @@ describe('on the embedded server', () => {
   test.each([
     true,
     false,
-  ])('what was written and never confirmed is removed (versions: %s)', async (versioning) => {
+  ])('what was written and never confirmed is removed [BUCKET-5] (versions: %s)', async (versioning) => {
     const { bucket, trials } = await fresh({ versioning });
     server.faults.add({ match: 'PutObject', fault: LOST });
     expect(await trials.put(KEY, SSE_C)).toMatchObject({ outcome: 'refused', error: { kind: 'transient' } });
