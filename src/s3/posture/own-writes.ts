@@ -134,11 +134,17 @@ async function withoutOne(
   waits: Waits,
 ): Promise<string | undefined> {
   const { config } = applying;
-  for (const [name, label] of ACCESS_SWITCHES) {
-    if (change.before?.[name] === true) continue;
-    await config.setPublicAccess({ ...change.after, [name]: false });
-    if ((await refusalNow(applying, guard, waits)) === undefined) return label;
+  let label: string | undefined;
+  try {
+    for (const [name, called] of ACCESS_SWITCHES) {
+      if (change.before?.[name] === true) continue;
+      await config.setPublicAccess({ ...change.after, [name]: false });
+      if ((await refusalNow(applying, guard, waits)) !== undefined) continue;
+      label = called;
+      break;
+    }
+  } finally {
+    if (label === undefined) await write(config, change, {});
   }
-  await write(config, change, {});
-  return undefined;
+  return label;
 }

@@ -22,8 +22,8 @@ export interface Quirks {
   readonly judgesParts?: boolean;
   /** Policies are stored and never looked at; an unknown KMS key is refused all the same, as by AWS. */
   readonly ignoresPolicies?: boolean;
-  /** A public access block keeps the owner out. */
-  readonly blocksOwner?: boolean;
+  /** A public access block keeps the owner out: with BlockPublicAcls, or with any of its switches. */
+  readonly blocksOwner?: boolean | 'any';
   /** Test writes that a policy is in force after, once it was changed. */
   readonly settles?: number;
   /** Own writes that are refused right after a change, though no rule is against it. */
@@ -78,7 +78,10 @@ function trialsOn(config: MemoryBucketConfig, quirks: Quirks = {}): Trials {
     const resource = { arn: `arn:aws:s3:::acme/${key}`, below: false };
     const { coverage } = deniedBy(text, { action: 's3:PutObject', resource, facts, principal: 'everyone' });
     const blocked = encryption.state === 'set' && encryption.value.blocked?.includes('SSE-C') === true;
-    const shut = quirks.blocksOwner === true && publicAccess.state === 'set' && publicAccess.value.blockAcls;
+    const { blocksOwner = false } = quirks;
+    const on = publicAccess.state === 'set' ? Object.values(publicAccess.value).some(Boolean) : false;
+    const acls = publicAccess.state === 'set' && publicAccess.value.blockAcls;
+    const shut = blocksOwner === 'any' ? on : blocksOwner && acls;
     if (coverage !== 'all' && !shut && !(blocked && mode === 'sse-c')) return { outcome: 'accepted' };
     return DENIED;
   };

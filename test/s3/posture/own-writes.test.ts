@@ -72,6 +72,13 @@ describe('own writes', () => {
   });
 });
 
+test('where no one switch is the cause, the whole block stays', async () => {
+  const config = memoryBucketConfig();
+  const steps = await harden(config, WISHES, { blocksOwner: 'any', elsewhere: true });
+  expect(short(steps).at(-1)).toBe('own-refused');
+  expect(config.facts.publicAccess).toMatchObject({ value: { blockAcls: true, blockPolicy: true } });
+});
+
 describe('what somebody else changes after the change was shown [BUCKET-4]', () => {
   test('stays: nothing at all is written', async () => {
     const config = memoryBucketConfig();
