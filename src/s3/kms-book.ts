@@ -3,8 +3,9 @@
  * its state is text, so that any number of processes can keep it together.
  *
  * - [KMS-1] Never more than the limit in any second: somewhere between the moment a request may go and that of its answer KMS counts
- *   it, so it takes its place from the one until a second after the other. An answer that takes longer than LATE is not
- *   waited for, or slow uploads would keep the quota from being used.
+ *   it, so it takes its place from the one until a second after the other, however the process or the network dawdles. The
+ *   shortest way there and back is taken off: the request that takes over the place has to go it, too. An answer that takes
+ *   longer than a second is not waited for, or slow uploads would keep the quota from being used.
  * - No bursts: in a tenth of a second hardly more than a tenth of the limit.
  * - [KMS-2] Fair: who waits has a claim; nobody takes from what an equal share leaves to the others that wait. Where equal
  *   shares are too small for what waits, they take turns: room that is enough for the one whose turn it is never stays empty.
@@ -14,7 +15,7 @@
 import type { KmsGauge, KmsQuota } from '../model/kms.ts';
 
 const SECOND_MS = 1_000;
-const LATE_MS = 90;
+const LATE_MS = 1_000;
 const BURST_MS = 100;
 /** Times closer together than this are one line of the book. */
 const LINE_MS = 10;
@@ -23,6 +24,10 @@ const CLAIM_MS = 1_000;
 const LONGEST_WAIT_MS = 100;
 const SHORTEST_WAIT_MS = 2;
 const FAIR_WAIT_MS = 20;
+/** The shortest round trip of one such time is relied on in the next one, for the most part. */
+const TRIPS_MS = 30_000;
+const RELIED_ON = 0.8;
+const TRIP_MARGIN_MS = 10;
 /** Seconds after which a halved pace is what it was, and those after which even a pace near nothing is whole again. */
 const CLIMB_SECONDS = 20;
 const WHOLE_CLIMB_SECONDS = 200;
@@ -35,6 +40,8 @@ type Claim = readonly [seen: number, waiting: number, limit: number, head?: numb
 export interface Book {
   readonly grants: readonly Grant[];
   readonly claims: Readonly<Record<string, Claim>>;
+  /** The shortest of all round trips to KMS and back since `at`, and in the time before that: milliseconds. */
+  readonly trips?: { readonly at: number; readonly shortest: number; readonly before?: number };
   /** KMS said it is too much: `base` a second then, `climb` more each second since. */
   readonly pace?: { readonly at: number; readonly base: number; readonly climb: number };
   readonly quota?: KmsQuota & { readonly share: number };
@@ -69,6 +76,8 @@ export interface Answered {
   readonly granted: number;
   readonly cost: number;
   readonly at: number;
+  /** Milliseconds from the one to the other, by a clock that nobody sets. */
+  readonly took: number;
 }
 
 export interface Ask {
@@ -95,7 +104,7 @@ export interface Granted {
 /** Lets through what may go now. */
 export function grant(before: Book, ask: Ask): Granted {
   const { now, owner, costs } = ask;
-  const book = aged(withAnswers(before, owner, ask.answered), now, ask.forward);
+  const book = aged(withAnswers(withTrips(before, ask), owner, ask.answered), now, ask.forward);
   const since = book.claims[owner]?.[SINCE] ?? now;
   const claims = { ...book.claims, [owner]: [now, sum(costs), ask.limit, costs[0] ?? 0, since] as const };
   const limit = limitOf({ ...book, claims }, now, ask.limit);
@@ -130,18 +139,38 @@ const burstOf = (limit: number): number => Math.max(Math.min(2, limit), Math.cei
 const roundDown = (time: number): number => Math.floor(time / LINE_MS) * LINE_MS;
 const roundUp = (time: number): number => Math.ceil(time / LINE_MS) * LINE_MS;
 
-/** What is answered counts from its answer; what never is, from when it was late. */
+function withTrips(book: Book, { now, answered }: Ask): Book {
+  if (answered.length === 0) return book;
+  const least = Math.min(...answered.map(({ took }) => took));
+  const { at, shortest, before } = book.trips ?? { at: Number.NaN, shortest: 0 };
+  const age = Math.abs(now - at);
+  if (age < TRIPS_MS) {
+    const trips = { at, shortest: Math.min(shortest, least), ...(before === undefined ? {} : { before }) };
+    return least < shortest ? { ...book, trips } : book;
+  }
+  return { ...book, trips: { at: now, shortest: least, ...(age < 3 * TRIPS_MS ? { before: shortest } : {}) } };
+}
+
+/** Milliseconds that the next request will be on its way at least. Nothing until there was time to see many. */
+function tripOf({ trips }: Book): number {
+  const seen = Math.min(trips?.before ?? 0, trips?.shortest ?? 0);
+  return Math.max(0, seen * RELIED_ON - TRIP_MARGIN_MS);
+}
+
+/** What is answered counts from its answer, less the shortest way; what never is, from when it was late. */
 function withAnswers(book: Book, owner: string, answered: readonly Answered[]): Book {
   if (answered.length === 0) return book;
   const grants = [...book.grants];
+  const less = tripOf(book);
   for (const { granted, cost, at } of answered) {
     const late = roundUp(granted + LATE_MS);
-    if (roundUp(at) >= late) continue;
+    const counted = roundUp(Math.max(granted, at - less));
+    if (counted >= late) continue;
     const line = findLine(grants, roundDown(granted), late, owner);
     if (line < 0) continue;
     add(grants, line, -cost);
-    const early = findLine(grants, roundDown(granted), roundUp(at), owner);
-    if (early < 0) grants.push([roundDown(granted), roundUp(at), owner, cost]);
+    const early = findLine(grants, roundDown(granted), counted, owner);
+    if (early < 0) grants.push([roundDown(granted), counted, owner, cost]);
     else add(grants, early, cost);
   }
   return { ...book, grants: grants.filter(([, , , cost]) => cost > 0) };
@@ -161,7 +190,11 @@ function aged(book: Book, now: number, forward: number): Book {
   const newest = roundUp(now + LATE_MS);
   const grants = book.grants
     .filter(([, answered]) => answered > oldest)
-    .map((line): Grant => (line[1] > newest ? [roundDown(now), newest, line[2], line[3]] : line));
+    .map((line): Grant => {
+      const [at, answered, owner, cost] = line;
+      if (at <= now && answered <= newest) return line;
+      return [roundDown(now), Math.min(newest, roundUp(now + answered - at)), owner, cost];
+    });
   const claims = Object.entries(book.claims)
     .filter(([, [seen]]) => seen > now - CLAIM_MS)
     .map(([owner, [seen, waiting, limit, head = 1, since = seen]]) => {
@@ -241,6 +274,10 @@ function counted(book: Book, now: number, owner: string, cost: number): Book {
   else add(grants, line, cost);
   return { ...book, grants, ...ofMonth(book, now, { requests: cost }) };
 }
+
+/** Requests that were made unasked, for nobody knew that they would cost something: they count, and others wait for them. */
+export const spent = (before: Book, now: number, owner: string, cost: number): Book =>
+  counted(aged(before, now, 0), now, owner, cost);
 
 /** Totals of the calendar month, with what is new. */
 function ofMonth(

@@ -11,6 +11,7 @@ import {
   parseBook,
   shareOf,
   slowed,
+  spent,
 } from './kms-book.ts';
 
 export interface LimiterOptions {
@@ -27,7 +28,7 @@ export interface LimiterOptions {
 
 interface Waiting {
   readonly cost: number;
-  readonly go: (granted: number) => void;
+  readonly go: (granted: { readonly now: number; readonly ticks: number }) => void;
   readonly fail: (error: VaultError) => void;
 }
 
@@ -39,9 +40,9 @@ const BUSY_PATIENCE_MS = 10_000;
 /** The wall clock against the monotonic one: more than this is a clock that was put forward. */
 const STEP_MS = 10;
 /** How long grants look older than they are after that. */
-const STEP_COUNTS_MS = 1_200;
+const STEP_COUNTS_MS = 2_200;
 /** Older answers make no difference any more. */
-const ANSWERS_MS = 1_200;
+const ANSWERS_MS = 2_200;
 
 const APPLIED_MS = 86_400_000;
 
@@ -84,7 +85,7 @@ export class KmsLimiter {
   /** See `Pace`; first come, first served. */
   async take(cost: number, { signal }: Waits = {}): Promise<() => void> {
     if (signal?.aborted === true || this.#closed) throw cancelled();
-    const { promise, resolve, reject } = Promise.withResolvers<number>();
+    const { promise, resolve, reject } = Promise.withResolvers<{ readonly now: number; readonly ticks: number }>();
     const waiting: Waiting = { cost, go: resolve, fail: reject };
     const stop = (): void => {
       this.#queue = this.#queue.filter((other) => other !== waiting);
@@ -94,8 +95,9 @@ export class KmsLimiter {
     this.#queue.push(waiting);
     this.#pumpAfter(this.#asked + GAP_MS - this.#options.clock.ticks());
     try {
-      const granted = await promise;
-      return () => this.#note({ granted, cost, at: this.#options.clock.now() });
+      const { now: granted, ticks } = await promise;
+      const { clock } = this.#options;
+      return () => this.#note({ granted, cost, at: clock.now(), took: clock.ticks() - ticks });
     } finally {
       signal?.removeEventListener('abort', stop);
     }
@@ -107,6 +109,12 @@ export class KmsLimiter {
     if ((this.#answered[0]?.at ?? oldest) < oldest)
       this.#answered = this.#answered.filter(({ at }) => at >= oldest);
     this.#answered.push(answered);
+  }
+
+  /** Counts requests that were made without having been waited for. */
+  spent(cost: number): void {
+    const { clock, owner } = this.#options;
+    this.#change((book) => spent(book, clock.now(), owner, cost));
   }
 
   /** KMS said that it is too much: the pace is halved, for all. Gives the numbers as they are then. */
@@ -180,7 +188,7 @@ export class KmsLimiter {
     this.#busySince = undefined;
     this.#answered = [];
     const { count, wait } = done.result;
-    for (const { go } of this.#queue.splice(0, count)) go(ask.now);
+    for (const { go } of this.#queue.splice(0, count)) go({ now: ask.now, ticks: this.#asked });
     if (this.#queue.length > 0) this.#pumpAfter(Math.max(GAP_MS, wait));
   }
 

@@ -69,6 +69,34 @@ describe('one client [KMS-1]', () => {
     expect(kms.times.length).toBeGreaterThanOrEqual(0.9 * 50 * 20);
   });
 
+  test.each([
+    { trip: 2, stall: 600 },
+    { trip: 300, stall: 250 },
+  ])('a process that stands still for $stall ms now and then, $trip ms from KMS: still never too close', async ({
+    trip,
+    stall,
+  }) => {
+    const { clock, limiter } = machine();
+    let seed = 7;
+    const random = (): number => (seed = (seed * 48_271) % 2_147_483_647) / 2_147_483_647;
+    const kms = new CountingKms(clock, 50);
+    // All that is on its way while the process stands still arrives together.
+    const way = async (): Promise<void> => {
+      await clock.sleep(trip / 2);
+      const standing = clock.ticks() % 2_000;
+      if (standing < stall) await clock.sleep(stall - standing);
+      else await clock.sleep(random() * 3);
+    };
+    const stop = hungry(limiter(50), kms, { way });
+    await clock.run(70_000, 5);
+    const from = kms.times.length;
+    await clock.run(60_000, 5);
+    stop();
+    expect(mostInASecond(kms.times)).toBeLessThanOrEqual(25);
+    // What stood still is lost; of the rest nearly all is used, however far KMS is.
+    expect(kms.times.length - from).toBeGreaterThanOrEqual(0.9 * 25 * 60 * (1 - stall / 2_000));
+  });
+
   test('waits no longer than needed where there is room, and costs the ledger little', async () => {
     const { clock, ledger, limiter } = machine();
     const pace = limiter(1_000);
