@@ -19,6 +19,7 @@ import { type Patient, gatherFacts } from '../vaults/doctor/facts.ts';
 import { hung } from './lines.ts';
 import type { KeyFlags, VaultFlags } from './options.ts';
 import type { Output } from './print.ts';
+import { kmsRulesOf } from './place.ts';
 import { modeOf, remoteOf } from './register.ts';
 import { openOptions } from './sync.ts';
 
@@ -68,6 +69,7 @@ function asPatient(vault: Vault, flags: DoctorFlags): Known {
     remote: { ...vault.remote, ...remoteOf(flags) },
     mode: vault.mode,
     root: vault.root,
+    rules: { ...vault.rules, ...kmsRulesOf(flags) },
     vault,
     ...(keyStore === undefined ? {} : { keyStore }),
   };
@@ -79,6 +81,7 @@ function newPatient(to: string, flags: DoctorFlags, root: string | undefined): K
   return {
     remote: { bucket, prefix, ...remoteOf(flags) },
     mode: modeOf({ key: '', ...flags }),
+    rules: kmsRulesOf(flags),
     ...(root === undefined ? {} : { root }),
     ...(flags.keyStore === undefined ? {} : { keyStore: flags.keyStore }),
   };

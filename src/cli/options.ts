@@ -67,7 +67,7 @@ export function addKeyOptions(command: Command): Command {
 
 /** Where a vault is, and how it is protected. */
 export function addPlaceOptions(command: Command): Command {
-  return addKeyOptions(addRemoteOptions(command))
+  addKeyOptions(addRemoteOptions(command))
     .option('--to <s3-url>', 's3://BUCKET/PREFIX; needed on first use, remembered afterwards')
     .addOption(
       new Option('--mode <mode>', 'how bytes are protected at rest (default: client)').choices(MODE_KINDS),
@@ -76,10 +76,14 @@ export function addPlaceOptions(command: Command): Command {
     .option('--kms-key <id>', 'KMS key id, ARN or alias for modes sse-kms, dsse-kms and client')
     .option('--kms-context <name=value>', 'KMS encryption context; repeatable', addPair)
     .option('--bucket-key', 'ask for an S3 Bucket Key (fewer KMS requests)')
-    .option('--no-bucket-key', 'ask for no S3 Bucket Key')
+    .option('--no-bucket-key', 'ask for no S3 Bucket Key');
+  return addKmsOptions(command);
+}
+
+const addKmsOptions = (command: Command): Command =>
+  command
     .option('--kms-quota <n>', 'KMS requests a second of the account (default: as AWS says)', parseQuota)
     .option('--kms-share <percent>', 'percent of the KMS quota to use at most (default: 50)', parseShare);
-}
 
 export function addVaultOptions(command: Command): Command {
   return addPlaceOptions(command)
@@ -105,7 +109,7 @@ export function addVaultOptions(command: Command): Command {
 
 /** What commands that only read need to know of a place. */
 export function addReadOptions(command: Command): Command {
-  return addKeyOptions(addRemoteOptions(command))
+  return addKmsOptions(addKeyOptions(addRemoteOptions(command)))
     .option('--from <place>', 'the vault: its folder, or s3://BUCKET/PREFIX on a machine that has none')
     .addOption(
       new Option('--mode <mode>', 'how the objects are protected (default: as the vault says)').choices(

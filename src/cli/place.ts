@@ -5,7 +5,7 @@ import { type Config, findVault, parseTarget } from '../config.ts';
 import { nameKey } from '../model/brands.ts';
 import { VaultError } from '../model/errors.ts';
 import { MODE_KINDS, type Mode } from '../model/mode.ts';
-import type { Vault } from '../model/vault.ts';
+import type { Rules, Vault } from '../model/vault.ts';
 import type { ReadMode, Source } from '../vaults/reading.ts';
 import type { KeyFlags, RemoteFlags, VaultFlags } from './options.ts';
 import { nameOfMode, remoteOf } from './register.ts';
@@ -13,7 +13,10 @@ import { nameOfMode, remoteOf } from './register.ts';
 export interface PlaceFlags
   extends RemoteFlags,
     KeyFlags,
-    Pick<VaultFlags, 'mode' | 'key' | 'kmsKey' | 'kmsContext' | 'transfers' | 'limitDownload'> {
+    Pick<
+      VaultFlags,
+      'mode' | 'key' | 'kmsKey' | 'kmsContext' | 'kmsQuota' | 'kmsShare' | 'transfers' | 'limitDownload'
+    > {
   readonly from?: string;
   readonly commitment?: 'require' | 'allow';
 }
@@ -238,7 +241,7 @@ function sourceOf(bucket: string, prefix: string, flags: PlaceFlags, config: Con
     remote: { ...vault?.remote, bucket, prefix, ...remoteOf(flags) },
     // A mode that is said is meant for this object, whatever the vault around it is in.
     mode: said?.kind === undefined ? (said ?? known) : said,
-    rules: rulesOf(flags),
+    rules: { ...kmsRulesOf(vault?.rules ?? {}), ...rulesOf(flags) },
     ...(keyStore === undefined ? {} : { keyStore }),
   };
 }
@@ -261,7 +264,16 @@ function readModeOf(flags: PlaceFlags): ReadMode | undefined {
   };
 }
 
-const rulesOf = ({ transfers, limitDownload }: PlaceFlags): NonNullable<Source['rules']> => ({
+const rulesOf = ({ transfers, limitDownload, ...kms }: PlaceFlags): NonNullable<Source['rules']> => ({
   ...(transfers === undefined ? {} : { transfers }),
   ...(limitDownload === undefined ? {} : { limitDownload }),
+  ...kmsRulesOf(kms),
+});
+
+export const kmsRulesOf = ({
+  kmsQuota,
+  kmsShare,
+}: Pick<Rules, 'kmsQuota' | 'kmsShare'>): NonNullable<Source['rules']> => ({
+  ...(kmsQuota === undefined ? {} : { kmsQuota }),
+  ...(kmsShare === undefined ? {} : { kmsShare }),
 });

@@ -90,6 +90,7 @@ export class KmsKeys {
   resetCalls(): void {
     this.#calls = [];
     this.#throttled = [];
+    this.#window.clear();
   }
 
   /** ARN of the key AWS manages for S3: what `aws:kms` without a key id means. */

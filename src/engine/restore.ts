@@ -6,7 +6,7 @@ import { type NameKey, relPath } from '../model/brands.ts';
 import type { Command, EngineHandle, Outcome } from '../model/command.ts';
 import { safeName } from '../model/display.ts';
 import { type VaultError, asVaultError, report } from '../model/errors.ts';
-import type { Event, TransferFacts } from '../model/event.ts';
+import type { Event, EventBody, TransferFacts } from '../model/event.ts';
 import { EMPTY_TOTALS } from '../model/plan.ts';
 import type { Action } from '../model/plan.ts';
 import type { Clock } from '../model/ports.ts';
@@ -85,6 +85,8 @@ export class Restore implements EngineHandle {
     const reach: Reader['reach'] = (work) => this.#online.reaching(work);
     this.#world = { reader: { ...reader, reach }, target, digestOf, force: options.force };
   }
+
+  readonly announce = (body: EventBody): void => this.#emitter.emit(body);
 
   subscribe(listener: (event: Event) => void): () => void {
     return this.#emitter.subscribe(listener);

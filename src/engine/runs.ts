@@ -315,7 +315,7 @@ export class Runs {
   /** The store said that it is too much, also where a request was repeated below the engine and went through. */
   throttled(error: VaultError): void {
     const { parts, emitter } = this.#options;
-    if (error.resource === 'kms' && parts.kmsPaced === true) return;
+    if (error.resource === 'kms' && parts.kmsPaced?.() === true) return;
     const now = parts.clock.ticks();
     if (now - this.#slowedAt < SLOWER_AT_MOST_EVERY_MS) return;
     this.#slowedAt = now;

@@ -7,7 +7,7 @@ import type PQueue from 'p-queue';
 import type { Command, EngineHandle, Outcome } from '../model/command.ts';
 import { safeName } from '../model/display.ts';
 import { EXIT, VaultError, asVaultError, report } from '../model/errors.ts';
-import type { Event, TransferFacts } from '../model/event.ts';
+import type { Event, EventBody, TransferFacts } from '../model/event.ts';
 import { type ObjectKey, objectKey } from '../model/brands.ts';
 import type { RemoteEntry } from '../model/plan.ts';
 import type { Clock, Index, Mover } from '../model/ports.ts';
@@ -103,6 +103,8 @@ export class Verify implements EngineHandle {
     this.#reader = { ...reader, reach: (work) => online.reaching(work) };
     this.#share = new DeepShare(index.meta(META_SHARE), options.deep, clock);
   }
+
+  readonly announce = (body: EventBody): void => this.#emitter.emit(body);
 
   subscribe(listener: (event: Event) => void): () => void {
     return this.#emitter.subscribe(listener);

@@ -26,8 +26,8 @@ export interface EngineParts {
   readonly modeFingerprint: string;
   /** Fingerprint of the key, KMS key id, or empty: goes into the vault's description in the bucket. */
   readonly keyFingerprint: string;
-  /** KMS is kept to its quota elsewhere: when it asks for fewer requests, no transfers are held back here. */
-  readonly kmsPaced?: boolean;
+  /** Whether KMS is kept to its quota elsewhere: when it asks for fewer requests, no transfers are held back here. */
+  readonly kmsPaced?: () => boolean;
 }
 
 /** What one Transfer needs of the world. */

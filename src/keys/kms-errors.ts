@@ -61,7 +61,7 @@ const wrongKey: Build = (_keyId, error) =>
 
 const throttled: Build = (_keyId, error) =>
   new VaultError('throttled', 'kms-throttled', 'KMS asks for fewer requests', {
-    hint: 'raise the KMS request quota of the account, or sync with fewer transfers at a time',
+    hint: 'lower --kms-share, or ask AWS for a higher KMS request quota of the account',
     resource: 'kms',
     cause: error,
     ...facts(error),

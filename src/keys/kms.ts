@@ -63,7 +63,7 @@ async function withErrors<T>(keyId: string, fn: () => Promise<T>): Promise<T> {
 /** What the environment says, in the SDK's order of precedence; each is refused unless it is HTTPS. */
 function configuredEndpoint({ endpoint, env }: KmsOptions): string | undefined {
   if (endpoint !== undefined) return checkHttps(endpoint, 'the KMS endpoint');
-  if (env['AWS_IGNORE_CONFIGURED_ENDPOINT_URLS'] === 'true') return undefined;
+  if (env['AWS_IGNORE_CONFIGURED_ENDPOINT_URLS']?.toLowerCase() === 'true') return undefined;
   for (const name of ['AWS_ENDPOINT_URL_KMS', 'AWS_ENDPOINT_URL']) {
     const value = env[name];
     if (value !== undefined && value !== '') return checkHttps(value, name);

@@ -30,9 +30,13 @@ export interface KmsGauge extends KmsQuota {
 
 /**
  * Resolves when `cost` KMS requests may be made, with what is to be called once their answer is there: only then is it sure
- * that they were counted at KMS.
+ * that they were counted at KMS. `keyId`: the key they are made under, where that is known. `already`: they were made, for
+ * nobody knew that they would be; they are counted, and waited for by others.
  */
-export type Pace = (cost: number, options?: Waits) => Promise<() => void>;
+export type Pace = (
+  cost: number,
+  options?: Waits & { readonly keyId?: string | undefined; readonly already?: boolean },
+) => Promise<() => void>;
 
 /** Where all s3vault processes of a machine keep what they know of each other's KMS requests. */
 export interface KmsLedger {

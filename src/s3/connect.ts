@@ -84,7 +84,8 @@ interface Told {
 
 const nonEmpty = (text: string | undefined): string | undefined => (text === '' ? undefined : text);
 
-const ignoresEndpoints = (env: NodeJS.ProcessEnv): boolean =>
+/** Whether the environment tells all AWS programs to look at no configured endpoint. */
+export const ignoresEndpoints = (env: NodeJS.ProcessEnv): boolean =>
   env['AWS_IGNORE_CONFIGURED_ENDPOINT_URLS']?.toLowerCase() === 'true';
 
 /**

@@ -54,6 +54,23 @@ export function credentialSource(plan: CredentialPlan, client: () => Promise<S3C
   };
 }
 
+const BASE32 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
+const ENCODED = 10;
+
+/**
+ * The account that an access key id of AWS belongs to, as `sts:GetAccessKeyInfo` tells it: ids since 2019 have it in them,
+ * behind a bit that is set. Undefined for older ones and for those of other stores. Good for telling quotas apart, and for
+ * nothing that has to be sure.
+ */
+export function accountOfKey(accessKeyId: string): string | undefined {
+  const encoded = /^A(?:KI|SI)A([A-Z2-7]{16})$/.exec(accessKeyId)?.[1]?.slice(0, ENCODED);
+  if (encoded === undefined) return undefined;
+  const digits = Array.from(encoded, (one) => BigInt(BASE32.indexOf(one)));
+  const bits = digits.reduce((all, digit) => all * 32n + digit, 0n) >> 2n;
+  const [isNew, account] = [bits >> 47n === 1n, (bits & 0x7fff_ffff_ff80n) >> 7n];
+  return isNew && account < 1_000_000_000_000n ? String(account).padStart(12, '0') : undefined;
+}
+
 /** The SDK's complaint about credentials as a refusal with the way out. */
 export function credentialFailure(thrown: unknown): VaultError {
   if (thrown instanceof VaultError) return thrown;

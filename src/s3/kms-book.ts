@@ -148,7 +148,10 @@ function withTrips(book: Book, { now, answered }: Ask): Book {
     const trips = { at, shortest: Math.min(shortest, least), ...(before === undefined ? {} : { before }) };
     return least < shortest ? { ...book, trips } : book;
   }
-  return { ...book, trips: { at: now, shortest: least, ...(age < 3 * TRIPS_MS ? { before: shortest } : {}) } };
+  return {
+    ...book,
+    trips: { at: now, shortest: least, ...(age < 3 * TRIPS_MS ? { before: shortest } : {}) },
+  };
 }
 
 /** Milliseconds that the next request will be on its way at least. Nothing until there was time to see many. */

@@ -29,7 +29,7 @@ export type KmsCall =
 
 export const BUCKET_KEY_COST = 0.01;
 
-/** Calls that write, and so take the Bucket Key state that is asked for, not that of an object that is there. */
+/** Calls that write, and so take the encryption that is asked for, not that of an object that is there. */
 const WRITES: ReadonlySet<KmsCall> = new Set(['put', 'copy-target', 'create', 'part', 'complete']);
 
 export const isWrite = (call: KmsCall): boolean => WRITES.has(call);

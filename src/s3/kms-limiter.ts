@@ -54,6 +54,13 @@ export function appliedIn(ledger: Pick<KmsLedger, 'read'>, scope: string, now: n
   return { quota, source };
 }
 
+/** For whoever asked Service Quotas without keeping to it. */
+export function rememberApplied(ledger: KmsLedger, scope: string, quota: KmsQuota, at: number): void {
+  ledger.change(scope, (book) => {
+    return { book: bookText({ ...parseBook(book), applied: { ...quota, at } }), result: true };
+  });
+}
+
 /** The numbers of a scope; undefined where none of its limiters was ever opened. */
 export function gaugeIn(ledger: Pick<KmsLedger, 'read'>, scope: string, now: number): KmsGauge | undefined {
   return gaugeOf(parseBook(ledger.read(scope)), now);
@@ -85,7 +92,10 @@ export class KmsLimiter {
   /** See `Pace`; first come, first served. */
   async take(cost: number, { signal }: Waits = {}): Promise<() => void> {
     if (signal?.aborted === true || this.#closed) throw cancelled();
-    const { promise, resolve, reject } = Promise.withResolvers<{ readonly now: number; readonly ticks: number }>();
+    const { promise, resolve, reject } = Promise.withResolvers<{
+      readonly now: number;
+      readonly ticks: number;
+    }>();
     const waiting: Waiting = { cost, go: resolve, fail: reject };
     const stop = (): void => {
       this.#queue = this.#queue.filter((other) => other !== waiting);

@@ -259,8 +259,27 @@ function proofMissing({ mode }: Protection, { expected, came }: Wrong): VaultErr
   );
 }
 
-/** Whether an answer says that a Bucket Key serves the object; undefined where it says nothing of KMS. */
-export function saysBucketKey(answer: Headers): boolean | undefined {
-  if (answer[SSE]?.startsWith('aws:kms') !== true) return undefined;
-  return answer[BUCKET_KEY]?.toLowerCase() === 'true';
+/** What an answer says of KMS: the key's ARN, and whether a Bucket Key serves the object. */
+export interface KmsSaid {
+  readonly mode: 'sse-kms' | 'dsse-kms';
+  readonly bucketKey: boolean;
+  readonly keyId?: string | undefined;
+}
+
+/** Undefined where an answer does not say how the object is encrypted. */
+export function kmsSaid(answer: Headers): KmsSaid | 'none' | undefined {
+  switch (answer[SSE]) {
+    case 'aws:kms':
+      return {
+        mode: 'sse-kms',
+        bucketKey: answer[BUCKET_KEY]?.toLowerCase() === 'true',
+        keyId: answer[KMS_KEY],
+      };
+    case 'aws:kms:dsse':
+      return { mode: 'dsse-kms', bucketKey: false, keyId: answer[KMS_KEY] };
+    case undefined:
+      return answer[CUSTOMER_ALGORITHM] === undefined ? undefined : 'none';
+    default:
+      return 'none';
+  }
 }

@@ -421,10 +421,19 @@ class RunningUpload {
   }
 
   /** Sends by the SDK what writes this key, once KMS may be asked. */
-  #sdk<T>(call: 'create' | 'complete', send: Parameters<typeof sdkSend<T>>[3]): Promise<T> {
+  #sdk<T extends Parameters<typeof sdkAnswer>[0]>(
+    call: 'create' | 'complete',
+    send: Parameters<typeof sdkSend<T>>[3],
+  ): Promise<T> {
     const signal = this.#signal;
     const asked = askedOf(this.#site, 'write', this.#key);
-    return paying(this.#site.charge, call, { signal }, () => sdkSend(this.#site, asked, signal, send));
+    return paying(
+      this.#site.charge,
+      call,
+      { signal },
+      () => sdkSend(this.#site, asked, signal, send),
+      sdkAnswer,
+    );
   }
 
   #again<T>(fn: (attempt: number) => Promise<T>): Promise<T> {

@@ -1,6 +1,7 @@
 /** One bucket under one Protection as the engine's ObjectStore. */
 import type { Capabilities } from '../model/doctor.ts';
 import type { VaultError } from '../model/errors.ts';
+import type { ModeKind } from '../model/mode.ts';
 import type { Clock, ObjectStore } from '../model/ports.ts';
 import type { Pace } from '../model/kms.ts';
 import type { ResolvedRemote } from './connect.ts';
@@ -33,6 +34,8 @@ export interface StoreOptions {
   readonly pace?: Pace | undefined;
   /** Knows more of a refused write than the store's answer says. */
   readonly explain?: Explain;
+  /** What the objects that are there are known to be kept under; undefined: what `protection` says. */
+  readonly reads?: ModeKind | 'unknown' | undefined;
 }
 
 /**
@@ -47,7 +50,7 @@ export function openStore(
   checkProtection(protection);
   const { clock, transfers } = options;
   const wire = new Wire(resolved, { clock, connections: transfers });
-  const charge = chargeFor(protection, options.pace);
+  const charge = chargeFor(protection, options.pace, options.reads);
   const site: Site = {
     remote: resolved,
     protection,

@@ -4,6 +4,7 @@ import type { ObjectKey } from '../model/brands.ts';
 import type { TrialHow } from '../model/bucket.ts';
 import type { SseOutcome } from '../model/doctor.ts';
 import { VaultError, asVaultError } from '../model/errors.ts';
+import type { Pace } from '../model/kms.ts';
 import type { Clock, Waits } from '../model/ports.ts';
 import type { Receipt } from '../model/receipt.ts';
 import { sumHeaders, sumsOf } from './checksums.ts';
@@ -14,6 +15,7 @@ import { protectionOf } from './posture/wire-trials.ts';
 import type { Headers } from './sign.ts';
 import { getObject, headObject, putObject, removeObject } from './single.ts';
 import { type Site, askedOf, versionOf } from './site.ts';
+import { chargeFor, throttling } from './throttling.ts';
 import { Wire, drain } from './wire.ts';
 
 /** What was tried, and what came of it. */
@@ -38,6 +40,8 @@ export interface ProbePlan {
   readonly key: ObjectKey;
   readonly how: TrialHow;
   readonly clock: Clock;
+  /** Waits for what the requests will cost of KMS. */
+  readonly pace?: Pace;
 }
 
 const BODY_BYTES = 64;
@@ -49,7 +53,9 @@ export async function probeStore(
 ): Promise<StoreProbe> {
   const protection = protectionOf(plan.how);
   const wire = new Wire(resolved, { clock: plan.clock, connections: 4 });
-  const site: Site = { remote: resolved, protection, quirks: { bareEtags: false }, wire, charge: undefined };
+  const charge = chargeFor(protection, plan.pace);
+  const paced = throttling(wire, charge);
+  const site: Site = { remote: resolved, protection, quirks: { bareEtags: false }, wire: paced, charge };
   const probe = new Probing(site, plan, waits);
   try {
     return await probe.run();
@@ -177,8 +183,9 @@ class Probing {
 
   async #copy(): Promise<true> {
     const { remote, protection } = this.#site;
-    const { clock, key } = this.#plan;
-    const mover = openMover(remote, protection, protection, { clock, transfers: 1 });
+    const { clock, key, pace } = this.#plan;
+    const options = { clock, transfers: 1, pace: { from: pace, to: pace } };
+    const mover = openMover(remote, protection, protection, options);
     try {
       const receipt = await mover.copy(key, (stat) => ({ ...stat.metadata, tried: 'yes' }), this.#waits);
       this.#written.add(receipt.versionId);

@@ -9,6 +9,7 @@ import type { Vault } from '../model/vault.ts';
 import { resolveRemote } from '../s3/connect.ts';
 import type { Protection } from '../s3/modes.ts';
 import { openStore } from '../s3/open-store.ts';
+import { openKmsPace, throttling } from './kms-pace.ts';
 import { type OpenOptions, vaultState } from './options.ts';
 import { protect } from './protect.ts';
 
@@ -22,7 +23,14 @@ export async function joined(vault: Vault, options: OpenOptions): Promise<Vault>
   const clock = options.clock ?? systemClock;
   const resolved = await resolveRemote(vault.remote, options.env);
   const protection = await forReading(vault, resolved, options);
-  const store = openStore(resolved, protection, { clock, transfers: 1 });
+  const pace = await openKmsPace(vault, vault.mode, resolved, options, clock);
+  const store = openStore(resolved, protection, {
+    clock,
+    transfers: 1,
+    onThrottle: throttling(pace),
+    pace: pace.store,
+    reads: vault.mode.kind,
+  });
   try {
     const found = await readDescription(store, vault.remote.prefix);
     if (found === undefined || found.id === vault.id) return vault;
@@ -30,6 +38,7 @@ export async function joined(vault: Vault, options: OpenOptions): Promise<Vault>
     await setAside(member, options);
     return member;
   } finally {
+    await pace.close();
     await store.close();
     if (protection.mode === 'sse-c') protection.key.wipe();
   }

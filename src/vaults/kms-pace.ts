@@ -1,112 +1,211 @@
 /**
- * A vault's part in the KMS quota of its account: which quota that is, how large, and who is told of it. All vaults of all
- * s3vault processes of this machine that use one quota share one book in the state folder.
+ * A vault's part in the KMS quota of its account, and who is told of it. All vaults of all s3vault processes of this machine
+ * that use one quota share one book in the state folder.
  */
-import { createHash, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import type { Places } from '../config.ts';
+import type { VaultError } from '../model/errors.ts';
 import type { EventBody } from '../model/event.ts';
-import { DEFAULT_KMS_SHARE, type KmsGauge, type KmsLedger, type KmsQuota, type Pace } from '../model/kms.ts';
+import { DEFAULT_KMS_SHARE, type KmsGauge, type KmsLedger, type Pace } from '../model/kms.ts';
 import type { Mode } from '../model/mode.ts';
-import type { Clock } from '../model/ports.ts';
+import type { Clock, Waits } from '../model/ports.ts';
 import type { Vault } from '../model/vault.ts';
+import { readKmsQuota } from '../s3/applied-quota.ts';
 import type { ResolvedRemote } from '../s3/connect.ts';
 import { kmsDollars } from '../s3/kms-cost.ts';
 import { isNarrow, quotaHint } from '../s3/kms-hint.ts';
-import { KmsLimiter, appliedIn, gaugeIn } from '../s3/kms-limiter.ts';
-import { assumedQuota, customKeyStoreQuota, tableQuota } from '../s3/kms-quota.ts';
-import { readKmsQuota } from '../s3/applied-quota.ts';
+import { KmsLimiter, gaugeIn } from '../s3/kms-limiter.ts';
 import { openKmsLedger, readKmsLedger } from '../state/kms-ledger.ts';
+import {
+  type Asker,
+  type Group,
+  type KmsPlace,
+  type KmsWay,
+  groupOf,
+  kmsKeyOf,
+  quotaOf,
+  regionOf,
+} from './kms-group.ts';
 import type { OpenOptions } from './options.ts';
-import { kmsOf } from './protect.ts';
 
 export interface KmsPace {
-  readonly take: Pace;
-  /** KMS said that it is too much. */
-  throttled(): void;
+  /** Direct calls under the key of the mode. */
+  readonly direct: Pace;
+  /** What the store asks of KMS; what was asked without having been foreseen opens its quota's book, too. */
+  readonly store: Pace;
+  /** KMS said that it is too much. False where nothing of that asker is counted: then others have to slow down. */
+  throttled(asker: Asker): boolean;
+  /** Whether anything was counted. */
+  readonly counts: boolean;
   /** Who hears of throttling and, each second, of numbers that changed. */
   tellTo(tell: (body: EventBody) => void): void;
-  close(): void;
+  close(): Promise<void>;
 }
 
-type Opening = Pick<OpenOptions, 'env' | 'places'>;
-
-const TELL_MS = 1_000;
-const DAY_MS = 86_400_000;
-
-/** The KMS key that a mode makes requests under, by itself or through S3. */
-function kmsKeyOf(mode: Mode): string | undefined {
-  if (mode.kind === 'sse-kms' || mode.kind === 'dsse-kms') return mode.keyId;
-  return mode.kind === 'client' && mode.key.kind === 'kms' ? mode.key.keyId : undefined;
-}
-
-/** Undefined where the mode makes no requests to KMS. */
+/**
+ * `mode`: of the vault, undefined where it is not known. Rejects where its book cannot be kept; where KMS is asked unforeseen,
+ * what cannot be counted goes on uncounted.
+ */
 export async function openKmsPace(
-  vault: Vault,
-  mode: Mode,
+  place: KmsPlace,
+  mode: Mode | undefined,
   resolved: ResolvedRemote,
-  options: Opening,
+  options: Pick<OpenOptions, 'env' | 'places'>,
   clock: Clock,
-): Promise<KmsPace | undefined> {
-  const keyId = kmsKeyOf(mode);
-  if (keyId === undefined) return undefined;
-  const ledger = await openKmsLedger(options.places.state);
+): Promise<KmsPace> {
+  const own = mode === undefined ? undefined : kmsKeyOf(mode);
+  const pace = new Paces({ place, resolved, options, clock }, mode, own);
   try {
-    const group = await groupOf(ledger, keyId, { ...vault, mode }, resolved, options, clock);
-    const { kmsQuota, kmsShare } = vault.rules;
+    if (own !== undefined) await pace.open(own.asker, own.keyId);
+  } catch (thrown) {
+    await pace.close();
+    throw thrown;
+  }
+  return pace;
+}
+
+interface Paced {
+  readonly limiter: KmsLimiter;
+  readonly teller: Teller;
+}
+
+class Paces implements KmsPace {
+  readonly #way: KmsWay;
+  readonly #mode: Mode | undefined;
+  readonly #own: ReturnType<typeof kmsKeyOf>;
+  readonly #closing = new AbortController();
+  readonly #owner = `${process.pid}-${randomUUID().slice(0, 8)}`;
+  /** By asker and key, and by the quota that they count against. */
+  readonly #opened = new Map<string, Promise<Paced>>();
+  readonly #byScope = new Map<string, Paced>();
+  readonly #counted = new Map<Asker, readonly Paced[]>();
+  readonly #behind = new Set<Promise<unknown>>();
+  #ledger: Promise<KmsLedger> | undefined;
+  #tell: ((body: EventBody) => void) | undefined;
+
+  constructor(way: KmsWay, mode: Mode | undefined, own: ReturnType<typeof kmsKeyOf>) {
+    this.#way = way;
+    this.#mode = mode;
+    this.#own = own;
+  }
+
+  direct: Pace = (cost, { signal } = {}) => this.#take('direct', cost, this.#own?.keyId, { signal });
+
+  store: Pace = async (cost, { signal, keyId, already = false } = {}) => {
+    // Of objects under other keys the vault's own quota is charged: its account is the caller's.
+    const key = this.#own?.asker === 'store' ? this.#own.keyId : keyId;
+    if (!already) return this.#take('store', cost, key, { signal });
+    this.#later(this.open('store', key).then(({ limiter }) => limiter.spent(cost)));
+    return nothing;
+  };
+
+  async #take(asker: Asker, cost: number, keyId: string | undefined, waits: Waits): Promise<() => void> {
+    const foreseen = this.#own?.asker === asker;
+    let paced: Paced;
+    try {
+      paced = await this.open(asker, keyId);
+    } catch (thrown) {
+      if (foreseen) throw thrown;
+      return nothing;
+    }
+    return paced.limiter.take(cost, waits);
+  }
+
+  throttled(asker: Asker): boolean {
+    const counted = this.#counted.get(asker) ?? [];
+    for (const { teller } of counted) teller.throttled();
+    return counted.length > 0;
+  }
+
+  get counts(): boolean {
+    return this.#counted.size > 0;
+  }
+
+  tellTo(tell: (body: EventBody) => void): void {
+    this.#tell = tell;
+    for (const { teller } of this.#byScope.values()) teller.begin(tell);
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await Promise.allSettled([...this.#opened.values(), ...this.#behind]);
+    for (const { teller, limiter } of this.#byScope.values()) {
+      teller.end();
+      limiter.close();
+    }
+    const ledger = await this.#ledger?.catch(() => undefined);
+    ledger?.close();
+  }
+
+  /** Nothing waits for it but the end. */
+  #later(work: Promise<unknown>): void {
+    const done: Promise<unknown> = work.then(nothing, nothing).then(() => this.#behind.delete(done));
+    this.#behind.add(done);
+  }
+
+  open(asker: Asker, keyId: string | undefined): Promise<Paced> {
+    const name = `${asker} ${keyId ?? ''}`;
+    let opened = this.#opened.get(name);
+    if (opened === undefined) {
+      opened = this.#open(asker, keyId);
+      this.#opened.set(name, opened);
+    }
+    return opened;
+  }
+
+  async #open(asker: Asker, keyId: string | undefined): Promise<Paced> {
+    this.#ledger ??= openKmsLedger(this.#way.options.places.state);
+    const ledger = await this.#ledger;
+    const { signal } = this.#closing;
+    const group = await groupOf(ledger, keyId, asker, this.#way, { signal });
+    const paced = this.#byScope.get(group.scope) ?? this.#openScope(ledger, group, asker);
+    const counted = this.#counted.get(asker) ?? [];
+    if (!counted.includes(paced)) this.#counted.set(asker, [...counted, paced]);
+    return paced;
+  }
+
+  #openScope(ledger: KmsLedger, group: Group, asker: Asker): Paced {
+    const { place, clock } = this.#way;
+    const { kmsShare } = place.rules ?? {};
+    const { quota, ask } = quotaOf(ledger, group, place.rules ?? {}, clock.now());
     const limiter = new KmsLimiter({
       ledger,
       scope: group.scope,
-      owner: `${process.pid}-${randomUUID().slice(0, 8)}`,
+      owner: `${this.#owner}-${this.#byScope.size}`,
       clock,
-      quota:
-        kmsQuota === undefined
-          ? (appliedIn(ledger, group.scope, clock.now()) ?? group.quota)
-          : { quota: kmsQuota, source: 'option' },
+      quota,
       share: kmsShare ?? DEFAULT_KMS_SHARE,
     });
-    ledger.change(placeOf(vault), () => ({ book: group.scope, result: true }));
-    const asks = group.hasServiceQuota && kmsQuota === undefined;
-    const known = !asks || appliedIn(ledger, group.scope, clock.now()) !== undefined;
-    return paceOn(limiter, ledger, known ? undefined : resolved, clock, (gauge) =>
-      quotaHint(gauge, mode, group.hasServiceQuota ? resolved.region : undefined),
-    );
-  } catch (thrown) {
-    ledger.close();
-    throw thrown;
+    const paced = { limiter, teller: new Teller(limiter, clock, (gauge) => this.#hint(gauge, group)) };
+    this.#byScope.set(group.scope, paced);
+    if (place.id !== undefined && (this.#own === undefined || this.#own.asker === asker))
+      ledger.change(lineOf({ id: place.id }), () => ({ book: group.scope, result: true }));
+    if (this.#tell !== undefined) paced.teller.begin(this.#tell);
+    if (ask) this.#later(this.#ask(limiter));
+    return paced;
+  }
+
+  #hint(gauge: KmsGauge, { hasServiceQuota }: Group): string {
+    return quotaHint(gauge, this.#mode, hasServiceQuota ? this.#way.resolved.region : undefined);
+  }
+
+  async #ask(limiter: KmsLimiter): Promise<void> {
+    const { signal } = this.#closing;
+    const quota = await readKmsQuota(this.#way.resolved, { signal });
+    if (quota !== undefined && !signal.aborted) limiter.setQuota(quota);
   }
 }
 
-/** `ask`: whose applied quota is still to be read; nothing waits for that. */
-function paceOn(
-  limiter: KmsLimiter,
-  ledger: KmsLedger,
-  ask: ResolvedRemote | undefined,
-  clock: Clock,
-  hint: (gauge: KmsGauge) => string,
-): KmsPace {
-  const closing = new AbortController();
-  const teller = new Teller(limiter, clock, hint);
-  const asked =
-    ask === undefined
-      ? Promise.resolve()
-      : readKmsQuota(ask, { signal: closing.signal }).then(
-          (quota) => {
-            if (quota !== undefined && !closing.signal.aborted) limiter.setQuota(quota);
-          },
-          () => undefined,
-        );
-  return {
-    take: (cost, waits) => limiter.take(cost, waits),
-    throttled: () => teller.throttled(),
-    tellTo: (tell) => teller.begin(tell),
-    close: () => {
-      closing.abort();
-      teller.end();
-      limiter.close();
-      void asked.finally(() => ledger.close());
-    },
+const nothing = (): void => undefined;
+
+/** What a store is to do when it is throttled: KMS's limits are the pace's, all others those of `others`. */
+export const throttling =
+  (pace: KmsPace, others: (error: VaultError) => void = nothing) =>
+  (error: VaultError): void => {
+    if (error.resource !== 'kms' || !pace.throttled('store')) others(error);
   };
-}
+
+const TELL_MS = 1_000;
 
 /** Numbers become Events. */
 class Teller {
@@ -157,92 +256,9 @@ class Teller {
   }
 }
 
-// ------------------------------------------------------------------------------------------------- which quota it is
-
-interface Group {
-  readonly scope: string;
-  /** Until something better is known. */
-  readonly quota: KmsQuota;
-  /** Service Quotas knows it: the symmetric quota of an AWS account. */
-  readonly hasServiceQuota: boolean;
-}
-
-/**
- * KMS counts for the account of whoever asks, by region; keys in a custom key store count by the store (AWS KMS Developer
- * Guide, "Request quotas"). A store that is not AWS counts, if at all, for itself.
- */
-async function groupOf(
-  ledger: KmsLedger,
-  keyId: string,
-  vault: Vault,
-  resolved: ResolvedRemote,
-  options: Opening,
-  clock: Clock,
-): Promise<Group> {
-  const { region, endpoint } = resolved;
-  if (!isAmazonKms(vault, resolved, options.env)) {
-    const scope = `${endpoint ?? 'store'} ${region} symmetric`;
-    return { scope, quota: assumedQuota, hasServiceQuota: false };
-  }
-  const { arn, customKeyStore } = await keyFacts(ledger, keyId, vault, resolved, options, clock);
-  const account = await accountOf(arn, resolved);
-  if (customKeyStore !== undefined) {
-    const scope = `aws ${account} ${region} ${customKeyStore}`;
-    return { scope, quota: customKeyStoreQuota, hasServiceQuota: false };
-  }
-  const scope = `aws ${account} ${region} symmetric`;
-  return { scope, quota: tableQuota(region), hasServiceQuota: true };
-}
-
-/** Behind a store stands its own KMS; calls of our own go to AWS unless the environment says otherwise. */
-function isAmazonKms(
-  { mode }: Pick<Vault, 'mode'>,
-  { isAws }: ResolvedRemote,
-  env: NodeJS.ProcessEnv,
-): boolean {
-  const elsewhere = (env['AWS_ENDPOINT_URL_KMS'] ?? env['AWS_ENDPOINT_URL'] ?? '') !== '';
-  return mode.kind === 'client' ? !elsewhere : isAws;
-}
-
-/** The account of the credentials; where they don't say, the key's; else one that goes by the credentials' name. */
-async function accountOf(arn: string, { credentials }: ResolvedRemote): Promise<string> {
-  const { accountId, accessKeyId } = await credentials.get();
-  const owner = /^arn:[^:]*:kms:[^:]*:(\d{12}):/.exec(arn)?.[1];
-  return accountId ?? owner ?? createHash('sha256').update(accessKeyId).digest('hex').slice(0, 16);
-}
-
-interface Facts {
-  readonly arn: string;
-  readonly customKeyStore?: string;
-}
-
-/** DescribeKey, once a day; without permission for it the key is taken for an ordinary one. */
-async function keyFacts(
-  ledger: KmsLedger,
-  keyId: string,
-  vault: Vault,
-  resolved: ResolvedRemote,
-  options: Opening,
-  clock: Clock,
-): Promise<Facts> {
-  const place = `key ${resolved.region} ${keyId}`;
-  const known = JSON.parse(ledger.read(place) ?? 'null') as (Facts & { readonly at: number }) | null;
-  if (known !== null && Math.abs(clock.now() - known.at) < DAY_MS) return known;
-  try {
-    const kms = await kmsOf(vault, resolved, options);
-    const { arn, customKeyStore } = await kms.facts(keyId);
-    const facts = { arn, ...(customKeyStore === undefined ? {} : { customKeyStore }) };
-    const book = JSON.stringify({ ...facts, at: clock.now() });
-    ledger.change(place, () => ({ book, result: true }));
-    return facts;
-  } catch {
-    return { arn: keyId };
-  }
-}
-
 // ---------------------------------------------------------------------------------------------- from another process
 
-const placeOf = ({ id }: Pick<Vault, 'id'>): string => `vault ${id}`;
+const lineOf = ({ id }: Pick<Vault, 'id'>): string => `vault ${id}`;
 
 export interface KmsStatus {
   readonly gauge: KmsGauge;
@@ -257,7 +273,7 @@ export async function vaultKms(vault: Vault, places: Places, clock: Clock): Prom
   if (kmsKeyOf(vault.mode) === undefined) return undefined;
   const ledger = await readKmsLedger(places.state);
   try {
-    const scope = ledger?.read(placeOf(vault));
+    const scope = ledger?.read(lineOf(vault));
     const gauge =
       scope === undefined || ledger === undefined ? undefined : gaugeIn(ledger, scope, clock.now());
     if (scope === undefined || gauge === undefined) return undefined;
@@ -267,6 +283,3 @@ export async function vaultKms(vault: Vault, places: Places, clock: Clock): Prom
     ledger?.close();
   }
 }
-
-/** The region of a scope that Service Quotas knows. */
-const regionOf = (scope: string): string | undefined => /^aws \S+ (\S+) symmetric$/.exec(scope)?.[1];

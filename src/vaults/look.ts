@@ -6,6 +6,7 @@ import type { Vault } from '../model/vault.ts';
 import { resolveRemote } from '../s3/connect.ts';
 import { openStore } from '../s3/open-store.ts';
 import { readIndex } from '../state/open-index.ts';
+import { openKmsPace, throttling } from './kms-pace.ts';
 import { type OpenOptions, vaultState } from './options.ts';
 import { protect } from './protect.ts';
 
@@ -35,11 +36,20 @@ export async function tryVault(vault: Vault, options: OpenOptions): Promise<stri
   if (index === undefined) return undefined;
   try {
     const resolved = await resolveRemote(vault.remote, options.env);
-    const { protection, sealing, wipe } = await protect(vault.mode, vault, resolved, options, clock);
-    const store = openStore(resolved, protection, { clock, transfers: 1, attempts: 3 });
+    const pace = await openKmsPace(vault, vault.mode, resolved, options, clock);
+    const { protection, sealing, wipe } = await protect(vault.mode, vault, resolved, options, clock, pace);
+    const onThrottle = throttling(pace);
+    const store = openStore(resolved, protection, {
+      clock,
+      transfers: 1,
+      attempts: 3,
+      onThrottle,
+      pace: pace.store,
+    });
     try {
       return await tryOpen({ store, sealing }, index, vault.remote.prefix);
     } finally {
+      await pace.close();
       await store.close();
       wipe();
     }

@@ -10,7 +10,6 @@ import { openTree } from '../local/tree.ts';
 import { openWatcher } from '../local/watch.ts';
 import { MAX_KEY_BYTES } from '../model/brands.ts';
 import type { Outcome } from '../model/command.ts';
-import type { VaultError } from '../model/errors.ts';
 import { modeFingerprint } from '../model/mode.ts';
 import type { Action } from '../model/plan.ts';
 import type { Clock, Index } from '../model/ports.ts';
@@ -20,7 +19,7 @@ import { openMover } from '../s3/mover.ts';
 import { openStore } from '../s3/open-store.ts';
 import { openIndex } from '../state/open-index.ts';
 import { holdProcess } from './hold.ts';
-import { type KmsPace, openKmsPace } from './kms-pace.ts';
+import { type KmsPace, openKmsPace, throttling } from './kms-pace.ts';
 import { type OpenOptions, vaultState } from './options.ts';
 import { explainOwnRule } from './own-rules.ts';
 import { type Protecting, protect } from './protect.ts';
@@ -47,7 +46,7 @@ export async function openVault(vault: Vault, options: OpenOptions): Promise<Ope
     const protecting = await protect(vault.mode, vault, resolved, options, clock, pace);
     return assemble(vault, resolved, index, { ...protecting, pace }, options, clock);
   } catch (thrown) {
-    pace?.close();
+    await pace?.close();
     index.close();
     await resolved.close();
     throw thrown;
@@ -58,29 +57,26 @@ function assemble(
   vault: Vault,
   resolved: ResolvedRemote,
   index: Index,
-  protecting: Protecting & { readonly pace: KmsPace | undefined },
+  protecting: Protecting & { readonly pace: KmsPace },
   options: OpenOptions,
   clock: Clock,
 ): OpenVault {
   const { include, exclude, transfers } = vault.rules;
   const { pace } = protecting;
-  const onThrottle = (error: VaultError): void => {
-    if (error.resource === 'kms') pace?.throttled();
-    engine.throttled(error);
-  };
+  const onThrottle = throttling(pace, (error) => engine.throttled(error));
   const store = openStore(resolved, protecting.protection, {
     clock,
     transfers: transfers ?? DEFAULT_TRANSFERS,
     seen: vault.capabilities,
     onThrottle,
-    pace: pace?.take,
+    pace: pace.store,
     explain: explainOwnRule(vault, resolved, vault.mode),
   });
   const copier = openMover(resolved, protecting.protection, protecting.protection, {
     clock,
     transfers: COPIES,
     onThrottle,
-    pace: { from: pace?.take, to: pace?.take },
+    pace: { from: pace.store, to: pace.store },
   });
   const maxKeyBytes = MAX_KEY_BYTES - Buffer.byteLength(vault.remote.prefix);
   const tree = openTree({ root: vault.root, include, exclude, clock, maxKeyBytes });
@@ -101,14 +97,14 @@ function assemble(
       clock,
       modeFingerprint: modeFingerprint(vault.mode, protecting.key),
       keyFingerprint: protecting.key,
-      kmsPaced: pace !== undefined,
+      kmsPaced: () => pace.counts,
     },
     options,
   );
-  pace?.tellTo((body) => engine.announce(body));
+  pace.tellTo((body) => engine.announce(body));
   const close = async (): Promise<void> => {
     index.close();
-    pace?.close();
+    await pace.close();
     await copier.close();
     await store.close();
     protecting.wipe();

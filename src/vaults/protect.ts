@@ -130,7 +130,7 @@ async function pacedKms(
 ): Promise<Kms> {
   if (pace === undefined) return kmsOf(vault, resolved, options);
   const kms = await kmsOf(vault, resolved, options, 1);
-  return throttlingKms(kms, pace.take, clock, { onThrottle: () => pace.throttled() });
+  return throttlingKms(kms, pace.direct, clock, { onThrottle: () => pace.throttled('direct') });
 }
 
 export async function kmsOf(

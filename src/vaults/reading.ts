@@ -5,6 +5,7 @@ import { type VaultDescription, readDescription } from '../engine/describe.ts';
 import type { Reader } from '../engine/fetching.ts';
 import { vaultId } from '../model/brands.ts';
 import { VaultError } from '../model/errors.ts';
+import type { EventBody } from '../model/event.ts';
 import type { KeyRef } from '../model/keyref.ts';
 import { MODE_KINDS, type Mode, type ModeKind } from '../model/mode.ts';
 import type { Clock, ObjectStore } from '../model/ports.ts';
@@ -12,6 +13,8 @@ import { DEFAULT_TRANSFERS, type Rules, type Vault } from '../model/vault.ts';
 import { type ResolvedRemote, resolveRemote } from '../s3/connect.ts';
 import type { Protection } from '../s3/modes.ts';
 import { type StoreOptions, openStore } from '../s3/open-store.ts';
+import type { KmsPlace } from './kms-group.ts';
+import { type KmsPace, openKmsPace, throttling } from './kms-pace.ts';
 import type { OpenOptions } from './options.ts';
 import { type Protecting, keysOf, protect } from './protect.ts';
 
@@ -21,7 +24,7 @@ export interface Source extends Pick<Vault, 'remote' | 'keyStore'> {
   readonly vault?: Vault;
   /** Undefined: what the description in the bucket says. */
   readonly mode?: ReadMode | undefined;
-  readonly rules?: Pick<Rules, 'transfers' | 'limitDownload'>;
+  readonly rules?: Pick<Rules, 'transfers' | 'limitDownload' | 'kmsQuota' | 'kmsShare'>;
 }
 
 /** Reading needs a key only where the store does not decrypt by itself. */
@@ -50,6 +53,8 @@ export interface Reading {
   readonly description: VaultDescription | undefined;
   readonly clock: Clock;
   readonly transfers: number;
+  /** Who hears of KMS under its quota. */
+  tellTo(tell: (body: EventBody) => void): void;
   close(): Promise<void>;
 }
 
@@ -62,14 +67,31 @@ export async function openReading(source: Source, options: ReadingOptions): Prom
   const clock = options.clock ?? systemClock;
   const resolved = await resolveRemote(source.remote, options.env);
   const transfers = source.rules?.transfers ?? DEFAULT_TRANSFERS;
-  const { onThrottle } = options;
-  const storeOptions = { clock, transfers, ...(onThrottle === undefined ? {} : { onThrottle }) };
+  const pace = await openKmsPace(placeIn(source), kmsMode(source), resolved, options, clock);
+  const paces = [pace];
+  const storeOptions = {
+    clock,
+    transfers,
+    onThrottle: throttling(pace, options.onThrottle),
+    pace: pace.store,
+    reads: readsOf(source),
+  };
   const plain = openStore(resolved, PLAIN, storeOptions);
+  const closePaces = (): Promise<unknown> => Promise.all(paces.map((one) => one.close()));
   try {
     const found = await findOut(source, plain);
     const how =
       options.keyless === true ? { kind: found.kind } : await keyedMode(found, source, options, clock);
-    const { protection, sealing, key } = await protectReading(how, source, resolved, options, clock);
+    if ('key' in how && how.key.kind === 'kms')
+      paces.push(await openKmsPace(placeIn(source), how, resolved, options, clock));
+    const { protection, sealing, key } = await protectReading(
+      how,
+      source,
+      resolved,
+      options,
+      clock,
+      paces.at(-1),
+    );
     checkKey(found, source, key, options);
     if (sealing.keyring?.canOpen === false) throw encryptOnly(source);
     const store = protection.mode === 'sse-c' ? openStore(resolved, protection, storeOptions) : plain;
@@ -87,16 +109,39 @@ export async function openReading(source: Source, options: ReadingOptions): Prom
       description: found.description,
       clock,
       transfers,
+      tellTo: (tell) => {
+        for (const one of paces) one.tellTo(tell);
+      },
       close: async () => {
+        await closePaces();
         if (store !== plain) await store.close();
         await plain.close();
         if (protection.mode === 'sse-c') protection.key.wipe();
       },
     };
   } catch (thrown) {
+    await closePaces();
     await plain.close();
     throw thrown;
   }
+}
+
+const placeIn = ({ vault, remote, rules }: Source): KmsPlace => ({
+  ...(vault === undefined ? {} : { id: vault.id }),
+  remote,
+  rules,
+});
+
+/** The mode whose objects the store itself asks KMS for, where it is known before anything was read. */
+function kmsMode({ vault, mode }: Source): Mode | undefined {
+  if (vault === undefined || (mode?.kind ?? vault.mode.kind) !== vault.mode.kind) return undefined;
+  return vault.mode.kind === 'sse-kms' || vault.mode.kind === 'dsse-kms' ? vault.mode : undefined;
+}
+
+/** What is in another mode can lie in a bucket that encrypts all by KMS: then the store says so. */
+function readsOf({ mode, vault }: Source): ModeKind | 'unknown' {
+  const kind = mode?.kind ?? vault?.mode.kind;
+  return kind === 'sse-kms' || kind === 'dsse-kms' ? kind : 'unknown';
 }
 
 interface Found {
@@ -195,8 +240,9 @@ async function protectReading(
   resolved: ResolvedRemote,
   options: ReadingOptions,
   clock: Clock,
+  pace: KmsPace | undefined,
 ): Promise<Pick<Protecting, 'protection' | 'sealing' | 'key'>> {
-  if ('key' in how) return protect(how, asVault(source), resolved, options, clock);
+  if ('key' in how) return protect(how, asVault(source), resolved, options, clock, pace);
   const { serverSealing } = await import('../engine/sealing.ts');
   return { protection: PLAIN, sealing: serverSealing, key: '' };
 }

@@ -51,20 +51,18 @@ export async function openRekey(
     const transfers = vault.rules.transfers ?? DEFAULT_TRANSFERS;
     const paces: KmsPace[] = [];
     const onThrottle = (error: VaultError): void => {
-      if (error.resource !== 'kms' || paces.length === 0) return rekey.throttled(error);
-      for (const pace of paces) pace.throttled();
+      const kms = error.resource === 'kms' ? paces.filter((pace) => pace.throttled('store')) : [];
+      if (kms.length === 0) rekey.throttled(error);
     };
     const side = async (mode: Mode, from?: Mode): Promise<OpenSide> => {
       const pace = await openKmsPace(vault, mode, resolved, options, clock);
-      if (pace !== undefined) {
-        paces.push(pace);
-        closing.push(() => pace.close());
-      }
+      paces.push(pace);
+      closing.push(() => pace.close());
       const { protection, sealing, key, wipe } = await protect(mode, vault, resolved, opening, clock, pace);
       // Each store closes the connections and credentials it was given.
       const own = await resolveRemote(vault.remote, options.env);
       const explain = explainOwnRule(vault, own, mode, from);
-      const store = openStore(own, protection, { clock, transfers, onThrottle, pace: pace?.take, explain });
+      const store = openStore(own, protection, { clock, transfers, onThrottle, pace: pace.store, explain });
       closing.push(() => store.close(), wipe);
       return {
         kind: mode.kind,
@@ -73,7 +71,7 @@ export async function openRekey(
         fingerprint: modeFingerprint(mode, key),
         key,
         protection,
-        pace: pace?.take,
+        pace: pace.store,
       };
     };
     const from = await side(vault.mode);

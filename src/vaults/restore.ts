@@ -2,6 +2,7 @@ import { Restore, type RestoreOptions } from '../engine/restore.ts';
 import { openTarget } from '../local/write.ts';
 import type { NameKey } from '../model/brands.ts';
 import type { Outcome } from '../model/command.ts';
+import type { VaultError } from '../model/errors.ts';
 import type { Vault } from '../model/vault.ts';
 import { readIndex } from '../state/open-index.ts';
 import { holdProcess } from './hold.ts';
@@ -21,25 +22,29 @@ export async function openRestore(
   wanted: RestoreOptions,
   options: ReadingOptions,
 ): Promise<OpenRestore> {
-  const reading = await openReading(source, { ...options, onThrottle: (error) => restore.throttled(error) });
+  let restore: Restore | undefined;
+  const onThrottle = (error: VaultError): void => restore?.throttled(error);
+  const reading = await openReading(source, { ...options, onThrottle });
   const index = await rememberedBy(source.vault, options);
   const { reader, clock, transfers } = reading;
   const { digestOf, pathOf } = index;
-  const restore: Restore = new Restore(
+  const made = new Restore(
     { reader, target: openTarget({ root: out, clock }), digestOf, clock, transfers },
     { ...wanted, pathOf },
   );
+  restore = made;
+  reading.tellTo(made.announce);
   const run = async (): Promise<Outcome> => {
     const letGo = holdProcess();
     try {
-      return await restore.run();
+      return await made.run();
     } finally {
       index.close();
       await reading.close();
       letGo();
     }
   };
-  return { restore, run };
+  return { restore: made, run };
 }
 
 /** What this machine remembers of the objects it sent; nothing on a fresh one, and none of it is needed. */

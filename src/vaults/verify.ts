@@ -11,7 +11,7 @@ import { openStore } from '../s3/open-store.ts';
 import { openIndex, readIndex } from '../state/open-index.ts';
 import { holdProcess } from './hold.ts';
 import { type OpenOptions, vaultState } from './options.ts';
-import { type KmsPace, openKmsPace } from './kms-pace.ts';
+import { openKmsPace, throttling } from './kms-pace.ts';
 import { keysOf, protect } from './protect.ts';
 
 export type { VerifyTotals };
@@ -43,17 +43,11 @@ export async function openVerify(
     const resolved = await resolveRemote(vault.remote, options.env);
     closing.push(() => resolved.close());
     const kms = await openKmsPace(vault, vault.mode, resolved, options, clock);
-    if (kms !== undefined) closing.push(() => kms.close());
-    const { protection, sealing, key, wipe } = await protect(
-      vault.mode,
-      vault,
-      resolved,
-      opening,
-      clock,
-      kms,
-    );
-    const pace = kms?.take;
-    const onThrottle = telling(kms);
+    closing.push(() => kms.close());
+    const made = await protect(vault.mode, vault, resolved, opening, clock, kms);
+    const { protection, sealing, key, wipe } = made;
+    const pace = kms.store;
+    const onThrottle = throttling(kms);
     const own = await resolveRemote(vault.remote, options.env);
     const store = openStore(own, protection, { clock, transfers, onThrottle, pace });
     closing.push(() => store.close());
@@ -84,6 +78,7 @@ export async function openVerify(
       },
       wanted,
     );
+    kms.tellTo(verify.announce);
     const run = async (): Promise<Outcome> => {
       const letGo = holdProcess();
       try {
@@ -103,12 +98,6 @@ export async function openVerify(
     throw thrown;
   }
 }
-
-const telling =
-  (kms: KmsPace | undefined) =>
-  (error: VaultError): void => {
-    if (error.resource === 'kms') kms?.throttled();
-  };
 
 /** Where another process holds the vault, the next run looks at the same share again. */
 async function remember(folder: string, verify: Verify): Promise<void> {

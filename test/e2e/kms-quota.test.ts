@@ -150,6 +150,36 @@ describe('KMS under quota', () => {
     expect((await machine.run(['status', root])).stdout).toContain('throttled 1');
   });
 
+  test('a restore on a machine that knows nothing of the vault, a cat and a join are kept to it', async () => {
+    newMachine(1_000);
+    const root = files('docs', 50);
+    expect((await machine.run(sync(root, 'docs'))).code).toBe(0);
+    server.kms.quota = 40;
+    server.kms.resetCalls();
+    const [fresh, args] = [machine, [...machine.remoteArgs, '--kms-quota', '40', '--kms-share', '90']];
+    const elsewhere = join(fresh.home, 'elsewhere');
+    const env = { S3VAULT_HOME: join(fresh.home, 'another') };
+    const place = `s3://${bucket}/docs`;
+    const out = ['--from', place, '--out', elsewhere, '--json'];
+    const restored = await fresh.run(['restore', ...out, ...args], { env });
+    expect({ code: restored.code, stderr: restored.stderr }).toEqual({ code: 0, stderr: '' });
+    expect(restored.lines.filter(({ event }) => event === 'throttle')).toEqual([]);
+    expect(server.kms.throttledTimes).toEqual([]);
+    expect(server.kms.callTimes.length).toBe(51);
+    const shown = await fresh.run(['cat', `${place}/f1`, ...args], { env });
+    expect({ code: shown.code, stdout: shown.stdout }).toEqual({ code: 0, stdout: 'docs 1' });
+    const member = join(fresh.home, 'member');
+    mkdirSync(member);
+    const both = sync(member, 'docs', '--kms-quota', '40', '--kms-share', '90', '--direction', 'both');
+    expect((await fresh.run(both, { env })).code).toBe(0);
+    expect(server.kms.throttledTimes).toEqual([]);
+    // All of them are in the book of the second machine; a write that was refused by its condition is, too.
+    const [json] = (await fresh.run(['status', member, '--json'], { env })).lines;
+    const { requests } = json?.['kms'] as { readonly requests: number };
+    expect(requests - server.kms.callTimes.length).toBeGreaterThanOrEqual(0);
+    expect(requests - server.kms.callTimes.length).toBeLessThanOrEqual(2);
+  });
+
   test('quota, share and Bucket Key can be said anew, are remembered, and refused where they make no sense', async () => {
     newMachine(1_000);
     const root = files('docs', 3);

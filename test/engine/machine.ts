@@ -230,7 +230,7 @@ export class EngineMachine {
         clock: this.#time,
         modeFingerprint: modeFingerprint(this.vault.mode, keyFingerprint),
         keyFingerprint,
-        kmsPaced: this.kmsPaced,
+        kmsPaced: () => this.kmsPaced,
       },
       { once: true, consent: false, acceptSource: false, checkRemote: false, ...options },
     );

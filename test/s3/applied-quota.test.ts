@@ -99,7 +99,7 @@ describe('what is published, and what to do', () => {
 
   const mode = { kind: 'sse-kms', keyId: 'k', context: {} } as const;
   test('the Bucket Key first, then the exact command; neither where it is no way out', () => {
-    const gauge = { quota: 10_000, share: 50 };
+    const gauge = { quota: 10_000, share: 50, source: 'service-quotas' } as const;
     const hint = quotaHint(gauge, mode, 'sa-east-1');
     expect(hint).toMatch(/^turn on --bucket-key/);
     expect(hint).toContain(
@@ -111,10 +111,19 @@ describe('what is published, and what to do', () => {
     expect(quotaHint(gauge, mode)).not.toContain('aws service-quotas');
   });
 
-  test('narrow is what is nearly used up, or was throttled', () => {
+  test('a quota that was said by hand is not taken for what AWS grants', () => {
+    const hint = quotaHint({ quota: 100, share: 50, source: 'option' }, mode, 'sa-east-1');
+    expect(hint).not.toContain('--desired-value');
+    expect(hint).toContain(
+      'raise --kms-quota, if the account has more: aws service-quotas get-service-quota',
+    );
+  });
+
+  test('narrow is what is nearly used up, or slowed down still; not what was throttled some time ago', () => {
     const gauge = { quota: 100, source: 'option', share: 50, limit: 50, requests: 9 } as const;
     expect(isNarrow({ ...gauge, rate: 46, throttled: 0 })).toBe(true);
     expect(isNarrow({ ...gauge, rate: 1, throttled: 0 })).toBe(false);
-    expect(isNarrow({ ...gauge, rate: 1, throttled: 2 })).toBe(true);
+    expect(isNarrow({ ...gauge, rate: 1, limit: 49, throttled: 2 })).toBe(true);
+    expect(isNarrow({ ...gauge, rate: 1, throttled: 2 })).toBe(false);
   });
 });

@@ -6,6 +6,7 @@ import { createSecureContext } from 'node:tls';
 import { afterAll, describe, expect, test } from 'vitest';
 import type { Remote } from '../../src/model/vault.ts';
 import { resolveRemote } from '../../src/s3/connect.ts';
+import { accountOfKey } from '../../src/s3/credentials.ts';
 import { type ClientPlan, createClient } from '../../src/s3/sdk.ts';
 import { parseSections, readProfile } from '../../src/s3/shared-config.ts';
 
@@ -213,4 +214,17 @@ describe('the shared files', () => {
   test('what is missing says nothing', async () => {
     expect(await readProfile('nobody', { HOME: join(home, 'empty') })).toEqual({ ignoresEndpoints: false });
   });
+});
+
+/** 111122223333 is the account of AWS's own examples. */
+test.each([
+  ['AKIA', 'RTX3GSDSQAABCDEF', '111122223333'],
+  ['ASIA', 'RTX3GSDSQAQQQQQQ', '111122223333'],
+  // From before 2019, of a role, of a store of its own, of no account that there can be.
+  ['AKIA', 'IOSFODNN7EXAMPLE', undefined],
+  ['AROA', 'RTX3GSDSQAABCDEF', undefined],
+  ['', 'minio', undefined],
+  ['AKIA', '7777777777777777', undefined],
+])('the account in the access key id %s%s: %s', (kind, id, account) => {
+  expect(accountOfKey(kind + id)).toBe(account);
 });

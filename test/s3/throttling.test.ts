@@ -10,7 +10,10 @@ import { VaultError } from '../../src/model/errors.ts';
 import type { Pace } from '../../src/model/kms.ts';
 import type { Kms, ObjectStore } from '../../src/model/ports.ts';
 import { Secret } from '../../src/model/secret.ts';
+import { systemClock } from '../../src/clock.ts';
+import { resolveRemote } from '../../src/s3/connect.ts';
 import { costOf } from '../../src/s3/kms-cost.ts';
+import { openBucket } from '../../src/s3/posture/open-bucket.ts';
 import type { Protection } from '../../src/s3/modes.ts';
 import { throttlingKms } from '../../src/s3/throttling-kms.ts';
 import { PART, TestJournal, bytesIn, sourceOf } from '../contract/object-store.ts';
@@ -26,8 +29,15 @@ let place: Parameters<typeof storeOn>[0];
 let counted = 0;
 let open = 0;
 
-const pace: Pace = async (cost) => {
+/** What was counted only once it was known to have happened. */
+let unforeseen = 0;
+
+const pace: Pace = async (cost, { already = false } = {}) => {
   counted += cost;
+  if (already) {
+    unforeseen += cost;
+    return () => undefined;
+  }
   open++;
   return () => {
     open--;
@@ -125,6 +135,78 @@ test('with a Bucket Key one request in a hundred is counted, also where only the
   for (let n = 0; n < 150; n++) await bytesIn((await silent.get(objectKey(`f${n}`))).body);
   expect(counted).toBeLessThanOrEqual(3);
   await Promise.all([store.close(), silent.close()]);
+});
+
+describe('objects that nobody said were under KMS', () => {
+  const READS = { pace, reads: 'unknown' } as const;
+  const plain: Protection = { mode: 'sse-s3' };
+  const gets = (store: ObjectStore, from: number, to: number): Promise<unknown> =>
+    Promise.all(
+      Array.from({ length: to - from }, async (_, n) =>
+        bytesIn((await store.get(objectKey(`f${from + n}`))).body),
+      ),
+    );
+
+  test.each([
+    'sse-kms',
+    'dsse-kms',
+  ] as const)('reading %s: what the first answer says is counted, the rest is waited for', async (mode) => {
+    const writer = await storeOn(place, BUCKET, protectionOf(mode, KMS_KEY));
+    for (let n = 0; n < 20; n++) await writer.put(objectKey(`f${n}`), randomBytes(10), {});
+    const reader = await storeOn({ ...place }, BUCKET, plain, READS);
+    counted = 0;
+    unforeseen = 0;
+    server.kms.resetCalls();
+    await gets(reader, 0, 20);
+    expect(counted).toBe(server.kms.callTimes.length);
+    // One went alone; the others knew what they would cost.
+    expect(unforeseen).toBe(costOf(mode, false));
+    await Promise.all([writer.close(), reader.close()]);
+  });
+
+  test('told beforehand, or by a HEAD, nothing is unforeseen; another mode costs nothing', async () => {
+    const writer = await storeOn(place, BUCKET, protectionOf('sse-kms', KMS_KEY));
+    const other = await storeOn(place, BUCKET, plain);
+    for (let n = 0; n < 4; n++) await writer.put(objectKey(`f${n}`), randomBytes(10), {});
+    const told = await storeOn(place, BUCKET, plain, { pace, reads: 'sse-kms' });
+    const looks = await storeOn(place, BUCKET, plain, READS);
+    await looks.head(objectKey('f0'));
+    [counted, unforeseen] = [0, 0];
+    server.kms.resetCalls();
+    await gets(told, 0, 4);
+    await gets(looks, 0, 4);
+    expect([counted, unforeseen]).toEqual([server.kms.callTimes.length, 0]);
+    for (let n = 0; n < 4; n++) await other.put(objectKey(`f${n}`), randomBytes(10), {});
+    await gets(looks, 0, 4);
+    counted = 0;
+    await gets(looks, 0, 4);
+    expect(counted).toBe(0);
+    await Promise.all([writer, other, told, looks].map((store) => store.close()));
+  });
+
+  test('sealed objects in a bucket that encrypts all by KMS, in one request and in parts', async () => {
+    server.createBucket('by-kms');
+    const remote = { bucket: 'by-kms', prefix: '', endpoint: server.url, caBundle: place.caFile };
+    const env = {
+      AWS_ACCESS_KEY_ID: place.accessKeyId,
+      AWS_SECRET_ACCESS_KEY: place.secretAccessKey,
+      AWS_REGION: place.region,
+    };
+    const bucket = openBucket(await resolveRemote(remote, env), systemClock);
+    await bucket.config.setEncryption({ algorithm: 'aws:kms', kmsKeyId: KMS_KEY, bucketKey: false });
+    await bucket.close();
+    const store = await storeOn({ ...place, asAws: true }, 'by-kms', protectionOf('client', KMS_KEY), {
+      pace,
+    });
+    [counted, unforeseen] = [0, 0];
+    server.kms.resetCalls();
+    for (let n = 0; n < 3; n++) await store.put(objectKey(`f${n}`), randomBytes(10), {});
+    await gets(store, 0, 3);
+    await store.upload(KEY, sourceOf(parts(3)), new TestJournal());
+    expect(counted).toBe(server.kms.callTimes.length);
+    expect(unforeseen).toBe(1);
+    await store.close();
+  });
 });
 
 test('modes that use no KMS wait for nothing; a request that is called off while it waits is not sent', async () => {

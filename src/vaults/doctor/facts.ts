@@ -8,28 +8,29 @@ import type { DefaultEncryption, Setting, TrialHow, Versioning } from '../../mod
 import { VaultError, asVaultError } from '../../model/errors.ts';
 import type { Mode } from '../../model/mode.ts';
 import type { Clock, Waits } from '../../model/ports.ts';
-import type { Vault } from '../../model/vault.ts';
+import type { Rules, Vault } from '../../model/vault.ts';
 import { type ResolvedRemote, resolveRemote } from '../../s3/connect.ts';
 import { type Handshake, shakeHands } from '../../s3/handshake.ts';
 import { openStore } from '../../s3/open-store.ts';
-import { readKmsQuota } from '../../s3/applied-quota.ts';
 import { openBucket } from '../../s3/posture/open-bucket.ts';
 import { ownWay } from '../../s3/posture/rules.ts';
 import { type StoreProbe, type Tried, probeStore } from '../../s3/probe-store.ts';
+import { throttlingKms } from '../../s3/throttling-kms.ts';
 import { guardOf } from '../bucket.ts';
+import { type KmsWay, type QuotaInUse, quotaInUse } from '../kms-group.ts';
+import { openKmsPace } from '../kms-pace.ts';
 import type { OpenOptions } from '../options.ts';
 import { kmsOf, resolveKmsKey } from '../protect.ts';
 
 export interface DoctorOptions extends OpenOptions {
   readonly clock: Clock;
-  /** Requests per second that KMS grants the account; undefined where nobody can say. Default: Service Quotas is asked. */
-  readonly kmsQuota?: (
-    region: string,
-  ) => Promise<{ readonly quota: number; readonly source: string } | undefined>;
 }
 
 /** What is looked at: a vault, or a place that is to become one (`root` is then undefined). */
-export type Patient = Pick<Vault, 'remote' | 'mode' | 'keyStore'> & { readonly root?: string };
+export type Patient = Pick<Vault, 'remote' | 'mode' | 'keyStore'> & {
+  readonly root?: string;
+  readonly rules?: Pick<Rules, 'kmsQuota' | 'kmsShare'>;
+};
 
 export interface DoctorFacts {
   readonly patient: Patient;
@@ -47,7 +48,8 @@ export interface DoctorFacts {
   readonly probe?: Tried<StoreProbe>;
   /** Only mode client with a KMS key asks KMS from here. */
   readonly kms?: Tried<true>;
-  readonly quota?: { readonly quota: number; readonly source: string };
+  /** The quota of KMS that a run keeps to; undefined where the mode uses none. */
+  readonly quota?: Tried<QuotaInUse>;
   readonly watch?: WatchRoom;
 }
 
@@ -179,41 +181,42 @@ async function storeFacts(
   const { clock } = options;
   const bucket = openBucket({ ...remote, close: () => Promise.resolve() }, clock);
   try {
-    const key = objectKey(`${patient.remote.prefix}${OWN_FOLDER}/doctor-${randomBytes(6).toString('hex')}`);
+    const way: KmsWay = { place: patient, resolved: remote, options, clock };
     const [encryption, versioning, probe, kms, quota] = await Promise.all([
       bucket.config.encryption(waits),
       bucket.config.versioning(waits),
-      tried(async () =>
-        probeStore(remote, { key, how: await wayOf(patient, remote, options), clock }, waits),
-      ),
+      tried(() => probeFact(patient, remote, options, waits)),
       kmsFact(patient, remote, options, waits),
-      quotaFact(patient, remote, options, waits),
+      tried(() => quotaInUse(patient.mode, way, waits)),
     ]);
     return {
       encryption,
       versioning,
       probe,
       ...(kms === undefined ? {} : { kms }),
-      ...(quota === undefined ? {} : { quota }),
+      ...(quota.ok && quota.value === undefined ? {} : { quota: quota as Tried<QuotaInUse> }),
     };
   } finally {
     await bucket.close();
   }
 }
 
-/** What AWS says of the quota, where the mode asks anything of KMS. */
-async function quotaFact(
-  { mode }: Patient,
+/** Under the quota of KMS like any run. */
+async function probeFact(
+  patient: Patient,
   remote: ResolvedRemote,
-  { kmsQuota }: DoctorOptions,
+  options: DoctorOptions,
   waits: Waits,
-): Promise<{ readonly quota: number; readonly source: string } | undefined> {
-  if (kmsQuota !== undefined) return kmsQuota(remote.region);
-  const asks =
-    mode.kind === 'sse-kms' ||
-    mode.kind === 'dsse-kms' ||
-    (mode.kind === 'client' && mode.key.kind === 'kms');
-  return asks && remote.isAws ? readKmsQuota(remote, waits) : undefined;
+): Promise<StoreProbe> {
+  const { clock } = options;
+  const key = objectKey(`${patient.remote.prefix}${OWN_FOLDER}/doctor-${randomBytes(6).toString('hex')}`);
+  const how = await wayOf(patient, remote, options);
+  const pace = await openKmsPace(patient, patient.mode, remote, options, clock);
+  try {
+    return await probeStore(remote, { key, how, clock, pace: pace.store }, waits);
+  } finally {
+    await pace.close();
+  }
 }
 
 /** As the vault writes, but with a made-up customer key: the object is removed again. */
@@ -232,13 +235,18 @@ async function kmsFact(
   if (mode.kind !== 'client' || mode.key.kind !== 'kms') return undefined;
   const { keyId, context } = mode.key;
   return tried(async () => {
-    const kms = await kmsOf({ remote }, resolved, options);
-    const { dataKey, wrapped } = await kms.generateDataKey(keyId, context, waits);
-    const again = await kms.decrypt(keyId, wrapped, context, waits);
-    const same = dataKey.use((a) => again.use((b) => timingSafeEqual(a, b)));
-    dataKey.wipe();
-    again.wipe();
-    if (!same) throw new VaultError('security', 'kms-wrong', 'KMS did not open what it had wrapped');
-    return true as const;
+    const pace = await openKmsPace({ remote }, mode, resolved, options, options.clock);
+    try {
+      const kms = throttlingKms(await kmsOf({ remote }, resolved, options, 1), pace.direct, options.clock);
+      const { dataKey, wrapped } = await kms.generateDataKey(keyId, context, waits);
+      const again = await kms.decrypt(keyId, wrapped, context, waits);
+      const same = dataKey.use((a) => again.use((b) => timingSafeEqual(a, b)));
+      dataKey.wipe();
+      again.wipe();
+      if (!same) throw new VaultError('security', 'kms-wrong', 'KMS did not open what it had wrapped');
+      return true as const;
+    } finally {
+      await pace.close();
+    }
   });
 }

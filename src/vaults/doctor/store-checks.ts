@@ -2,6 +2,7 @@
 import type { TrialHow } from '../../model/bucket.ts';
 import type { Capabilities } from '../../model/doctor.ts';
 import { EXIT } from '../../model/errors.ts';
+import { quotaWords } from '../../model/kms.ts';
 import type { StoreProbe } from '../../s3/probe-store.ts';
 import type { DoctorFacts } from './facts.ts';
 import { type Outcome, failed, notAsked, pass, unknown, warn } from './outcome.ts';
@@ -44,9 +45,9 @@ export function kmsCheck(facts: DoctorFacts): Outcome {
     (mode.kind === 'client' && mode.key.kind === 'kms');
   if (!used) return pass('not used by this mode');
   const limit =
-    quota === undefined
-      ? 'quota unknown'
-      : `quota ${quota.quota.toLocaleString()} requests a second, from ${quota.source}`;
+    quota?.ok === true
+      ? `runs use ${quotaWords(quota.value)}`
+      : `the quota is unknown${quota === undefined ? '' : `: ${quota.error.message}`}`;
   if (mode.kind === 'client') {
     if (kms === undefined) return notAsked(facts);
     return kms.ok ? pass(`the key wraps and unwraps data keys; ${limit}`) : failed(kms.error);

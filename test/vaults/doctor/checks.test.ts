@@ -207,9 +207,10 @@ test('the quota is said where somebody knows it', () => {
   const patient = { ...healthy.patient, mode: { kind: 'sse-kms', keyId: 'k', context: {} } } as const;
   const said = (facts: Partial<DoctorFacts>): string =>
     checksOf({ ...healthy, patient, ...facts }).find(({ check }) => check === 'kms')?.message ?? '';
-  expect(said({})).toContain('quota unknown');
-  expect(said({ quota: { quota: 20_000, source: 'Service Quotas' } })).toMatch(
-    /quota 20.000 .*Service Quotas/,
+  expect(said({})).toContain('the quota is unknown');
+  expect(said({ quota: failing('state') })).toContain('the quota is unknown: text of state');
+  expect(said({ quota: done({ quota: 20_000, source: 'service-quotas', share: 25 }) })).toContain(
+    'runs use 25 % of the quota 20,000, from Service Quotas',
   );
 });
 
