@@ -26,6 +26,7 @@ import {
   quotaOf,
   regionOf,
 } from './kms-group.ts';
+import { holdProcess } from './hold.ts';
 import type { OpenOptions } from './options.ts';
 
 export interface KmsPace {
@@ -80,6 +81,8 @@ class Paces implements KmsPace {
   readonly #byScope = new Map<string, Paced>();
   readonly #counted = new Map<Asker, readonly Paced[]>();
   readonly #behind = new Set<Promise<unknown>>();
+  #waiting = 0;
+  #release: (() => void) | undefined;
   #ledger: Promise<KmsLedger> | undefined;
   #tell: ((body: EventBody) => void) | undefined;
 
@@ -108,7 +111,21 @@ class Paces implements KmsPace {
       if (foreseen) throw thrown;
       return nothing;
     }
-    return paced.limiter.take(cost, waits);
+    this.#hold();
+    try {
+      return await paced.limiter.take(cost, waits);
+    } finally {
+      this.#letGo();
+    }
+  }
+
+  /** While something waits for its turn there may be nothing else that keeps the process alive. */
+  #hold(): void {
+    if (this.#waiting++ === 0) this.#release = holdProcess();
+  }
+
+  #letGo(): void {
+    if (--this.#waiting === 0) this.#release?.();
   }
 
   throttled(asker: Asker): boolean {

@@ -20,7 +20,7 @@ import { openStore } from '../s3/open-store.ts';
 import { openIndex } from '../state/open-index.ts';
 import { holdProcess } from './hold.ts';
 import { type KmsPace, openKmsPace, throttling } from './kms-pace.ts';
-import { type OpenOptions, vaultState } from './options.ts';
+import { type OpenOptions, copiesOf, vaultState } from './options.ts';
 import { explainOwnRule } from './own-rules.ts';
 import { type Protecting, protect } from './protect.ts';
 
@@ -76,6 +76,7 @@ function assemble(
     clock,
     transfers: COPIES,
     onThrottle,
+    copies: copiesOf(vault),
     pace: { from: pace.store, to: pace.store },
   });
   const maxKeyBytes = MAX_KEY_BYTES - Buffer.byteLength(vault.remote.prefix);

@@ -25,3 +25,10 @@ export interface OpenOptions extends EngineOptions {
 /** The state folder of one vault. */
 export const vaultState = (places: Places, vault: Pick<Vault, 'id'>): string =>
   join(places.state, 'vaults', vault.id);
+
+/** Whether the store was seen to copy objects in the vault's mode; undefined: it was not tried, in this mode. */
+export const copiesOf = ({
+  capabilities,
+  mode,
+}: Pick<Vault, 'capabilities' | 'mode'>): boolean | undefined =>
+  capabilities?.mode === mode.kind ? capabilities.copy : undefined;

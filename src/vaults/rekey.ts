@@ -14,7 +14,7 @@ import { openStore } from '../s3/open-store.ts';
 import { openIndex } from '../state/open-index.ts';
 import { holdProcess } from './hold.ts';
 import { type KmsPace, openKmsPace } from './kms-pace.ts';
-import { type OpenOptions, vaultState } from './options.ts';
+import { type OpenOptions, copiesOf, vaultState } from './options.ts';
 import { explainOwnRule } from './own-rules.ts';
 import { keysOf, protect } from './protect.ts';
 import { wipeMaterial } from '../keys/stored-key.ts';
@@ -35,6 +35,7 @@ export async function openRekey(
   next: Mode,
   options: OpenOptions & RekeyOptions,
 ): Promise<OpenRekey> {
+  refuseUnproved(vault, next);
   const clock = options.clock ?? systemClock;
   const closing: (() => Promise<void> | void)[] = [];
   const closeAll = async (): Promise<void> => {
@@ -104,6 +105,14 @@ export async function openRekey(
   }
 }
 
+/** A store that was seen not to confirm a mode would have each object written, and then removed again. */
+function refuseUnproved({ capabilities }: Vault, { kind }: Mode): void {
+  if (kind === 'client' || capabilities?.sse?.[kind] !== 'unproved') return;
+  throw new VaultError('security', 'proof-missing', `the store was seen not to confirm mode ${kind}`, {
+    hint: `move to mode client, or where the store has changed, have it looked at anew: s3vault doctor`,
+  });
+}
+
 /** Fetches a key anew: it must still be the one in use. */
 async function holds(keys: KeyStore, mode: Mode, fingerprint: string, begun: boolean): Promise<void> {
   const name = storedKeyOf(mode);
@@ -133,13 +142,13 @@ function storedKeyOf(mode: Mode): string | undefined {
 
 /** From the old protection to the new one; and from the new one to itself, for versions in between. */
 function movers(
-  { capabilities, mode }: Vault,
+  vault: Vault,
   resolved: ResolvedRemote,
   from: OpenSide,
   to: OpenSide,
   options: Pick<MoverOptions, 'clock' | 'transfers' | 'onThrottle'>,
 ): { readonly mover: Mover; readonly onward: Mover } {
-  const copies = capabilities?.mode === mode.kind ? capabilities.copy : undefined;
+  const copies = copiesOf(vault);
   const pace = { from: from.pace, to: to.pace };
   const paceOnward = { from: to.pace, to: to.pace };
   return {

@@ -173,6 +173,12 @@ describe('on the embedded server', () => {
     expect(firstWords(missing)).toContain("✗ KMS: the KMS key can't be found");
     const works = await asJson(['--mode', 'sse-kms', '--kms-key', 'vault-key-1']);
     expect(states(works)).toMatchObject({ kms: 'pass', modes: 'pass' });
+    const quota = ['--kms-quota', '500', '--kms-share', '20'];
+    const told = await asJson(['--mode', 'sse-kms', '--kms-key', 'vault-key-1', ...quota]);
+    // The one that a run would keep to.
+    expect(told.lines.find(({ check }) => check === 'kms')?.['message']).toContain(
+      'runs use 20 % of the quota 500, set with --kms-quota',
+    );
   });
 
   test('a store that does not confirm the mode is a security failure', async () => {
