@@ -163,11 +163,15 @@ const rules = v.strictObject({
 
 const outcome = v.exactOptional(v.picklist(['proved', 'unproved', 'refused']));
 
+const support = v.exactOptional(v.picklist(['kept', 'ignored', 'refused']));
+
 /** Additions of later versions are let through and dropped: `doctor` finds them out again. */
 const capabilities = v.object({
   time: text,
   mode: v.picklist(MODE_KINDS),
-  conditions: v.exactOptional(v.picklist(['kept', 'ignored', 'refused'])),
+  conditions: support,
+  removeConditions: support,
+  copyConditions: support,
   bareEtags: v.exactOptional(v.boolean()),
   checksum: v.exactOptional(v.picklist(['crc32', 'md5', 'none'])),
   copy: v.exactOptional(v.boolean()),

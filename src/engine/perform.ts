@@ -177,11 +177,22 @@ export class Performer {
     action: Of<'get' | 'conflict' | 'remove-local'>,
     options: ReceiveOptions,
   ): Promise<CarriedOut> {
-    const { result, change, keptAs, again } = await receive(this.#world, action, options);
+    const { result, change, keptAs, aside, again } = await receive(this.#world, action, options);
     if (change !== undefined) await this.#committer.commit(change);
     if (keptAs !== undefined) this.#tellConflict(action.path, keptAs);
+    if (aside !== undefined) this.#tellAside(action.path, aside);
     if (again === true) this.#options.onNews(action.path);
     return { result, receipt: undefined };
+  }
+
+  #tellAside(path: RelPath, aside: string): void {
+    this.#emitter.emit({
+      event: 'warning',
+      code: 'kept-aside',
+      path,
+      message: `${safeName(path)} was removed in the bucket, perhaps before anybody saw what this machine had written`,
+      hint: `it is kept as ${safeName(aside)}; remove it there if it is not needed, or move it back`,
+    });
   }
 
   #tellConflict(path: RelPath, keptAs: RelPath): void {

@@ -13,6 +13,7 @@ import { conflictName } from './conflict-name.ts';
 import { difference } from './detect.ts';
 import { type Fetched, fetchObject } from './fetch.ts';
 import { released } from './memory.ts';
+import { keepsRemovals } from './two-way.ts';
 import { type World, keyIn, writerOf } from './world.ts';
 
 type Of<Kind extends Action['kind']> = Extract<Action, { kind: Kind }>;
@@ -30,6 +31,8 @@ export interface Received {
   readonly change: IndexChange | undefined;
   /** Where the local file of a conflict goes on. */
   readonly keptAs?: RelPath;
+  /** Where a removed file was moved to. */
+  readonly aside?: string;
   /** The path is to be looked at again: it is something else than was thought. */
   readonly again?: boolean;
 }
@@ -90,7 +93,7 @@ async function restored(
     throw thrown;
   }
   stored();
-  const record = await inStep(world, placed, stat, digest);
+  const record: Record = { ...(await inStep(world, placed, stat, digest)), received: true };
   return {
     result: 'restored',
     change: { kind: 'put', record },
@@ -185,9 +188,25 @@ async function receiveRemoval(
   if (difference(local, record) !== 'same' && !same(await hashEntry(world, local, signal), record.digest)) {
     return { result: 'unchanged', change: { kind: 'remove', key }, again: true };
   }
-  await writerOf(world).remove(local);
+  const aside = await takeAway(world, local, record);
   stored();
-  return { result: 'removed', change: { kind: 'remove', key } };
+  const change: IndexChange = { kind: 'remove', key };
+  return { result: 'removed', change, ...(aside === undefined ? {} : { aside }) };
+}
+
+/**
+ * Removes the file. Not one that this machine wrote where nobody can tell whether its object was what the other machine
+ * meant to remove: no condition of removals, no versions. That one is moved out of the folder, and its new place given.
+ */
+async function takeAway(world: World, local: Entry, record: Record): Promise<string | undefined> {
+  const meant =
+    record.received === true ||
+    record.versionId !== undefined ||
+    world.direction !== 'both' ||
+    keepsRemovals(world.index);
+  if (!meant) return writerOf(world).setAside(local);
+  await writerOf(world).remove(local);
+  return undefined;
 }
 
 const goneThere = (key: NameKey): VaultError =>

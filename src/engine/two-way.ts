@@ -1,14 +1,33 @@
 /** What must be known and in order before changes of the bucket are let into the folder. */
 import { VaultError } from '../model/errors.ts';
-import type { ConditionSupport } from '../model/ports.ts';
+import type { Conditions, ConditionSupport, Index } from '../model/ports.ts';
 import type { Emitter } from './emitter.ts';
 import { type EngineParts, writerOf } from './world.ts';
 
-const META_CONDITIONS = 'conditions';
+/** Of writes, removals and copies, in this order. */
+const META_CONDITIONS = 'conditions-kept';
+const OF = ['writes', 'removals', 'copies'] as const;
 
 const SUPPORT: ReadonlySet<string> = new Set(['kept', 'ignored', 'refused'] satisfies ConditionSupport[]);
 const isSupport = (text: string | undefined): text is ConditionSupport =>
   text !== undefined && SUPPORT.has(text);
+
+function remembered(index: Pick<Index, 'meta'>): Partial<Conditions> {
+  const words = (index.meta(META_CONDITIONS) ?? '').split(' ');
+  return Object.fromEntries(OF.flatMap((of, at) => (isSupport(words[at]) ? [[of, words[at]]] : [])));
+}
+
+/** What doctor saw counts as well. */
+function knownOf({ vault, index }: Pick<EngineParts, 'vault' | 'index'>): Partial<Conditions> {
+  const { conditions, removeConditions, copyConditions } = vault.capabilities ?? {};
+  if (conditions === undefined || removeConditions === undefined || copyConditions === undefined)
+    return remembered(index);
+  return { writes: conditions, removals: removeConditions, copies: copyConditions };
+}
+
+/** Whether a removal on the other machine cannot have taken along what this one wrote in that moment. */
+export const keepsRemovals = (index: Pick<Index, 'meta'>): boolean =>
+  (remembered(index).removals ?? 'kept') === 'kept';
 
 /** Refuses a key that can't open, clears away what a killed run left, and learns once what conditions are worth here. */
 export async function prepareTwoWay(
@@ -37,20 +56,19 @@ export async function prepareTwoWay(
     });
   }
   if (vault.direction !== 'both') return;
-  // What doctor saw counts as well.
-  const known = vault.capabilities?.conditions ?? index.meta(META_CONDITIONS);
-  const support = await store.conditions(vault.remote.prefix, {
-    signal,
-    ...(isSupport(known) ? { known } : {}),
-  });
-  if (support === known) return;
-  index.setMeta(META_CONDITIONS, support);
-  if (support === 'kept') return;
+  const support = await store.conditions(vault.remote.prefix, { signal, known: knownOf(parts) });
+  const words = OF.map((of) => support[of]).join(' ');
+  if (index.meta(META_CONDITIONS) === words) return;
+  index.setMeta(META_CONDITIONS, words);
+  const unkept = support.writes === 'kept' ? 'removals' : 'writes';
+  if (support[unkept] === 'kept') return;
   emitter.emit({
     event: 'warning',
     code: 'no-conditions',
-    message:
-      'this store does not keep conditions of writes; the object is looked at before and after instead',
-    hint: 'two machines that write the same file in the same moment can go over each other: turn versioning on',
+    message: `this store does not keep conditions of ${unkept}; the object is looked at before and after instead`,
+    hint:
+      unkept === 'writes'
+        ? 'two machines that write the same file in the same moment can go over each other: turn versioning on'
+        : 'a removal can take along what another machine wrote in that moment: turn versioning on',
   });
 }

@@ -35,7 +35,8 @@ const GOING = 'going-';
 export function openWriter(root: string): FolderWriter {
   return {
     begin: () => beginDraft(root),
-    remove: async (entry) => removeEntry(root, entry),
+    remove: (entry) => removeEntry(root, entry),
+    setAside: (entry) => setAside(root, entry),
     sweep: async () => sweep(root),
   };
 }
@@ -260,6 +261,22 @@ function syncFolder(root: string, folder: string): void {
  * that dies in between leaves the file where it was moved to, and `sweep` tells of it.
  */
 async function removeEntry(root: string, entry: Entry): Promise<void> {
+  await takeOut(root, entry, (away) => unlinkSync(away));
+}
+
+/** A folder for each, so that names never meet. */
+async function setAside(root: string, entry: Entry): Promise<string> {
+  const folder = `${OWN_FOLDER}/removed/${randomUUID().slice(0, 8)}`;
+  const kept = `${folder}/${entry.path.slice(entry.path.lastIndexOf('/') + 1)}`;
+  await takeOut(root, entry, (away) => {
+    mkdirSync(`${root}/${folder}`, { recursive: true, mode: 0o700 });
+    renameSync(away, `${root}/${kept}`);
+    syncFolder(root, folder);
+  });
+  return kept;
+}
+
+async function takeOut(root: string, entry: Entry, end: (away: string) => void): Promise<void> {
   const { path } = entry;
   const from = `${root}/${path}`;
   try {
@@ -274,7 +291,7 @@ async function removeEntry(root: string, entry: Entry): Promise<void> {
       exclusively(away, from);
       throw changedHere(path);
     }
-    unlinkSync(away);
+    end(away);
     removeEmpty(root, folder);
   } catch (thrown) {
     throw incomingError(path, thrown);

@@ -46,6 +46,9 @@ export interface Capabilities {
   readonly mode: ModeKind;
   /** Conditional PUT: kept as AWS does, taken and ignored, or refused. */
   readonly conditions?: 'kept' | 'ignored' | 'refused';
+  /** The same of `If-Match` in removals, and of `If-None-Match` in copies. */
+  readonly removeConditions?: 'kept' | 'ignored' | 'refused';
+  readonly copyConditions?: 'kept' | 'ignored' | 'refused';
   /** It compares ETags in conditions as text, and its own have no quotes. */
   readonly bareEtags?: boolean;
   /** Checksum of the stored object that its answers name. */

@@ -57,7 +57,7 @@ export interface ObjectStore {
    * prefix, which is removed again, or taken at what is `known` of it. Where they are not kept, this adapter looks at the
    * object before and after a write, which finds other writers but for those of the same moment.
    */
-  conditions(prefix: string, options?: Waits & { known?: ConditionSupport }): Promise<ConditionSupport>;
+  conditions(prefix: string, options?: Waits & { known?: Partial<Conditions> }): Promise<Conditions>;
   /** Unfinished multipart uploads under a prefix, anyone's. */
   uploads(prefix: string, options?: Waits): AsyncIterable<PendingUpload>;
   abortUpload(key: ObjectKey, uploadId: string, options?: Waits): Promise<void>;
@@ -69,6 +69,9 @@ export interface ObjectStore {
 
 /** `refused`: a request with a condition fails whatever the condition. */
 export type ConditionSupport = 'kept' | 'ignored' | 'refused';
+
+/** Of writes; `If-Match` of removals; `If-None-Match` of copies to another name (`refused` also where there are no copies). */
+export type Conditions = Readonly<{ [of in 'writes' | 'removals' | 'copies']: ConditionSupport }>;
 
 export interface WriteOptions extends Waits {
   readonly ifMatch?: string;
@@ -242,6 +245,8 @@ export interface FolderWriter {
    * removes nothing, where it is not.
    */
   remove(entry: Entry): Promise<void>;
+  /** The same, but the file goes on in the vault's own folder, out of sight of scans; gives its path there. */
+  setAside(entry: Entry): Promise<string>;
   /** Clears away what a killed run left behind. Gives what it may not clear: removed files whose check never ended. */
   sweep(): Promise<readonly string[]>;
 }

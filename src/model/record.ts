@@ -15,6 +15,8 @@ export interface Record extends Stamp {
   readonly storedSize: number;
   /** See `modeFingerprint`. */
   readonly modeFingerprint: string;
+  /** Its bytes came from the bucket; else this machine wrote them there, or may have. */
+  readonly received?: true;
   /** When the file's stamp was taken, in ms; a stamp not safely older than this is racy. */
   readonly seenAt: number;
 }

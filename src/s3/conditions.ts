@@ -76,8 +76,10 @@ export async function refuseUnmet(
   const unmet =
     (ifNoneMatch !== undefined && etag !== undefined) ||
     (ifMatch !== undefined && etag !== unquoted(ifMatch));
-  if (!unmet) return;
-  throw new VaultError('changed', 'precondition', `${safeName(key)} is no longer what it was in the store`, {
+  if (unmet) throw unmetHere(key);
+}
+
+export const unmetHere = (key: ObjectKey): VaultError =>
+  new VaultError('changed', 'precondition', `${safeName(key)} is no longer what it was in the store`, {
     hint: 'somebody else wrote it; it is looked at again',
   });
-}

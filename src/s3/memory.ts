@@ -7,7 +7,7 @@ import { compareUtf8, type ObjectKey, objectKey } from '../model/brands.ts';
 import { VaultError } from '../model/errors.ts';
 import type {
   Clock,
-  ConditionSupport,
+  Conditions,
   ListedObject,
   ListedVersion,
   Metadata,
@@ -64,6 +64,8 @@ export interface MemoryOptions {
   readonly silent?: boolean;
   /** Conditions of writes are not kept. */
   readonly unconditional?: boolean;
+  /** Those of removals are not. */
+  readonly removesUnseen?: boolean;
 }
 
 interface Version {
@@ -273,13 +275,16 @@ class MemoryStore implements ObjectStore {
   ): Promise<void> {
     return this.#step('remove', key, options.signal, () => {
       const { ifMatch } = options;
-      if (ifMatch !== undefined && this.#bucket.find(key) !== undefined) this.#refuseUnmet(key, { ifMatch });
+      const asked = ifMatch !== undefined && this.#options.removesUnseen !== true;
+      if (asked && this.#bucket.find(key) !== undefined) this.#refuseUnmet(key, { ifMatch });
       this.#bucket.remove(key, options.versionId, this.#options.clock.now());
     });
   }
 
-  async conditions(): Promise<ConditionSupport> {
-    return this.#options.unconditional === true ? 'ignored' : 'kept';
+  async conditions(): Promise<Conditions> {
+    const writes = this.#options.unconditional === true ? 'ignored' : 'kept';
+    const removals = this.#options.removesUnseen === true ? 'ignored' : writes;
+    return { writes, removals, copies: writes };
   }
 
   async *uploads(

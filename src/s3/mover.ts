@@ -25,7 +25,7 @@ import { type CopySource, type Move, copyParts, copyUnsupported, unsupported } f
 import { type RetryPolicy, withRetries } from './retrying.ts';
 import { type Headers, encodeKey } from './sign.ts';
 import { explain, metadataHeaders, receiptOf, statOf } from './single.ts';
-import { type Site, askedOf, headAnswer, versionOf } from './site.ts';
+import { type Quirks, type Site, askedOf, headAnswer, quirksOf, versionOf } from './site.ts';
 import { chargeFor, throttling } from './throttling.ts';
 import { updateEncryption, updates } from './update.ts';
 import { Wire } from './wire.ts';
@@ -41,6 +41,8 @@ export interface MoverOptions {
   readonly partSize?: number;
   /** False: the store was seen not to copy; it is not asked for each object again. */
   readonly copies?: boolean | undefined;
+  /** What was learned of the store, shared with who learns it. */
+  readonly quirks?: Quirks;
 }
 
 const LARGEST_COPY = 5 * 2 ** 30;
@@ -57,7 +59,7 @@ export function openMover(
   checkProtection(to);
   const { clock, transfers, onThrottle, largestCopy = LARGEST_COPY, partSize = PART } = options;
   const wire = new Wire(resolved, { clock, connections: transfers });
-  const quirks = { bareEtags: false };
+  const quirks = options.quirks ?? quirksOf(undefined);
   const reading = chargeFor(from, options.pace?.from);
   const writing = chargeFor(to, options.pace?.to);
   const move: Move = {
@@ -189,7 +191,10 @@ async function keptOf(from: Site, key: ObjectKey, options: Version): Promise<Met
   return { ...keptHeaders(answer), ...(await tagHeaders(from, key, options.versionId, answer, options)) };
 }
 
-/** To another name, where nothing may stand if the caller says so: AWS keeps the condition, elsewhere we look before. */
+/**
+ * To another name, where nothing may stand if the caller says so. A store that was not seen to keep that condition makes no
+ * such copy: what another machine put there a moment ago would be gone.
+ */
 async function copyTo(
   move: Move,
   key: ObjectKey,
@@ -209,9 +214,11 @@ async function copyTo(
     throw new VaultError('file', 'copy-unsupported', `${safeName(key)} is too large for one copy`);
   }
   const { ifNoneMatch, signal } = options;
-  const isAws = move.to.remote.isAws;
-  if (ifNoneMatch !== undefined && !isAws) await refuseUnmet(move.to, key, { ifNoneMatch, signal });
-  const condition = ifNoneMatch !== undefined && isAws ? { 'if-none-match': ifNoneMatch } : {};
+  if (ifNoneMatch !== undefined && !move.to.remote.isAws) {
+    if (move.to.quirks.copies !== 'kept') throw copyUnsupported(key);
+    await refuseUnmet(move.to, key, { ifNoneMatch, signal });
+  }
+  const condition = ifNoneMatch === undefined ? {} : { 'if-none-match': ifNoneMatch };
   const conditional = { ...source, headers: { ...source.headers, ...condition } };
   const versionId = await copyWhole(move, key, conditional, options);
   return proveCopy(move, key, versionId, before, metadata, options);

@@ -9,9 +9,10 @@ import { type Explain, explaining } from './explaining.ts';
 import { listObjects, listUploads } from './list.ts';
 import { type Protection, checkProtection } from './modes.ts';
 import { abortUpload, uploadObject } from './multipart.ts';
+import { removeMatching } from './removal.ts';
 import { type RetryPolicy, retrying } from './retrying.ts';
 import { confirmPut, getObject, headObject, putObject, reachBucket, removeObject } from './single.ts';
-import type { Site } from './site.ts';
+import { type Quirks, type Site, quirksOf } from './site.ts';
 import { chargeFor, throttling } from './throttling.ts';
 import { tryConditions } from './try-conditions.ts';
 import { listVersions } from './versions.ts';
@@ -28,6 +29,8 @@ export interface StoreOptions {
    * versions.
    */
   readonly seen?: Capabilities | undefined;
+  /** What is learned of the store, where others shall know it too; default: what `seen` says. */
+  readonly quirks?: Quirks;
   readonly onThrottle?: (error: VaultError) => void;
   readonly onRetry?: (error: VaultError, attempt: number, delayMs: number) => void;
   /** Waits for what requests will cost of KMS; undefined: nobody counts. */
@@ -54,10 +57,7 @@ export function openStore(
   const site: Site = {
     remote: resolved,
     protection,
-    quirks: {
-      bareEtags: options.seen?.bareEtags ?? false,
-      refusesConditions: options.seen?.conditions === 'refused',
-    },
+    quirks: options.quirks ?? quirksOf(options.seen),
     wire: throttling(wire, charge),
     charge,
   };
@@ -75,7 +75,10 @@ export function openStore(
     head: (key, read = {}) => headObject(site, key, read),
     list: (prefix, waits = {}) => listObjects(listing, prefix, waits),
     versions: (prefix, waits = {}) => listVersions(listing, prefix, waits),
-    remove: (key, remove = {}) => removeObject(site, key, remove),
+    remove: (key, { ifMatch, ...remove } = {}) =>
+      ifMatch === undefined
+        ? removeObject(site, key, remove)
+        : removeMatching(listing, key, { ...remove, ifMatch }),
     conditions: (prefix, waits = {}) => tryConditions(site, prefix, waits),
     uploads: (prefix, waits = {}) => listUploads(listing, prefix, waits),
     abortUpload: (key, uploadId, waits = {}) => abortUpload(site, key, uploadId, waits),

@@ -5,7 +5,7 @@ import type { TrialHow } from '../model/bucket.ts';
 import type { SseOutcome } from '../model/doctor.ts';
 import { VaultError, asVaultError } from '../model/errors.ts';
 import type { Pace } from '../model/kms.ts';
-import type { Clock, Waits } from '../model/ports.ts';
+import type { Clock, ConditionSupport, Waits } from '../model/ports.ts';
 import type { Receipt } from '../model/receipt.ts';
 import { sumHeaders, sumsOf } from './checksums.ts';
 import type { ResolvedRemote } from './connect.ts';
@@ -16,6 +16,7 @@ import type { Headers } from './sign.ts';
 import { getObject, headObject, putObject, removeObject } from './single.ts';
 import { type Site, askedOf, versionOf } from './site.ts';
 import { chargeFor, throttling } from './throttling.ts';
+import { tryCopy, tryRemoval } from './try-conditions.ts';
 import { Wire, drain } from './wire.ts';
 
 /** What was tried, and what came of it. */
@@ -29,6 +30,9 @@ export interface StoreProbe {
   /** The same bytes came back. */
   readonly read?: Tried<true>;
   readonly conditions?: Tried<'kept' | 'ignored' | 'refused'>;
+  /** Those of removals and of copies. */
+  readonly removeConditions?: Tried<ConditionSupport>;
+  readonly copyConditions?: Tried<ConditionSupport>;
   readonly bareEtags: boolean;
   readonly copy?: Tried<true>;
   readonly sse: Readonly<Partial<Record<TrialHow['kind'], SseOutcome>>>;
@@ -107,7 +111,25 @@ class Probing {
     const conditions = await tried(() => this.#conditions());
     const bareEtags =
       conditions.ok && conditions.value === 'kept' && (await this.#quotesMatter(receipt.etag));
-    return { read, conditions, bareEtags, copy: await tried(() => this.#copy()) };
+    const copy = await tried(() => this.#copy());
+    const { removeConditions, copyConditions } = await this.#others();
+    return { read, conditions, bareEtags, copy, removeConditions, copyConditions };
+  }
+
+  /** Last: the object may be gone afterwards. */
+  async #others(): Promise<Required<Pick<StoreProbe, 'removeConditions' | 'copyConditions'>>> {
+    if (this.#site.remote.isAws) {
+      const kept = { ok: true, value: 'kept' } as const;
+      return { removeConditions: kept, copyConditions: kept };
+    }
+    const made = new Set<string>();
+    try {
+      const copyConditions = await tried(() => tryCopy(this.#site, this.#plan.key, made, this.#waits));
+      const removeConditions = await tried(() => tryRemoval(this.#site, this.#plan.key, made, this.#waits));
+      return { removeConditions, copyConditions };
+    } finally {
+      for (const versionId of made) this.#written.add(versionId);
+    }
   }
 
   async #put(site: Site): Promise<Tried<Receipt>> {

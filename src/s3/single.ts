@@ -6,7 +6,7 @@ import type { Metadata, ObjectStat, ReadOptions, StoredObject, Waits, WriteOptio
 import type { Proof, Receipt } from '../model/receipt.ts';
 import { countedBody } from './body.ts';
 import { type Sums, sharedChecksum, sumHeaders, sumsOf, unquoted } from './checksums.ts';
-import { conditions, refuseOvertaken, refuseUnmet, underConditions } from './conditions.ts';
+import { refuseOvertaken, underConditions } from './conditions.ts';
 import { prove, readHeaders, writeHeaders } from './modes.ts';
 import type { Headers } from './sign.ts';
 import { type Site, askedOf, headAnswer, versionOf, versionQuery } from './site.ts';
@@ -218,23 +218,14 @@ export async function confirmPut(
 export async function removeObject(
   site: Site,
   key: ObjectKey,
-  { versionId, ifMatch, signal }: Waits & { readonly versionId?: string; readonly ifMatch?: string },
+  { versionId, signal }: Waits & { readonly versionId?: string },
 ): Promise<void> {
   const asked = askedOf(site, 'remove', key);
   const query = versionQuery(versionId === undefined ? {} : { versionId });
   try {
-    if (ifMatch !== undefined && !site.remote.isAws) await refuseUnmet(site, key, { ifMatch, signal });
-    // Few stores besides AWS know conditions of removals, and some fail on them: there a look before is what there is.
-    const headers = ifMatch !== undefined && site.remote.isAws ? conditions(site, { ifMatch }) : {};
-    await drain(await site.wire.send({ method: 'DELETE', asked, key, query, headers, signal }));
+    await drain(await site.wire.send({ method: 'DELETE', asked, key, query, signal }));
   } catch (thrown) {
-    if (!(thrown instanceof VaultError)) throw thrown;
-    if (thrown.code === 'object-missing') return;
-    // The condition also fails where there is nothing left, as after an earlier try whose answer got lost.
-    const gone =
-      thrown.code === 'precondition' &&
-      (await headAnswer(site, key, undefined, false, { signal })) === undefined;
-    if (!gone) throw thrown;
+    if (!(thrown instanceof VaultError && thrown.code === 'object-missing')) throw thrown;
   }
 }
 

@@ -1,7 +1,8 @@
 /** What the requests of one store share. */
 import type { ObjectKey } from '../model/brands.ts';
 import { VaultError } from '../model/errors.ts';
-import type { Waits } from '../model/ports.ts';
+import type { Capabilities } from '../model/doctor.ts';
+import type { ConditionSupport, Waits } from '../model/ports.ts';
 import type { ResolvedRemote } from './connect.ts';
 import type { Asked } from './failure.ts';
 import { type Protection, readHeaders } from './modes.ts';
@@ -24,7 +25,17 @@ export interface Quirks {
   bareEtags: boolean;
   /** It was seen to refuse requests with conditions: they are not sent, only looked at. */
   refusesConditions?: boolean;
+  /** `If-Match` of removals, and `If-None-Match` of copies; undefined: not tried. */
+  removals?: ConditionSupport | undefined;
+  copies?: ConditionSupport | undefined;
 }
+
+export const quirksOf = (seen: Capabilities | undefined): Quirks => ({
+  bareEtags: seen?.bareEtags ?? false,
+  refusesConditions: seen?.conditions === 'refused',
+  removals: seen?.removeConditions,
+  copies: seen?.copyConditions,
+});
 
 export const askedOf = (site: Site, operation: Asked['operation'], key?: string): Asked => ({
   operation,

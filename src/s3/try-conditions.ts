@@ -1,41 +1,120 @@
-/** What a store does with conditions of writes, found out by trying. */
+/** What a store does with conditions, found out by trying. */
 import { randomUUID } from 'node:crypto';
-import { OWN_FOLDER, objectKey } from '../model/brands.ts';
-import { VaultError } from '../model/errors.ts';
-import type { ConditionSupport, Waits } from '../model/ports.ts';
+import { OWN_FOLDER, type ObjectKey, objectKey } from '../model/brands.ts';
+import { asVaultError, VaultError } from '../model/errors.ts';
+import type { Conditions, ConditionSupport, Waits } from '../model/ports.ts';
 import { sumHeaders, sumsOf } from './checksums.ts';
-import { writeHeaders } from './modes.ts';
+import { copySourceHeaders, writeHeaders } from './modes.ts';
 import { removeObject } from './single.ts';
-import { type Site, askedOf } from './site.ts';
+import { type Headers, encodeKey } from './sign.ts';
+import { type Site, askedOf, versionOf } from './site.ts';
 import { drain } from './wire.ts';
 
-/** Writes an object nobody else knows of twice, the second time where it must not be. */
+const ALL_KEPT: Conditions = { writes: 'kept', removals: 'kept', copies: 'kept' };
+const NONE_TAKEN: Conditions = { writes: 'refused', removals: 'refused', copies: 'refused' };
+
+/** Writes, copies and removes an object nobody else knows of, where a condition says that it must not be. */
 export async function tryConditions(
   site: Site,
   prefix: string,
-  { known, signal }: Waits & { readonly known?: ConditionSupport },
-): Promise<ConditionSupport> {
-  const found = site.remote.isAws ? 'kept' : (known ?? (await tried(site, prefix, { signal })));
-  site.quirks.refusesConditions = found === 'refused';
+  { known = {}, signal }: Waits & { readonly known?: Partial<Conditions> },
+): Promise<Conditions> {
+  const { writes, removals, copies } = known;
+  const all = writes === undefined || removals === undefined || copies === undefined;
+  const found = site.remote.isAws
+    ? ALL_KEPT
+    : all
+      ? await tried(site, prefix, { signal })
+      : { writes, removals, copies };
+  site.quirks.refusesConditions = found.writes === 'refused';
+  site.quirks.removals = found.removals;
+  site.quirks.copies = found.copies;
   return found;
 }
 
-async function tried(site: Site, prefix: string, waits: Waits): Promise<ConditionSupport> {
+async function tried(site: Site, prefix: string, waits: Waits): Promise<Conditions> {
   const key = objectKey(`${prefix}${OWN_FOLDER}/probe-${randomUUID()}`);
-  if ((await putIfNone(site, key, waits)) !== 'written') return 'refused';
+  const made: Made = new Set();
+  if ((await putIfNone(site, key, made, waits)) !== 'ignored') return NONE_TAKEN;
   try {
-    return (await putIfNone(site, key, waits)) === 'written' ? 'ignored' : 'kept';
+    const again = await putIfNone(site, key, made, waits);
+    const writes = again === 'refused' ? 'kept' : again;
+    const copies = await tryCopy(site, key, made, waits);
+    return { writes, copies, removals: await tryRemoval(site, key, made, waits) };
   } finally {
-    await removeObject(site, key, waits);
+    // By version where there are versions, or a delete marker would stay.
+    for (const versionId of made) await removeObject(site, key, { versionId, signal: waits.signal });
+    if (made.size === 0) await removeObject(site, key, waits);
+  }
+}
+
+/** Versions that came to be, delete markers too. */
+type Made = Set<string>;
+
+/** A copy onto what is there, on condition that nothing is. */
+export const tryCopy = (site: Site, key: ObjectKey, made: Made, waits: Waits): Promise<ConditionSupport> =>
+  outcomeOf(async () => {
+    const headers = {
+      'x-amz-copy-source': `/${site.remote.bucket}/${encodeKey(key)}`,
+      'x-amz-metadata-directive': 'REPLACE',
+      'x-amz-meta-tried': 'yes',
+      ...copySourceHeaders(site.protection),
+      ...writeHeaders(site.protection),
+      'if-none-match': '*',
+    };
+    const asked = askedOf(site, 'write', key);
+    const answer = await site.wire.send({ method: 'PUT', asked, key, headers, signal: waits.signal });
+    // The status is sent before the copy is done: a failure can follow in the body.
+    if (/<Error>/.test(await answer.body.text())) return 'refused';
+    return note(made, answer.headers);
+  });
+
+/** A removal of what is there, on condition that it is something else. */
+export const tryRemoval = (
+  site: Site,
+  key: ObjectKey,
+  made: Made,
+  { signal }: Waits,
+): Promise<ConditionSupport> =>
+  outcomeOf(async () => {
+    const headers = { 'if-match': `"${'0'.repeat(32)}"` };
+    const answer = await site.wire.send({
+      method: 'DELETE',
+      asked: askedOf(site, 'remove', key),
+      key,
+      headers,
+      signal,
+    });
+    await drain(answer);
+    return note(made, answer.headers);
+  });
+
+function note(made: Made, answer: Headers): 'ignored' {
+  const versionId = versionOf(answer);
+  if (versionId !== undefined) made.add(versionId);
+  return 'ignored';
+}
+
+async function outcomeOf(work: () => Promise<ConditionSupport>): Promise<ConditionSupport> {
+  try {
+    return await work();
+  } catch (thrown) {
+    const error = asVaultError(thrown);
+    if (error.code === 'precondition' || error.status === 409 || error.status === 412) return 'kept';
+    const { kind, status = 0 } = error;
+    const passes = kind === 'transient' || kind === 'throttled' || kind === 'offline' || kind === 'cancelled';
+    if (status === 501 || (!passes && status >= 400)) return 'refused';
+    throw error;
   }
 }
 
 async function putIfNone(
   site: Site,
-  key: ReturnType<typeof objectKey>,
+  key: ObjectKey,
+  made: Made,
   { signal }: Waits,
-): Promise<'written' | 'refused'> {
-  const body = Buffer.from('is If-None-Match kept here?\n');
+): Promise<'ignored' | 'refused'> {
+  const body = Buffer.from('are conditions kept here?\n');
   const headers = {
     ...writeHeaders(site.protection),
     ...sumHeaders(sumsOf(body, site.remote.isAws)),
@@ -43,8 +122,9 @@ async function putIfNone(
   };
   try {
     const asked = askedOf(site, 'write', key);
-    await drain(await site.wire.send({ method: 'PUT', asked, key, headers, body, signal }));
-    return 'written';
+    const answer = await site.wire.send({ method: 'PUT', asked, key, headers, body, signal });
+    await drain(answer);
+    return note(made, answer.headers);
   } catch (thrown) {
     if (!(thrown instanceof VaultError)) throw thrown;
     const said = thrown.code === 'precondition' || thrown.code === 'conflict' || thrown.status === 501;

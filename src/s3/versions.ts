@@ -3,13 +3,14 @@
  * one second came first is then lost.
  */
 import { XMLParser } from 'fast-xml-parser';
+import type { ObjectKey } from '../model/brands.ts';
 import { VaultError } from '../model/errors.ts';
 import type { ListedVersion, Waits } from '../model/ports.ts';
 import { unquoted } from './checksums.ts';
 import { type Listing, decoder, nextToken } from './list.ts';
 import { withRetries } from './retrying.ts';
 import type { Headers } from './sign.ts';
-import { askedOf } from './site.ts';
+import { type Site, askedOf } from './site.ts';
 
 /** More than a thousand of the longest keys need. */
 const PAGE_BYTES = 16 * 2 ** 20;
@@ -33,6 +34,19 @@ export async function* listVersions(
     if (page.versions.length > 0) yield page.versions;
     after = page.next(after);
   }
+}
+
+/** The newest versions of one key, the newest first. One request; transient failures are the caller's. */
+export async function newestVersions(
+  site: Site,
+  key: ObjectKey,
+  { signal }: Waits,
+): Promise<readonly ListedVersion[]> {
+  const query: Headers = { versions: '', prefix: key, 'encoding-type': 'url', 'max-keys': '100' };
+  const page = await pageIn(
+    await site.wire.send({ method: 'GET', asked: askedOf(site, 'list'), query, signal }),
+  );
+  return page.versions.filter((version) => version.key === key);
 }
 
 interface Page {

@@ -20,6 +20,7 @@ const MIGRATIONS: readonly string[] = [
   CREATE TABLE spool (seq INTEGER PRIMARY KEY, line TEXT NOT NULL);
   `,
   'CREATE TABLE intents (key TEXT PRIMARY KEY, path TEXT NOT NULL) WITHOUT ROWID;',
+  'ALTER TABLE records ADD COLUMN received INTEGER NOT NULL DEFAULT 0;',
 ];
 
 export const SCHEMA_VERSION = MIGRATIONS.length;

@@ -104,7 +104,7 @@ function commitAll(
 ): void {
   sql.transaction(() => {
     for (const change of changes) {
-      if (change.kind === 'put') records.put.run(...toRow(change.record));
+      if (change.kind === 'put') records.put(...toRow(change.record));
       else records.remove.run(change.key);
       intents.remove(change.kind === 'put' ? change.record.key : change.key);
     }

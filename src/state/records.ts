@@ -1,21 +1,27 @@
 import { type NameKey, relPath } from '../model/brands.ts';
 import type { Record } from '../model/record.ts';
-import type { Row, Sql } from './sql.ts';
+import type { SQLInputValue } from 'node:sqlite';
+import type { Row, Sql, Statement } from './sql.ts';
 
 const COLUMNS =
-  'key, path, kind, size, mtime, ctime, inode, mode, digest, etag, version_id, stored_size, mode_fingerprint, seen_at';
+  'key, path, kind, size, mtime, ctime, inode, mode, digest, etag, version_id, stored_size, mode_fingerprint, seen_at, received';
 
 /** The prepared statements on the records table. */
 export function recordStatements(sql: Sql) {
+  // Not before it is needed: an Index of an older schema can still be read.
+  let put: Statement | undefined;
   return {
-    first: sql.prepare(`SELECT ${COLUMNS} FROM records ORDER BY key LIMIT ?`),
-    after: sql.prepare(`SELECT ${COLUMNS} FROM records WHERE key > ? ORDER BY key LIMIT ?`),
-    under: sql.prepare(`SELECT ${COLUMNS} FROM records WHERE key = ? OR (key > ? AND key < ?) ORDER BY key`),
-    get: sql.prepare(`SELECT ${COLUMNS} FROM records WHERE key = ?`),
+    first: sql.prepare(`SELECT * FROM records ORDER BY key LIMIT ?`),
+    after: sql.prepare(`SELECT * FROM records WHERE key > ? ORDER BY key LIMIT ?`),
+    under: sql.prepare(`SELECT * FROM records WHERE key = ? OR (key > ? AND key < ?) ORDER BY key`),
+    get: sql.prepare(`SELECT * FROM records WHERE key = ?`),
     count: sql.prepare('SELECT count(*) AS files, coalesce(sum(size), 0) AS bytes FROM records'),
-    put: sql.prepare(
-      `INSERT OR REPLACE INTO records (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-    ),
+    put: (...row: SQLInputValue[]): void => {
+      put ??= sql.prepare(
+        `INSERT OR REPLACE INTO records (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      );
+      put.run(...row);
+    },
     remove: sql.prepare('DELETE FROM records WHERE key = ?'),
   };
 }
@@ -37,6 +43,7 @@ export function toRecord(row: Row): Record {
     storedSize: Number(row['stored_size']),
     modeFingerprint: String(row['mode_fingerprint']),
     seenAt: Number(row['seen_at']),
+    ...(row['received'] === 1 ? { received: true as const } : {}),
   };
 }
 
@@ -58,5 +65,6 @@ export function toRow(record: Record): (string | number | Uint8Array | null)[] {
     storedSize,
     modeFingerprint,
     seenAt,
+    record.received === true ? 1 : 0,
   ];
 }

@@ -17,6 +17,7 @@ import { DEFAULT_TRANSFERS, type Vault } from '../model/vault.ts';
 import { type ResolvedRemote, resolveRemote } from '../s3/connect.ts';
 import { openMover } from '../s3/mover.ts';
 import { openStore } from '../s3/open-store.ts';
+import { quirksOf } from '../s3/site.ts';
 import { openIndex } from '../state/open-index.ts';
 import { holdProcess } from './hold.ts';
 import { type KmsPace, openKmsPace, throttling } from './kms-pace.ts';
@@ -64,10 +65,12 @@ function assemble(
   const { include, exclude, transfers } = vault.rules;
   const { pace } = protecting;
   const onThrottle = throttling(pace, (error) => engine.throttled(error));
+  const quirks = quirksOf(vault.capabilities);
   const store = openStore(resolved, protecting.protection, {
     clock,
     transfers: transfers ?? DEFAULT_TRANSFERS,
     seen: vault.capabilities,
+    quirks,
     onThrottle,
     pace: pace.store,
     explain: explainOwnRule(vault, resolved, vault.mode),
@@ -75,6 +78,7 @@ function assemble(
   const copier = openMover(resolved, protecting.protection, protecting.protection, {
     clock,
     transfers: COPIES,
+    quirks,
     onThrottle,
     copies: copiesOf(vault),
     pace: { from: pace.store, to: pace.store },

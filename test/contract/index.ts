@@ -28,6 +28,7 @@ export function record(path: string, over: Partial<Record> = {}): Record {
     storedSize: 21,
     modeFingerprint: 'client/a3f9',
     seenAt: 1_700_000_001_000,
+    received: true,
     ...over,
   };
 }

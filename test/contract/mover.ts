@@ -7,6 +7,7 @@ import { MemoryBucket, memoryStore } from '../../src/s3/memory.ts';
 import { memoryMover } from '../../src/s3/memory-mover.ts';
 import type { MoverOptions } from '../../src/s3/mover.ts';
 import type { Protection } from '../../src/s3/modes.ts';
+import { quirksOf } from '../../src/s3/site.ts';
 import { type Endpoint, moverOn, protectionOf, storeOn } from '../s3/rig.ts';
 import { type ModeName, PART, TestJournal, bytesIn, sourceOf } from './object-store.ts';
 
@@ -49,10 +50,11 @@ export const pairsOn =
   async ([from, to], { versioning = false, ...options }) => {
     const bucket = await place.createBucket({ versioning });
     const [before, after] = [sideOf(kmsKeyIds, from), sideOf(kmsKeyIds, to)];
+    const quirks = quirksOf(undefined);
     return {
-      from: await storeOn(place, bucket, before),
+      from: await storeOn(place, bucket, before, { quirks }),
       to: await storeOn(place, bucket, after),
-      mover: await moverOn(place, bucket, before, after, options),
+      mover: await moverOn(place, bucket, before, after, { ...options, quirks }),
     };
   };
 
@@ -122,6 +124,14 @@ export function moverContract(name: string, rigOf: () => Promise<MoverRig>): voi
         const to = objectKey('folder/new name');
         const body = randomBytes(70_000);
         await from.put(key, body, METADATA);
+        const { copies } = await from.conditions('folder/');
+        if (copies !== 'kept') {
+          await expect(mover.copy(key, rewrite, { to, ifNoneMatch: '*' })).rejects.toMatchObject({
+            code: 'copy-unsupported',
+          });
+          expect(await from.head(to)).toBeUndefined();
+          continue;
+        }
         const receipt = await mover.copy(key, rewrite, { to, ifNoneMatch: '*' });
         expect(receipt).toMatchObject({ key: to, size: body.length });
         expect(await from.head(to)).toMatchObject({ etag: receipt.etag, metadata: { fresh: 'yes' } });

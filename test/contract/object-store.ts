@@ -260,9 +260,9 @@ export function objectStoreContract(name: string, start: () => Promise<StoreRig>
       const store = await open();
       const prefix = fresh();
       const support = await store.conditions(`${prefix}/`);
-      expect(['kept', 'ignored', 'refused']).toContain(support);
+      for (const one of Object.values(support)) expect(['kept', 'ignored', 'refused']).toContain(one);
       expect(await listAll(store, `${prefix}/`)).toEqual([]);
-      expect(await store.conditions(`${prefix}/`, { known: support })).toBe(support);
+      expect(await store.conditions(`${prefix}/`, { known: support })).toEqual(support);
       // Whatever it is: a write that others were quicker than is refused.
       const key = objectKey(`${prefix}/a`);
       const { etag } = await store.put(key, Buffer.from('one'), {}, { ifNoneMatch: '*' });

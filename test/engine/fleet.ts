@@ -224,6 +224,7 @@ export class Fleet {
         return { ...draft, place: async (...all) => (dead ? hang() : draft.place(...all)) };
       },
       remove: async (entry) => (dead ? hang() : writer.remove(entry)),
+      setAside: async (entry) => (dead ? hang() : writer.setAside(entry)),
       sweep: () => writer.sweep(),
     });
     const { engine } = machine.engine({ consent: true, acceptSource: true }, undefined, async (step) => {

@@ -84,6 +84,7 @@ export class EngineMachine {
   /** Called at every step of the store: throw to make it fail. */
   fault: (step: MemoryStep) => void | Promise<void> = () => undefined;
   silent = false;
+  removesUnseen = false;
   kmsPaced = false;
   /** Every request since the last `forget`. */
   steps: MemoryStep[] = [];
@@ -141,6 +142,7 @@ export class EngineMachine {
       clock: this.clock,
       bucket: this.bucket,
       silent: this.silent,
+      removesUnseen: this.removesUnseen,
       protection:
         this.mode === 'client' ? { mode: 'client', key: this.keyring.fingerprint } : { mode: 'sse-s3' },
       fault: async (step) => {

@@ -196,6 +196,40 @@ describe('what both do', () => {
   });
 });
 
+describe('a store that removes whatever stands there', () => {
+  test('takes no file along that this machine wrote: it is moved out of the folder', async () => {
+    for (const one of [a, b]) one.removesUnseen = true;
+    for (const name of ['doc', 'k1', 'k2', 'k3', 'k4', 'k5']) a.tree.write(name, 'one');
+    await both();
+    a.tree.remove('doc');
+    b.tree.write('doc', 'a day of work');
+    let raced = false;
+    a.fault = async (step) => {
+      if (raced || step.operation !== 'remove' || step.when !== 'before') return;
+      raced = true;
+      await b.engine().engine.run();
+    };
+    await a.sync();
+    expect(raced).toBe(true);
+    const run = await b.sync();
+    expect(named(run.events, 'warning').map(({ code }) => code)).toContain('kept-aside');
+    expect([...b.tree.aside]).toEqual([['doc', 'a day of work']]);
+    // What only came from the bucket goes as always.
+    a.tree.remove('k1');
+    a.fault = () => undefined;
+    await both();
+    expect(b.tree.files.has('k1')).toBe(false);
+    expect(b.tree.aside.size).toBe(1);
+  });
+
+  test('and that it does is said once', async () => {
+    a.removesUnseen = true;
+    const codes = async () => named((await a.sync()).events, 'warning').map(({ code }) => code);
+    expect(await codes()).toContain('no-conditions');
+    expect(await codes()).not.toContain('no-conditions');
+  });
+});
+
 describe('what must not be believed', () => {
   test('a bucket that lost its description is no mass removal [DEL-6]', async () => {
     for (let n = 0; n < 8; n++) a.tree.write(`f${n}`, `${n}`);

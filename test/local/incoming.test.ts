@@ -152,6 +152,19 @@ describe('a file that goes', () => {
     expect(names('.s3vault/tmp')).toEqual([]);
   });
 
+  test('goes on in the own folder where nobody can tell whether it was to go', async () => {
+    mkdirSync(at('d/e'), { recursive: true });
+    for (const text of ['one', 'two']) {
+      mkdirSync(at('d/e'), { recursive: true });
+      writeFileSync(at('d/e/note'), text);
+      const aside = await writer.setAside(await entry('d/e/note'));
+      expect(aside).toMatch(/^\.s3vault\/removed\/.+\/note$/);
+      expect(readFileSync(at(aside), 'utf8')).toBe(text);
+    }
+    expect(names()).toEqual(['.s3vault']);
+    expect(names('.s3vault/removed')).toHaveLength(2);
+  });
+
   test('stays if it is not what was seen', async () => {
     writeFileSync(at('note'), 'old');
     const seen = await entry('note');

@@ -97,13 +97,14 @@ test('an Index of schema 1 is brought to the newest, and can be looked at before
   index.commit([{ kind: 'put', record: record('kept') }]);
   index.close();
   const old = new DatabaseSync(indexFile(folder));
-  old.exec('DROP TABLE intents; PRAGMA user_version = 1;');
+  old.exec('DROP TABLE intents; ALTER TABLE records DROP COLUMN received; PRAGMA user_version = 1;');
   old.close();
   const view = await readIndex({ folder });
   expect(view?.count().files).toBe(1);
+  expect(view?.get(nameKey('kept'))).toEqual({ ...record('kept'), received: undefined });
   view?.close();
   const migrated = await openIndex({ folder });
-  expect(migrated.get(nameKey('kept'))).toEqual(record('kept'));
+  expect(migrated.get(nameKey('kept'))).toEqual({ ...record('kept'), received: undefined });
   expect(migrated.intents().all()).toEqual([]);
   migrated.close();
   const after = new DatabaseSync(indexFile(folder));

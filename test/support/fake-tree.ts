@@ -18,6 +18,8 @@ interface FakeFile {
 export class FakeTree implements FileTree {
   readonly files = new Map<string, FakeFile>();
   readonly ignored = new Set<string>();
+  /** What was moved out of the folder. */
+  readonly aside = new Map<string, string>();
   /** What stands there and cannot be taken. A path that ends in `/` is a folder: nothing below it is seen. */
   readonly odd = new Map<string, OddityReason>();
   marker: string | undefined;
@@ -165,6 +167,12 @@ export class FakeTree implements FileTree {
       remove: async (entry) => {
         this.#check(entry);
         this.remove(entry.path);
+      },
+      setAside: async (entry) => {
+        const { content } = this.#check(entry);
+        this.remove(entry.path);
+        this.aside.set(entry.path, content.toString());
+        return `.s3vault/removed/1/${entry.path}`;
       },
       sweep: async () => [],
     };

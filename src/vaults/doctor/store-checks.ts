@@ -75,12 +75,28 @@ export function conditionsCheck(facts: DoctorFacts): Outcome {
   if (conditions === undefined) return notAsked(facts);
   if (!conditions.ok)
     return unknown(`could not be tried: ${conditions.error.message}`, conditions.error.hint);
-  if (conditions.value === 'kept') return pass('the store keeps them, so nothing is overwritten unseen');
+  if (conditions.value === 'kept') return keptConditions(facts);
   return warn(
     conditions.value === 'ignored'
       ? 'the store takes conditions and ignores them'
       : 'the store does not know conditional writes',
     'before each such write the object is looked at instead; let only one machine write to this prefix',
+  );
+}
+
+/** Those of removals are a matter of their own: many a store takes them and removes all the same. */
+function keptConditions(facts: DoctorFacts): Outcome {
+  const removals = probeOf(facts)?.removeConditions;
+  if (removals?.ok !== true || removals.value === 'kept')
+    return pass('the store keeps them, so nothing is overwritten unseen');
+  const versioned = facts.versioning?.state === 'set' && facts.versioning.value === 'Enabled';
+  if (versioned)
+    return pass(
+      'the store keeps those of writes; a removal is checked by its versions and undone if need be',
+    );
+  return warn(
+    'the store keeps those of writes, not those of removals',
+    'with --direction both a removal can take along what another machine wrote in that moment; turn versioning on',
   );
 }
 
@@ -138,13 +154,15 @@ export function modesCheck(facts: DoctorFacts): Outcome {
 export function capabilities(facts: DoctorFacts, time: string): Capabilities | undefined {
   const probe = probeOf(facts);
   if (probe === undefined) return undefined;
-  const { write, conditions, copy, bareEtags } = probe;
+  const { write, conditions, removeConditions, copyConditions, copy, bareEtags } = probe;
   const { versioning } = facts;
   const { plain: _, ...sse } = probe.sse;
   return {
     time,
     mode: facts.patient.mode.kind,
     ...(conditions?.ok === true ? { conditions: conditions.value } : {}),
+    ...(removeConditions?.ok === true ? { removeConditions: removeConditions.value } : {}),
+    ...(copyConditions?.ok === true ? { copyConditions: copyConditions.value } : {}),
     ...(bareEtags ? { bareEtags } : {}),
     ...(write.ok ? { checksum: checksumOf(write.value.proof.checksum?.algorithm) } : {}),
     ...(copy === undefined

@@ -26,6 +26,8 @@ const probe: StoreProbe = {
   }),
   read: done(true),
   conditions: done('kept'),
+  removeConditions: done('kept'),
+  copyConditions: done('ignored'),
   bareEtags: false,
   copy: done(true),
   sse: { plain: 'proved', 'sse-c': 'proved', 'sse-s3': 'unproved' },
@@ -214,12 +216,22 @@ test('the quota is said where somebody knows it', () => {
   );
 });
 
+test('conditions of removals that are not kept are a warning where there are no versions either', () => {
+  const ignored: StoreProbe = { ...probe, removeConditions: done('ignored') };
+  const facts: DoctorFacts = { ...healthy, probe: done(ignored) };
+  const stateOf = (of: DoctorFacts) => checksOf(of).find(({ check }) => check === 'conditions')?.state;
+  expect(stateOf(facts)).toBe('pass');
+  expect(stateOf({ ...facts, versioning: { state: 'absent' } })).toBe('warn');
+});
+
 test('what a run may rely on', () => {
   const time = '2026-11-25T12:00:00.000Z';
   expect(capabilitiesOf(healthy, time)).toEqual({
     time,
     mode: 'client',
     conditions: 'kept',
+    removeConditions: 'kept',
+    copyConditions: 'ignored',
     checksum: 'md5',
     copy: true,
     versioning: true,
