@@ -14,6 +14,7 @@ import { difference } from './detect.ts';
 import { type Fetched, fetchObject } from './fetch.ts';
 import { released } from './memory.ts';
 import { keepsRemovals } from './two-way.ts';
+import { statFits } from './stats.ts';
 import { type World, keyIn, writerOf } from './world.ts';
 
 type Of<Kind extends Action['kind']> = Extract<Action, { kind: Kind }>;
@@ -137,21 +138,40 @@ async function receiveConflict(
 ): Promise<Received> {
   const { key, path, local, record } = action;
   const seenAt = world.clock.now();
-  const digest = await hashEntry(world, local, options.signal);
+  const { digest, md5 } = await hashBoth(world, local, options.signal);
   const stat = await world.store.head(keyIn(world, key), { signal: options.signal });
   if (stat === undefined) throw goneThere(key);
-  if (await objectFits(world, local, stat, digest, options.signal)) {
-    return {
-      result: 'unchanged',
-      change: { kind: 'put', record: recordOf(world, local, stat, digest, seenAt) },
-    };
-  }
+  const inStepAlready = (now: ObjectStat): Received => ({
+    result: 'unchanged',
+    change: { kind: 'put', record: recordOf(world, local, now, digest, seenAt) },
+  });
+  if (await isProved(world, local, stat, { digest, md5 }, options.signal)) return inStepAlready(stat);
   const fetched = await fetchObject(world, key, fetching(options));
   if (fetched === undefined) throw goneThere(key);
-  const givesWay = same(digest, record?.digest) || same(digest, fetched.digest);
   const sameKind = fetched.facts.kind === local.kind;
+  const sameBytes = sameKind && same(digest, fetched.digest);
+  if (sameBytes && statFits(local, fetched.stat.metadata)) {
+    await fetched.draft.discard();
+    return inStepAlready(fetched.stat);
+  }
+  const givesWay = sameBytes || same(digest, record?.digest);
   const keepAs = givesWay && sameKind ? undefined : await freeName(world, path);
   return restored(world, fetched, path, local, options, keepAs);
+}
+
+/**
+ * Whether the object is this file, by what says so of the bytes: the keyed digest, or an ETag that is their MD5. Size, time and
+ * permissions are no proof: two machines may have set them alike.
+ */
+async function isProved(
+  world: World,
+  local: Entry,
+  stat: ObjectStat,
+  { digest, md5 }: { readonly digest: Buffer; readonly md5: string | undefined },
+  signal: AbortSignal,
+): Promise<boolean> {
+  if (world.sealing.keyring !== undefined) return objectFits(world, local, stat, digest, signal);
+  return md5 === stat.etag && statFits(local, stat.metadata);
 }
 
 const same = (a: Uint8Array, b: Uint8Array | undefined): boolean =>
@@ -164,11 +184,24 @@ async function freeName(world: World, path: RelPath): Promise<RelPath> {
   }
 }
 
-async function hashEntry(world: World, local: Entry, signal: AbortSignal): Promise<Buffer> {
+const hashEntry = async (world: World, local: Entry, signal: AbortSignal): Promise<Buffer> =>
+  (await hashBoth(world, local, signal)).digest;
+
+/** MD5 as well where ETags may be that: of objects that one request wrote under `sse-s3`. */
+async function hashBoth(
+  world: World,
+  local: Entry,
+  signal: AbortSignal,
+): Promise<{ readonly digest: Buffer; readonly md5: string | undefined }> {
   const hash = createHash('sha256');
-  if (local.kind === 'link') return hash.update(await world.tree.read(local, { signal })).digest();
-  for await (const chunk of released(world.tree.stream(local, HASH_CHUNK, { signal }))) hash.update(chunk);
-  return hash.digest();
+  const md5 = world.modeFingerprint === 'sse-s3' ? createHash('md5') : undefined;
+  const take = (chunk: Buffer): void => {
+    hash.update(chunk);
+    md5?.update(chunk);
+  };
+  if (local.kind === 'link') take(await world.tree.read(local, { signal }));
+  else for await (const chunk of released(world.tree.stream(local, HASH_CHUNK, { signal }))) take(chunk);
+  return { digest: hash.digest(), md5: md5?.digest('hex') };
 }
 
 /** Removes a file whose object was removed, if neither came back. */

@@ -23,6 +23,7 @@ import type {
 import { Secret } from '../../src/model/secret.ts';
 import type { Direction, Rules, Vault } from '../../src/model/vault.ts';
 import { MemoryBucket, type MemoryStep, memoryStore } from '../../src/s3/memory.ts';
+import type { Protection } from '../../src/s3/modes.ts';
 import { memoryIndex } from '../../src/state/open-index.ts';
 import { FakeTree } from '../support/fake-tree.ts';
 import { openIndependently } from '../support/independent-open.ts';
@@ -80,7 +81,7 @@ export class EngineMachine {
   readonly keyring = keyringOf(aesMaterial(new Secret(this.key)));
   index: Index;
   rules: Rules = { removals: false, include: [], exclude: [], transfers: 4 };
-  mode: 'client' | 'sse-s3' = 'client';
+  mode: 'client' | 'sse-s3' | 'sse-c' = 'client';
   /** Called at every step of the store: throw to make it fail. */
   fault: (step: MemoryStep) => void | Promise<void> = () => undefined;
   silent = false;
@@ -122,6 +123,11 @@ export class EngineMachine {
     };
   }
 
+  get #protection(): Protection {
+    if (this.mode === 'client') return { mode: 'client', key: this.keyring.fingerprint };
+    return this.mode === 'sse-c' ? { mode: 'sse-c', key: new Secret(this.key) } : { mode: 'sse-s3' };
+  }
+
   get vault(): Vault {
     return {
       id: vaultId('11111111-1111-4111-8111-111111111111'),
@@ -130,7 +136,9 @@ export class EngineMachine {
       mode:
         this.mode === 'client'
           ? { kind: 'client', key: { kind: 'stored', name: 'laptop' } }
-          : { kind: 'sse-s3' },
+          : this.mode === 'sse-c'
+            ? { kind: 'sse-c', key: { kind: 'stored', name: 'laptop' } }
+            : { kind: 'sse-s3' },
       direction: this.direction,
       rules: this.rules,
     };
@@ -143,8 +151,7 @@ export class EngineMachine {
       bucket: this.bucket,
       silent: this.silent,
       removesUnseen: this.removesUnseen,
-      protection:
-        this.mode === 'client' ? { mode: 'client', key: this.keyring.fingerprint } : { mode: 'sse-s3' },
+      protection: this.#protection,
       fault: async (step) => {
         if (step.when === 'before') this.steps.push(step);
         if (step.when === 'before') this.#noteSent(step);
@@ -158,8 +165,7 @@ export class EngineMachine {
     const store = memoryStore({
       clock: this.clock,
       bucket: this.bucket,
-      protection:
-        this.mode === 'client' ? { mode: 'client', key: this.keyring.fingerprint } : { mode: 'sse-s3' },
+      protection: this.#protection,
       fault,
     });
     return {

@@ -120,6 +120,33 @@ describe('what both do', () => {
     expect(b.tree.files.get('note')?.mtime).toBeCloseTo(a.tree.files.get('note')?.mtime ?? 0, 3);
   });
 
+  test.each([
+    'sse-s3',
+    'sse-c',
+  ] as const)('two contents of one size and one time are a conflict, in mode %s too', async (mode) => {
+    for (const one of [a, b]) one.mode = mode;
+    a.tree.write('note', 'one');
+    a.tree.write('other', 'same');
+    await both();
+    const time = a.clock.now() - 1_000;
+    a.tree.write('note', 'AAA', time);
+    b.tree.write('note', 'BBB', time);
+    a.tree.write('first', 'AAA', time);
+    b.tree.write('first', 'BBB', time);
+    await both();
+    await both();
+    expect(Object.values(contents(a)).toSorted()).toEqual(['AAA', 'AAA', 'BBB', 'BBB', 'same']);
+    expect(contents(a)).toEqual(contents(b));
+    // The same bytes need no copy, and in this mode no transfer.
+    a.tree.write('equal', 'equal', time);
+    b.tree.write('equal', 'equal', time);
+    await a.sync();
+    b.forget();
+    await b.sync();
+    expect(b.count('get', 'equal')).toBe(mode === 'sse-s3' ? 0 : 1);
+    expect(Object.keys(contents(b)).filter((path) => path.startsWith('equal'))).toEqual(['equal']);
+  });
+
   test('a copy of the folder is in step without a transfer', async () => {
     a.tree.write('note', 'same');
     a.tree.write('d/other', 'same too');

@@ -36,10 +36,10 @@ export class FakeTree implements FileTree {
     this.#now = now;
   }
 
-  write(path: string, content: string | Buffer): void {
-    const now = this.#now();
+  /** As a program that sets the time of what it writes, where one is given. */
+  write(path: string, content: string | Buffer, mtime: number = this.#now()): void {
     const inode = this.files.get(path)?.inode ?? ++this.#inode;
-    this.files.set(path, { content: Buffer.from(content), mtime: now, ctime: now, inode });
+    this.files.set(path, { content: Buffer.from(content), mtime, ctime: this.#now(), inode });
   }
 
   /** A symbolic link. */
