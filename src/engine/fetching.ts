@@ -160,11 +160,26 @@ export async function openingOf(
     if (hasEnvelope(metadata)) throw sealed(wanted.key);
     return undefined;
   }
-  if (!needsInstructionFile(metadata)) return startOpen(keyring, metadata, { commitment, signal });
+  if (!needsInstructionFile(metadata)) return noting(startOpen(keyring, metadata, { commitment, signal }));
   if (!hasEnvelope(metadata) && wanted.key.endsWith(INSTRUCTION_FILE)) throw instructions(wanted.key);
   const instructionFile = await instructionsOf(reader, wanted.key, signal);
   if (instructionFile === undefined) throw notSealed(wanted.key);
-  return startOpen(keyring, metadata, { commitment, signal, instructionFile });
+  return noting(startOpen(keyring, metadata, { commitment, signal, instructionFile }));
+}
+
+/** Nobody is told how far an object got before it failed; whether to go on with others hangs on it all the same. */
+const keyFaults = new WeakSet<VaultError>();
+
+/** True where the key did not open the object's own; false where it did, and what it opened was not whole. */
+export const isKeyFault = (error: VaultError): boolean => error.code === 'wrong-key' || keyFaults.has(error);
+
+async function noting(opening: Promise<Opening>): Promise<Opening> {
+  try {
+    return await opening;
+  } catch (thrown) {
+    if (thrown instanceof VaultError && thrown.code === 'cannot-open') keyFaults.add(thrown);
+    throw thrown;
+  }
 }
 
 /** The envelope of an object that other clients keep in an object beside it (s3ec 8). */

@@ -1,6 +1,7 @@
 import { safeName } from '../model/display.ts';
 import { EXIT, type VaultError } from '../model/errors.ts';
 import type { Emitter } from './emitter.ts';
+import { isKeyFault } from './fetching.ts';
 
 /** Refusals told one by one; beyond this only counted. */
 const TOLD = 1_000;
@@ -106,7 +107,8 @@ export class Failures {
     const alike = (this.#alike.get(error.code) ?? 0) + 1;
     this.#alike.set(error.code, alike);
     if (CONCERNS_ALL.has(error.code) || error.kind === 'offline' || error.kind === 'internal') return error;
-    const hopeless = error.kind === 'refused' || error.kind === 'security';
+    // Objects that somebody changed say nothing of the others, however many there are.
+    const hopeless = error.kind === 'refused' || isKeyFault(error);
     return hopeless && this.#succeeded === 0 && alike >= ALIKE ? error : undefined;
   }
 }

@@ -114,11 +114,29 @@ describe('tampering', () => {
   test('with the wrong key it stops after some, and says what it is', async () => {
     const rig = new RestoreRig();
     for (let n = 0; n < 40; n++) await rig.put(`f${n}`, 'x');
-    for (let n = 0; n < 40; n++) await rig.flip(`f${n}`);
+    for (let n = 0; n < 40; n++) {
+      const { metadata } = rig.bucket.find(`${PREFIX}f${n}`)!.stat;
+      const wrapped = Buffer.from(metadata['x-amz-3'] ?? '', 'base64');
+      wrapped[20]! ^= 1;
+      await rig.raw(`f${n}`, 'x'.repeat(17), { ...metadata, 'x-amz-3': wrapped.toString('base64') });
+    }
     const { exit, failed, warnings } = await rig.restore();
     expect(exit).toBe(6);
     expect(failed.length).toBeLessThan(20);
     expect(warnings).toEqual(['cannot-open']);
+  });
+
+  test('however many objects somebody changed or planted, the others come back', async () => {
+    const rig = new RestoreRig();
+    for (let n = 10; n < 25; n++) await rig.put(`a${n}`, 'x');
+    for (let n = 10; n < 25; n++) await rig.flip(`a${n}`);
+    for (let n = 10; n < 25; n++) await rig.raw(`b${n}`, 'planted');
+    await rig.put('z', 'good');
+    const { exit, failed, warnings } = await rig.restore();
+    expect(exit).toBe(6);
+    expect(failed).toHaveLength(30);
+    expect(warnings).toEqual([]);
+    expect(rig.files).toEqual({ z: 'good' });
   });
 
   test('where the store decrypts, what this machine remembers of its bytes is compared', async () => {
