@@ -252,6 +252,11 @@ async function* inOrder(
   }
 }
 
+const replaced = (key: string): VaultError =>
+  new VaultError('changed', 'precondition', `${safeName(key)} was written anew while it was fetched`, {
+    hint: 'run it again: the new one is fetched then',
+  });
+
 async function fetchPart(
   reader: Reader,
   stat: ObjectStat,
@@ -264,6 +269,12 @@ async function fetchPart(
   await reader.download.take(last - first + 1, signal);
   return reader.reach(async () => {
     const options = { ...versionOf(wanted), range, ifMatch: stat.etag, signal };
-    return allOf(await reader.store.get(wanted.key, options), last - first + 1);
+    const stored = await reader.store.get(wanted.key, options);
+    // A store, or something before it, may not keep the condition.
+    if (stored.stat.etag !== stat.etag || stored.stat.versionId !== stat.versionId) {
+      await leave(stored);
+      throw replaced(wanted.key);
+    }
+    return allOf(stored, last - first + 1);
   });
 }

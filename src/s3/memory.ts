@@ -62,7 +62,7 @@ export interface MemoryOptions {
   readonly fault?: (step: MemoryStep) => void | Promise<void>;
   /** True: writes are accepted and their encryption is not confirmed. */
   readonly silent?: boolean;
-  /** Conditions of writes are not kept. */
+  /** Conditions are not kept. */
   readonly unconditional?: boolean;
   /** Those of removals are not. */
   readonly removesUnseen?: boolean;
@@ -426,7 +426,8 @@ class MemoryStore implements ObjectStore {
           : (['security', 'wrong-key'] as const);
       throw new VaultError(kind, code, `${stat.key} can't be read with this key`);
     }
-    if (ifMatch !== undefined && unquoted(ifMatch) !== stat.etag)
+    if (this.#options.unconditional === true || ifMatch === undefined) return;
+    if (unquoted(ifMatch) !== stat.etag)
       throw new VaultError('changed', 'precondition', `${stat.key} is no longer what it was in the store`);
   }
 

@@ -135,7 +135,7 @@ export async function getObject(site: Site, key: ObjectKey, options: ReadOptions
     signal,
   });
   const length = Number(answer.headers['content-length'] ?? Number.NaN);
-  if (!Number.isSafeInteger(length) || (range !== undefined && answer.status !== 206)) {
+  if (!Number.isSafeInteger(length) || (range !== undefined && !isOfRange(answer, range.first))) {
     answer.body.on('error', () => undefined).destroy();
     throw new VaultError(
       'transient',
@@ -145,6 +145,10 @@ export async function getObject(site: Site, key: ObjectKey, options: ReadOptions
   }
   return { stat: statOf(key, answer), body: countedBody(answer.body, length, signal) };
 }
+
+/** Bytes of another place of the object would otherwise pass for these. */
+const isOfRange = ({ status, headers }: Pick<WireAnswer, 'status' | 'headers'>, first: number): boolean =>
+  status === 206 && (headers['content-range'] ?? '').startsWith(`bytes ${first}-`);
 
 export async function headObject(
   site: Site,

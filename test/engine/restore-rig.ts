@@ -24,6 +24,7 @@ export class RestoreRig {
   readonly keyring = keyringOf(aesMaterial(new Secret(Buffer.alloc(32, 9))));
   readonly target = new FakeTarget();
   fault: (step: MemoryStep) => void | Promise<void> = () => undefined;
+  unconditional = false;
   steps: MemoryStep[] = [];
   digests = new Map<string, Uint8Array>();
 
@@ -36,6 +37,7 @@ export class RestoreRig {
     return memoryStore({
       clock: this.clock,
       bucket: this.bucket,
+      unconditional: this.unconditional,
       protection: this.mode === 'client' ? { mode: 'client', key: 'memory' } : { mode: 'sse-s3' },
       fault: (step) => {
         if (step.when === 'before') this.steps.push(step);

@@ -67,8 +67,12 @@ describe.each(['client', 'sse-s3'] as const)('mode %s', (mode) => {
     expect(rig.count('get')).toBe(Math.ceil(rig.bucket.find(`${PREFIX}large`)!.body.length / (8 * MIB)) + 2);
   });
 
-  test('an object that is written anew while it is fetched never becomes a mixture', async () => {
+  test.each([
+    ['', false],
+    [' on a store that keeps no conditions either', true],
+  ])('an object that is written anew while it is fetched never becomes a mixture%s', async (_, unconditional) => {
     const rig = new RestoreRig(mode);
+    rig.unconditional = unconditional;
     await rig.put('large', randomBytes(60 * MIB));
     let gets = 0;
     rig.fault = async ({ operation, when }) => {
