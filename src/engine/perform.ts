@@ -7,6 +7,7 @@ import type { Action } from '../model/plan.ts';
 import type { Receipt } from '../model/receipt.ts';
 import type { TransferPhase } from '../model/transfer.ts';
 import { Budget } from './budget.ts';
+import { bytesOf } from './bytes.ts';
 import type { Committer } from './committer.ts';
 import { difference } from './detect.ts';
 import type { Emitter } from './emitter.ts';
@@ -233,13 +234,6 @@ export class Performer {
 function directionOf(action: Action): TransferFacts['direction'] {
   if (action.kind === 'remove-remote' || action.kind === 'remove-local') return action.kind;
   return action.kind === 'get' || action.kind === 'conflict' ? 'down' : 'up';
-}
-
-/** Plaintext bytes that move. */
-export function bytesOf(action: Action, { sealing }: Pick<World, 'sealing'>): number {
-  if (action.kind === 'put') return action.local.size;
-  if (action.kind !== 'get' && action.kind !== 'conflict') return 0;
-  return Math.max(0, action.remote.size - sealing.storedSize(0));
 }
 
 function memoryFor(action: Action): number {

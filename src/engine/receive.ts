@@ -9,6 +9,7 @@ import type { IndexChange, ObjectStat } from '../model/ports.ts';
 import type { Record } from '../model/record.ts';
 import type { TransferPhase } from '../model/transfer.ts';
 import { objectFits } from './compare.ts';
+import { bytesOf } from './bytes.ts';
 import { conflictName } from './conflict-name.ts';
 import { difference } from './detect.ts';
 import { type Fetched, fetchObject } from './fetch.ts';
@@ -62,6 +63,7 @@ export function receive(
 /** Brings a new or changed object into the folder. Its place must be what the Plan saw there. */
 async function receiveGet(world: World, action: Of<'get'>, options: ReceiveOptions): Promise<Received> {
   const { key, path, local } = action;
+  await writerOf(world).check(path, local, bytesOf(action, world));
   const fetched = await fetchObject(world, key, fetching(options), (stat) => !isKnown(world, action, stat));
   if (fetched === undefined) return { result: 'unchanged', change: undefined };
   return restored(world, fetched, path, local, options);
@@ -146,6 +148,7 @@ async function receiveConflict(
     change: { kind: 'put', record: recordOf(world, local, now, digest, seenAt) },
   });
   if (await isProved(world, local, stat, { digest, md5 }, options.signal)) return inStepAlready(stat);
+  await writerOf(world).check(path, local, bytesOf(action, world));
   const fetched = await fetchObject(world, key, fetching(options));
   if (fetched === undefined) throw goneThere(key);
   const sameKind = fetched.facts.kind === local.kind;

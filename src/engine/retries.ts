@@ -19,11 +19,19 @@ interface Trouble {
   readonly remote: RemoteEntry | undefined;
 }
 
+/** An object that could not be brought here, as its ETag says, and when it is worth another try. */
+interface Refusal {
+  readonly etag: string;
+  readonly failures: number;
+  readonly until: number;
+}
+
 /** Remembers what failed and when it is worth another try: exponential, jittered, never blocking the rest. */
 export class Retries {
   readonly #clock: Clock;
   readonly #once: boolean;
   readonly #troubles = new Map<NameKey, Trouble>();
+  readonly #refusals = new Map<NameKey, Refusal>();
 
   constructor(clock: Clock, once: boolean) {
     this.#clock = clock;
@@ -45,6 +53,29 @@ export class Retries {
 
   forget(key: NameKey): void {
     this.#troubles.delete(key);
+    this.#refusals.delete(key);
+  }
+
+  /** True where this very object could not be brought here a short while ago: each listing shows it anew. */
+  holds(action: Action): boolean {
+    if (action.kind !== 'get' && action.kind !== 'conflict') return false;
+    const refusal = this.#refusals.get(action.key);
+    return refusal?.etag === action.remote.etag && this.#clock.ticks() < refusal.until;
+  }
+
+  /** It is tried now, whatever came of it before. */
+  release(key: NameKey): void {
+    this.#refusals.delete(key);
+  }
+
+  #refused({ key, ...action }: Action, error: VaultError, delay: number | undefined): void {
+    if (this.#once || (action.kind !== 'get' && action.kind !== 'conflict')) return;
+    if (error.kind !== 'file' && error.kind !== 'security') return;
+    const { etag } = action.remote;
+    const known = this.#refusals.get(key);
+    const failures = known?.etag === etag ? known.failures + 1 : 1;
+    const wait = Math.min(MAX_WATCH_MS, BASE_MS * 2 ** failures);
+    this.#refusals.set(key, { etag, failures, until: this.#clock.ticks() + Math.min(wait, delay ?? wait) });
   }
 
   /** Nothing waits any more: what failed has resolved itself. */
@@ -83,7 +114,12 @@ export class Retries {
     const failures = this.attempts(key) + (error.kind === 'offline' ? 0 : 1);
     const remote = action.kind === 'put' && action.doubt === 'index-lost' ? action.remote : undefined;
     this.#troubles.set(key, { path, failures, remote });
-    if (!again) return undefined;
+    const delay = again ? this.#delay(failures, error) : undefined;
+    this.#refused(action, error, delay);
+    return delay;
+  }
+
+  #delay(failures: number, error: VaultError): number {
     const cap = this.#once ? MAX_ONCE_MS : MAX_WATCH_MS;
     const ceiling = Math.min(cap, BASE_MS * 2 ** Math.max(0, failures - 1));
     return Math.max(error.retryAfter ?? 0, ceiling * (0.5 + this.#clock.random() / 2));

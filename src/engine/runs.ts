@@ -13,7 +13,8 @@ import type { Hints } from './hints.ts';
 import type { Online } from './online.ts';
 import { LeftOut } from './left-out.ts';
 import { Looks } from './looks.ts';
-import { Performer, bytesOf } from './perform.ts';
+import { bytesOf } from './bytes.ts';
+import { Performer } from './perform.ts';
 import type { Renames } from './renames.ts';
 import { Retries, isFinal } from './retries.ts';
 import { type RunHooks, Schedule } from './schedule.ts';
@@ -172,7 +173,10 @@ export class Runs {
 
   /** These are not left out any more. */
   takeIn(keys: readonly NameKey[]): void {
-    for (const key of keys) this.#leftOut.forget(key);
+    for (const key of keys) {
+      this.#leftOut.forget(key);
+      this.#retries.release(key);
+    }
   }
 
   /** True where the key is queued, and goes first now. */
@@ -268,7 +272,7 @@ export class Runs {
 
   async #perform(action: Action, freeSlot: () => void): Promise<void> {
     const { parts, stopping, fail, skips, standing } = this.#options;
-    const mayGo = (): boolean => !stopping() && !this.#leftOut.has(action);
+    const mayGo = (): boolean => !stopping() && !this.#leftOut.has(action) && !this.#retries.holds(action);
     if (!mayGo()) return;
     const performed = await standing
       .during(async () => (mayGo() ? this.#performer.perform(action, freeSlot) : undefined))

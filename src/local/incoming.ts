@@ -1,5 +1,6 @@
 import {
   type Stats,
+  accessSync,
   closeSync,
   constants,
   copyFileSync,
@@ -15,6 +16,7 @@ import {
   renameSync,
   rmdirSync,
   rmSync,
+  statfsSync,
   symlinkSync,
   unlinkSync,
 } from 'node:fs';
@@ -34,6 +36,7 @@ const GOING = 'going-';
 /** Calls next to a rename are synchronous: nothing of this process comes between a check and what rests on it. */
 export function openWriter(root: string): FolderWriter {
   return {
+    check: async (path, over, bytes) => checkPlace(root, path, over, bytes),
     begin: () => beginDraft(root),
     remove: (entry) => removeEntry(root, entry),
     setAside: (entry) => setAside(root, entry),
@@ -132,8 +135,7 @@ function intoPlace(
   refuseOtherSpelling(root, path);
   const there = standing(root, path);
   if (over === undefined) {
-    if (there?.isDirectory() === true) throw clash(path, 'a folder stands there');
-    if (there !== undefined) throw changedHere(path);
+    refuseTaken(path, there);
     exclusively(draft, `${root}/${path}`);
   } else {
     if (there === undefined || !isStill(over, there)) throw changedHere(path);
@@ -150,6 +152,38 @@ const folderOf = (path: string): string => path.slice(0, Math.max(0, path.lastIn
 
 const standing = (root: string, path: string): Stats | undefined =>
   lstatSync(`${root}/${path}`, { throwIfNoEntry: false });
+
+function checkPlace(root: string, path: RelPath, over: Entry | undefined, bytes: number): void {
+  try {
+    const above = nearestFolder(root, path);
+    accessSync(above === '' ? root : `${root}/${above}`, constants.W_OK | constants.X_OK);
+    const there = above === folderOf(path) ? standing(root, path) : undefined;
+    if (over === undefined) refuseTaken(path, there);
+    const { bavail, bsize, blocks } = statfsSync(root);
+    // Some systems know nothing of their size.
+    if (blocks > 0 && bavail * bsize < bytes) throw Object.assign(new Error('no room'), { code: 'ENOSPC' });
+  } catch (thrown) {
+    throw incomingError(path, thrown);
+  }
+}
+
+function refuseTaken(path: RelPath, there: Stats | undefined): void {
+  if (there?.isDirectory() === true) throw clash(path, 'a folder stands there');
+  if (there !== undefined) throw changedHere(path);
+}
+
+/** The deepest folder above a path that is there; nothing but folders may stand above it. */
+function nearestFolder(root: string, path: RelPath): string {
+  let nearest = '';
+  for (let at = path.indexOf('/'); at >= 0; at = path.indexOf('/', at + 1)) {
+    const part = path.slice(0, at);
+    const there = standing(root, part);
+    if (there === undefined) break;
+    if (!there.isDirectory()) throw clash(path, `${part} is not a folder`);
+    nearest = part;
+  }
+  return nearest;
+}
 
 /** Folders that are missing are made; nothing is ever written through a link. Gives the folders whose lists are new. */
 function makeFolders(root: string, path: RelPath): readonly string[] {

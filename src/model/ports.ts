@@ -238,6 +238,8 @@ export interface FileTree {
 
 /** Brings what came from the store into one vault's folder: whole, durable and checked, or not at all. */
 export interface FolderWriter {
+  /** Rejects as `place` would, as far as that shows before `bytes` bytes have come. Changes nothing. */
+  check(path: RelPath, over: Entry | undefined, bytes: number): Promise<void>;
   /** A place for the bytes of one file, on the folder's file system and out of sight of scans. */
   begin(): Promise<IncomingFile>;
   /**

@@ -219,6 +219,7 @@ export class Fleet {
       },
     );
     machine.writer = (writer) => ({
+      check: (...all) => writer.check(...all),
       begin: async () => {
         const draft = await writer.begin();
         return { ...draft, place: async (...all) => (dead ? hang() : draft.place(...all)) };

@@ -315,6 +315,30 @@ describe('pull', () => {
 });
 
 describe('watching', () => {
+  test('what has no place here is not fetched, and what cannot be opened not at each look at the bucket', async () => {
+    a.tree.write('good', 'good');
+    await both();
+    b.tree.write('thing/x', 'x');
+    const watching = await b.watch();
+    a.tree.write('thing', 'a file');
+    a.tree.write('bad', 'bad');
+    await a.sync();
+    const stored = a.bucket.find(`${PREFIX}bad`);
+    if (stored !== undefined) stored.body[0] = (stored.body[0] ?? 0) ^ 1;
+    b.forget();
+    await b.wait(1_200_000);
+    expect(b.count('list')).toBeGreaterThan(15);
+    expect(b.count('get', 'thing')).toBe(0);
+    expect(b.count('get', 'bad')).toBeLessThan(14);
+    // Another object under that name is another matter.
+    a.tree.write('bad', 'good again');
+    await a.sync();
+    b.forget();
+    await b.wait(70_000);
+    expect(contents(b)['bad']).toBe('good again');
+    await watching.stop();
+  });
+
   test('changes of the other machine come with the next look at the bucket, and are not sent back', async () => {
     a.tree.write('note', 'one');
     await both();

@@ -140,6 +140,22 @@ describe('a file that comes', () => {
   });
 });
 
+describe('before anything comes', () => {
+  test('a place that cannot take it is refused, and nothing is made', async () => {
+    mkdirSync(at('folder'));
+    writeFileSync(at('file'), 'x');
+    const check = (path: string, bytes = 1) => writer.check(relPath(path), undefined, bytes);
+    await expect(check('folder')).rejects.toMatchObject({ kind: 'file', code: 'name-clash' });
+    await expect(check('file/below/it')).rejects.toMatchObject({ kind: 'file', code: 'name-clash' });
+    await expect(check('file')).rejects.toMatchObject({ kind: 'changed' });
+    await expect(check('new', 2 ** 60)).rejects.toMatchObject({ kind: 'file', code: 'disk-full' });
+    await writer.check(relPath('folder/new/file'), undefined, 1);
+    await writer.check(relPath('file'), await entry('file'), 1);
+    expect(names()).toEqual(['.s3vault', 'file', 'folder']);
+    expect(names('folder')).toEqual([]);
+  });
+});
+
 describe('a file that goes', () => {
   test('goes, with the folders that are empty then', async () => {
     mkdirSync(at('d/e'), { recursive: true });

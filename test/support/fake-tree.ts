@@ -163,6 +163,10 @@ export class FakeTree implements FileTree {
   /** The FolderWriter port. */
   get writer(): FolderWriter {
     return {
+      check: async (path, over) => {
+        if (over === undefined) this.#refuseTaken(path);
+        else this.#refuseClash(path);
+      },
       begin: async () => this.#incoming(),
       remove: async (entry) => {
         this.#check(entry);
@@ -178,16 +182,26 @@ export class FakeTree implements FileTree {
     };
   }
 
+  #refuseClash(path: string): void {
+    const above = path.split('/').map((_, at, all) => all.slice(0, at).join('/'));
+    const folder = [...this.files.keys()].some((other) => other.startsWith(`${path}/`));
+    if (folder || above.some((part) => this.files.has(part)))
+      throw new VaultError('file', 'name-clash', `${path} cannot be written here`);
+  }
+
+  #refuseTaken(path: string): void {
+    this.#refuseClash(path);
+    if (this.files.has(path))
+      throw new VaultError('changed', 'changed-here', `${path} changed here meanwhile`);
+  }
+
   #incoming(): IncomingFile {
     const chunks: Buffer[] = [];
     return {
       write: async (chunk) => void chunks.push(Buffer.from(chunk)),
       place: async (path, { kind, permissions, mtime }, over, keepAs) => {
         this.onPlace(path);
-        const above = path.split('/').map((_, at, all) => all.slice(0, at).join('/'));
-        const folder = [...this.files.keys()].some((other) => other.startsWith(`${path}/`));
-        if (folder || above.some((part) => this.files.has(part)))
-          throw new VaultError('file', 'name-clash', `${path} cannot be written here`);
+        this.#refuseClash(path);
         const there = this.files.get(path);
         if (over === undefined ? there !== undefined : there === undefined)
           throw new VaultError('changed', 'changed-here', `${path} changed here meanwhile`);
