@@ -1,4 +1,5 @@
 import { type RelPath, relPath } from '../model/brands.ts';
+import type { World } from './world.ts';
 
 /** Bytes of one name that file systems take. */
 const MAX_NAME = 255;
@@ -37,4 +38,12 @@ function cut(text: string, bytes: number): string {
     end += sign;
   }
   return end;
+}
+
+/** A name for what was at `path`, at which nothing stands. */
+export async function freeName(world: World, path: RelPath): Promise<RelPath> {
+  for (let number = 1; ; number++) {
+    const name = conflictName(path, world.host, world.clock.now(), number);
+    if ((await world.tree.look(name)) === undefined && !(await world.tree.isFolder(name))) return name;
+  }
 }

@@ -178,12 +178,25 @@ export class Performer {
     action: Of<'get' | 'conflict' | 'remove-local'>,
     options: ReceiveOptions,
   ): Promise<CarriedOut> {
-    const { result, change, keptAs, aside, again } = await receive(this.#world, action, options);
+    const { result, change, keptAs, clash, aside, again } = await receive(this.#world, action, options);
     if (change !== undefined) await this.#committer.commit(change);
     if (keptAs !== undefined) this.#tellConflict(action.path, keptAs);
+    if (clash !== undefined) this.#tellClash(clash);
     if (aside !== undefined) this.#tellAside(action.path, aside);
     if (again === true) this.#options.onNews(action.path);
     return { result, receipt: undefined };
+  }
+
+  #tellClash({ from, to }: { readonly from: RelPath; readonly to: RelPath }): void {
+    this.#emitter.emit({
+      event: 'warning',
+      code: 'conflict',
+      path: from,
+      message: `${safeName(from)} is a file on one machine and a folder on another; the folder has the name now`,
+      hint: `the file is kept as ${safeName(to)}`,
+    });
+    this.#options.onNews(from);
+    this.#options.onNews(to);
   }
 
   #tellAside(path: RelPath, aside: string): void {

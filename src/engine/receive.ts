@@ -10,7 +10,8 @@ import type { Record } from '../model/record.ts';
 import type { TransferPhase } from '../model/transfer.ts';
 import { objectFits } from './compare.ts';
 import { bytesOf } from './bytes.ts';
-import { conflictName } from './conflict-name.ts';
+import { type Way, wayFor } from './clashes.ts';
+import { freeName } from './conflict-name.ts';
 import { difference } from './detect.ts';
 import { type Fetched, fetchObject } from './fetch.ts';
 import { released } from './memory.ts';
@@ -33,6 +34,8 @@ export interface Received {
   readonly change: IndexChange | undefined;
   /** Where the local file of a conflict goes on. */
   readonly keptAs?: RelPath;
+  /** A file that gave way to a folder. */
+  readonly clash?: Way['clash'];
   /** Where a removed file was moved to. */
   readonly aside?: string;
   /** The path is to be looked at again: it is something else than was thought. */
@@ -62,11 +65,16 @@ export function receive(
 
 /** Brings a new or changed object into the folder. Its place must be what the Plan saw there. */
 async function receiveGet(world: World, action: Of<'get'>, options: ReceiveOptions): Promise<Received> {
-  const { key, path, local } = action;
-  await writerOf(world).check(path, local, bytesOf(action, world));
+  const { key, local } = action;
+  const { path, clash } = await wayFor(world, action, options);
+  const clashed = clash === undefined ? {} : { clash };
   const fetched = await fetchObject(world, key, fetching(options), (stat) => !isKnown(world, action, stat));
-  if (fetched === undefined) return { result: 'unchanged', change: undefined };
-  return restored(world, fetched, path, local, options);
+  if (fetched === undefined) return { result: 'unchanged', change: undefined, ...clashed };
+  const received = { ...(await restored(world, fetched, path, local, options)), ...clashed };
+  if (path === action.path || received.change?.kind !== 'put') return received;
+  // As if it had come to its place and been renamed at once: its object is one of a file that is gone.
+  const record = { ...received.change.record, key, path: action.path };
+  return { ...received, change: { kind: 'put', record } };
 }
 
 /** The listing was older than the Index: another Action did it meanwhile. */
@@ -179,13 +187,6 @@ async function isProved(
 
 const same = (a: Uint8Array, b: Uint8Array | undefined): boolean =>
   b !== undefined && a.length === b.length && timingSafeEqual(a, b);
-
-async function freeName(world: World, path: RelPath): Promise<RelPath> {
-  for (let number = 1; ; number++) {
-    const name = conflictName(path, world.host, world.clock.now(), number);
-    if ((await world.tree.look(name)) === undefined && !(await world.tree.isFolder(name))) return name;
-  }
-}
 
 const hashEntry = async (world: World, local: Entry, signal: AbortSignal): Promise<Buffer> =>
   (await hashBoth(world, local, signal)).digest;

@@ -5,6 +5,7 @@ import type { Action, RemoteEntry } from '../model/plan.ts';
 import { DEFAULT_TRANSFERS } from '../model/vault.ts';
 import { Brake } from './brake.ts';
 import type { CollectedPlan } from './collect.ts';
+import { clashing } from './clashes.ts';
 import type { Committer } from './committer.ts';
 import { checkBucket } from './describe.ts';
 import type { Emitter } from './emitter.ts';
@@ -203,11 +204,12 @@ export class Runs {
     this.#plans++;
     const { renamed, gone } = splitRenamed(removals, plan);
     this.#renames.offer(renamed.map(({ record }) => record));
-    if (gone.length > 0) void this.#runActions(gone);
+    const clash = clashing(gone, plan.beginning);
+    if (gone.length > 0 && !clash) void this.#runActions(gone);
     const actions = plan.actions();
     // Where others write too, an object without a Record is nobody's in particular: it is compared, not claimed.
     const noted = parts.vault.direction === 'push' ? withIntents(actions, parts.index) : actions;
-    void this.#runInTurn(noted, hooks, renamed);
+    void this.#runInTurn(clash ? gone : [], noted, hooks, renamed);
   }
 
   /** A person answered. */
@@ -242,12 +244,18 @@ export class Runs {
     hints.add({ kind: 'path', path }, delayMs);
   }
 
-  /** What was renamed is copied before its old object goes. */
-  async #runInTurn(first: Iterable<Action>, hooks: RunHooks, then: readonly Action[]): Promise<void> {
+  /** What is in the way goes first; what was renamed is copied before its old object goes. */
+  async #runInTurn(
+    before: readonly Action[],
+    actions: Iterable<Action>,
+    hooks: RunHooks,
+    then: readonly Action[],
+  ): Promise<void> {
     const { stopping, awake } = this.#options;
     this.#running++;
     try {
-      await this.#runActions(first, hooks);
+      if (before.length > 0) await this.#runActions(before);
+      await this.#runActions(actions, hooks);
       if (then.length > 0 && !stopping()) await this.#runActions(then);
     } finally {
       this.#running--;

@@ -39,6 +39,7 @@ export function openWriter(root: string): FolderWriter {
     check: async (path, over, bytes) => checkPlace(root, path, over, bytes),
     begin: () => beginDraft(root),
     remove: (entry) => removeEntry(root, entry),
+    move: async (entry, to) => moveEntry(root, entry, to),
     setAside: (entry) => setAside(root, entry),
     sweep: async () => sweep(root),
   };
@@ -296,6 +297,17 @@ function syncFolder(root: string, folder: string): void {
  */
 async function removeEntry(root: string, entry: Entry): Promise<void> {
   await takeOut(root, entry, (away) => unlinkSync(away));
+}
+
+function moveEntry(root: string, entry: Entry, to: RelPath): void {
+  try {
+    const there = standing(root, entry.path);
+    if (there === undefined || !isStill(entry, there)) throw changedHere(entry.path);
+    exclusively(`${root}/${entry.path}`, `${root}/${to}`);
+    syncFolder(root, folderOf(to));
+  } catch (thrown) {
+    throw incomingError(entry.path, thrown);
+  }
 }
 
 /** A folder for each, so that names never meet. */

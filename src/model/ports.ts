@@ -247,7 +247,9 @@ export interface FolderWriter {
    * removes nothing, where it is not.
    */
   remove(entry: Entry): Promise<void>;
-  /** The same, but the file goes on in the vault's own folder, out of sight of scans; gives its path there. */
+  /** Gives the file another name, which must be free, if it is still the Entry. */
+  move(entry: Entry, to: RelPath): Promise<void>;
+  /** As `remove`, but the file goes on in the vault's own folder, out of sight of scans; gives its path there. */
   setAside(entry: Entry): Promise<string>;
   /** Clears away what a killed run left behind. Gives what it may not clear: removed files whose check never ended. */
   sweep(): Promise<readonly string[]>;

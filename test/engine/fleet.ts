@@ -10,7 +10,7 @@ import { MemoryBucket, type MemoryStep } from '../../src/s3/memory.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { EngineMachine, mortal } from './machine.ts';
 
-const NAMES = ['a', 'b.txt', 'd/a', 'café'];
+const NAMES = ['a', 'b.txt', 'd', 'd/a', 'café'];
 
 export interface Change {
   readonly client: number;
@@ -162,8 +162,10 @@ export class Fleet {
     const { tree } = this.#machine(change.client);
     switch (change.do) {
       case 'write': {
-        this.#supersede(change.client, change.name);
-        if (blocked(tree.files, change.name)) return;
+        for (const path of [change.name, ...inTheWay(tree.files, change.name)]) {
+          this.#supersede(change.client, path);
+          tree.remove(path);
+        }
         const content = `content ${++this.#written} of ${change.client}`;
         this.#contents.set(content, 'alive');
         tree.write(change.name, content);
@@ -175,6 +177,7 @@ export class Fleet {
         return;
       case 'rename':
         if (!tree.files.has(change.name) || change.name === change.to) return;
+        if (inTheWay(tree.files, change.to).length > 0) return;
         this.#supersede(change.client, change.to);
         tree.rename(change.name, change.to);
         return;
@@ -225,6 +228,7 @@ export class Fleet {
         return { ...draft, place: async (...all) => (dead ? hang() : draft.place(...all)) };
       },
       remove: async (entry) => (dead ? hang() : writer.remove(entry)),
+      move: async (entry, to) => (dead ? hang() : writer.move(entry, to)),
       setAside: async (entry) => (dead ? hang() : writer.setAside(entry)),
       sweep: () => writer.sweep(),
     });
@@ -299,8 +303,9 @@ export class Fleet {
   }
 }
 
-const blocked = (files: ReadonlyMap<string, unknown>, path: string): boolean =>
-  [...files.keys()].some((other) => path.startsWith(`${other}/`) || other.startsWith(`${path}/`));
+/** A folder becomes a file, a file a folder: what a user removes for that. */
+const inTheWay = (files: ReadonlyMap<string, unknown>, path: string): readonly string[] =>
+  [...files.keys()].filter((other) => path.startsWith(`${other}/`) || other.startsWith(`${path}/`));
 
 /** Runs a history and gives what it breaks. */
 export async function live(history: History, wrap?: EngineMachine['wrap']): Promise<string[]> {

@@ -95,6 +95,9 @@ describe('what one machine does', () => {
   });
 });
 
+/** So that a few removals are not many. */
+const OTHERS = ['k0', 'k1', 'k2', 'k3', 'k4', 'k5', 'k6', 'k7', 'k8', 'k9'];
+
 describe('what both do', () => {
   test('the remote one wins the name, the local one is kept, and both have both', async () => {
     a.tree.write('d/note.txt', 'base');
@@ -145,6 +148,43 @@ describe('what both do', () => {
     await b.sync();
     expect(b.count('get', 'equal')).toBe(mode === 'sse-s3' ? 0 : 1);
     expect(Object.keys(contents(b)).filter((path) => path.startsWith('equal'))).toEqual(['equal']);
+  });
+
+  test('a file becomes a folder, a folder a file: in one run', async () => {
+    for (const name of ['thing', 'fold/x', 'fold/y', ...OTHERS]) a.tree.write(name, 'x');
+    await both();
+    for (const name of ['thing', 'fold/x', 'fold/y']) a.tree.remove(name);
+    a.tree.write('thing/in', 'inner');
+    a.tree.write('fold', 'a file');
+    await both();
+    expect(contents(b)).toMatchObject({ 'thing/in': 'inner', fold: 'a file' });
+    expect(contents(b)).toEqual(contents(a));
+  });
+
+  test.each([
+    ['a file that is edited', 'q', 'q/z'],
+    ['a folder that is edited', 'q/z', 'q'],
+  ])('%s on one machine has become the other on another: both stay, the folder under its name', async (_, was, becomes) => {
+    for (const name of [was, ...OTHERS]) a.tree.write(name, 'x');
+    await both();
+    a.tree.remove(was);
+    a.tree.write(becomes, 'of a');
+    b.tree.write(was, 'of b');
+    const codes: string[] = [];
+    for (const one of [a, b, a, b, a, b]) {
+      const { events } = await one.sync({ consent: true });
+      codes.push(...named(events, 'warning').map(({ code }) => code));
+    }
+    expect(codes.filter((code) => code === 'conflict')).toHaveLength(1);
+    await both();
+    expect(contents(a)).toEqual(contents(b));
+    expect(
+      Object.values(contents(a))
+        .filter((text) => text !== 'x')
+        .toSorted(),
+    ).toEqual(['of a', 'of b']);
+    expect(contents(a)['q/z']).toBeDefined();
+    expect([a.inStep(), b.inStep()]).toEqual([[], []]);
   });
 
   test('a copy of the folder is in step without a transfer', async () => {

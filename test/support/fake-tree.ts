@@ -172,6 +172,11 @@ export class FakeTree implements FileTree {
         this.#check(entry);
         this.remove(entry.path);
       },
+      move: async (entry, to) => {
+        this.#check(entry);
+        if (this.files.has(to)) throw new VaultError('changed', 'changed-here', `${to} is there`);
+        this.rename(entry.path, to);
+      },
       setAside: async (entry) => {
         const { content } = this.#check(entry);
         this.remove(entry.path);
