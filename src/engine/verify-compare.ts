@@ -13,8 +13,8 @@ export interface Finding {
 }
 
 export interface Pair {
-  readonly record?: Record;
-  readonly remote?: RemoteEntry;
+  readonly record?: Record | undefined;
+  readonly remote?: RemoteEntry | undefined;
 }
 
 const SEND = 's3vault sync DIR --check-remote sends it again';

@@ -8,7 +8,7 @@ import type { Command, EngineHandle, Outcome } from '../model/command.ts';
 import { safeName } from '../model/display.ts';
 import { EXIT, VaultError, asVaultError, report } from '../model/errors.ts';
 import type { Event, EventBody, TransferFacts } from '../model/event.ts';
-import { type ObjectKey, objectKey } from '../model/brands.ts';
+import { type NameKey, type ObjectKey, objectKey } from '../model/brands.ts';
 import type { RemoteEntry } from '../model/plan.ts';
 import type { Clock, Index, Mover } from '../model/ports.ts';
 import type { Record } from '../model/record.ts';
@@ -24,8 +24,10 @@ import { type Finding, compare, mergeKeys } from './verify-compare.ts';
 export interface VerifyParts {
   readonly reader: Omit<Reader, 'reach'>;
   readonly mover: Pick<Mover, 'moved'>;
-  readonly index: Pick<Index, 'page' | 'count' | 'meta'>;
+  readonly index: Pick<Index, 'page' | 'count' | 'meta' | 'get'>;
   readonly prefix: string;
+  /** Changes come from the bucket, too: an object of another machine is news. */
+  readonly receives: boolean;
   /** What a Record in step carries. */
   readonly modeFingerprint: string;
   readonly clock: Clock;
@@ -57,9 +59,23 @@ export type Remembered = ReadonlyMap<string, string>;
 const PATIENCE_MS = 15_000;
 const MEMORY = 128 * 2 ** 20;
 const AHEAD = 256;
+/** Findings that are looked at once more before they are said; with more than these it is no sync that goes on meanwhile. */
+const LOOKED_AGAIN = 1_000;
 /** Newest object that was looked at, by the store's clock: what is older has not changed since. */
 const META_LOOKED = 'verify-looked';
 const META_SHARE = 'verify-share';
+const NEWS = 'it opens, so it is what another machine wrote; the next s3vault sync DIR fetches it';
+const PERHAPS = 'if another machine wrote it, the next s3vault sync DIR fetches it; --deep 100 opens it';
+
+interface Sides {
+  readonly record: Record | undefined;
+  readonly remote: RemoteEntry | undefined;
+}
+
+interface Wants {
+  readonly look: boolean;
+  readonly deep: boolean;
+}
 
 export class Verify implements EngineHandle {
   readonly #parts: VerifyParts;
@@ -83,6 +99,7 @@ export class Verify implements EngineHandle {
   #failed = 0;
   #security = 0;
   #newest = 0;
+  #lookedAgain = 0;
   #lastId = 0;
   #stopping = false;
   #fatal: VaultError | undefined;
@@ -180,34 +197,65 @@ export class Verify implements EngineHandle {
       if (this.#stopping) break;
       this.#totals.objects++;
       const finding = compare(record, remote, this.#parts.modeFingerprint);
-      if (finding !== undefined) this.#found(finding);
-      if (remote === undefined || record === undefined) continue;
-      this.#newest = Math.max(this.#newest, remote.modified);
-      const look = this.#options.every || finding !== undefined || remote.modified >= looked;
-      const deep = this.#share.holds(record.key);
-      if (!look && !deep) continue;
+      const both = remote !== undefined && record !== undefined;
+      if (both) this.#newest = Math.max(this.#newest, remote.modified);
+      const look = this.#options.every || finding !== undefined || (both && remote.modified >= looked);
+      const deep = record !== undefined && this.#share.holds(record.key);
+      if (finding === undefined && !(both && (look || deep))) continue;
       await queue.onSizeLessThan(AHEAD);
-      void queue.add(() => this.#one(record, remote, look, deep && finding === undefined));
+      void queue.add(() => this.#one({ record, remote }, finding, { look, deep }));
     }
     await queue.onIdle();
   }
 
-  #found({ kind, ...warning }: Finding): void {
+  #found({ kind, ...warning }: Finding, opened: boolean): void {
+    const elsewhere = kind === 'differing' && this.#parts.receives && warning.code !== 'other-mode';
+    if (elsewhere && opened) {
+      this.#emitter.emit({ event: 'warning', ...warning, hint: NEWS });
+      return;
+    }
     this.#totals[kind]++;
     this.#failed++;
-    this.#emitter.emit({ event: 'warning', ...warning });
+    this.#emitter.emit({ event: 'warning', ...warning, ...(elsewhere ? { hint: PERHAPS } : {}) });
   }
 
   // ----------------------------------------------------------------------------------------------------- object by object
 
-  async #one(record: Record, remote: RemoteEntry, look: boolean, deep: boolean): Promise<void> {
-    if (this.#stopping) return;
-    const key = objectKey(this.#parts.prefix + record.key);
+  async #one(seen: Sides, found: Finding | undefined, { look, deep }: Wants): Promise<void> {
+    const name = seen.record?.key ?? seen.remote?.key;
+    if (this.#stopping || name === undefined) return;
+    const key = objectKey(this.#parts.prefix + name);
     try {
-      if (look) await this.#look(record, key);
-      if (deep) await this.#open(record, remote, key);
+      const { record, remote } = found === undefined ? seen : await this.#anew(seen, name, key);
+      const finding = found && compare(record, remote, this.#parts.modeFingerprint);
+      const opened =
+        deep && record !== undefined && remote !== undefined && finding?.code !== 'other-mode'
+          ? await this.#open(record, remote, key, finding === undefined)
+          : undefined;
+      // What fails to open is told as that; what opens may be another machine's.
+      if (finding !== undefined && opened !== false) this.#found(finding, opened === true);
+      if (look && opened !== false && record !== undefined && remote !== undefined)
+        await this.#look(record, key);
     } catch (thrown) {
-      this.#trouble(record.path, asVaultError(thrown));
+      this.#trouble(seen.record?.path ?? name, asVaultError(thrown));
+    }
+  }
+
+  /** A sync may go on meanwhile: object and Record as they are now, the object first. */
+  async #anew(seen: Sides, name: NameKey, key: ObjectKey): Promise<Sides> {
+    if (++this.#lookedAgain > LOOKED_AGAIN) return seen;
+    const { signal } = this.#abort;
+    try {
+      const stat = await this.#reader.reach(() => this.#reader.store.head(key, { signal }));
+      const remote =
+        stat === undefined
+          ? undefined
+          : { key: name, etag: stat.etag, size: stat.size, modified: stat.modified };
+      return { record: this.#parts.index.get(name), remote };
+    } catch (thrown) {
+      const error = asVaultError(thrown);
+      if (error.kind === 'cancelled' || error.kind === 'offline' || error.kind === 'internal') throw error;
+      return seen;
     }
   }
 
@@ -241,6 +289,8 @@ export class Verify implements EngineHandle {
     const { signal } = this.#abort;
     if (mode !== 'client') {
       if ((await this.#reader.reach(() => this.#parts.mover.moved(key, { signal }))) !== undefined) return;
+      // Removed since it was listed.
+      if ((await this.#reader.reach(() => store.head(key, { signal }))) === undefined) return;
       throw unproved(record.path, mode);
     }
     const stat = await this.#reader.reach(() => store.head(key, { signal }));
@@ -251,8 +301,8 @@ export class Verify implements EngineHandle {
     (await openingOf(this.#reader, stat, { key }, signal))?.wipe();
   }
 
-  /** Downloads, opens, and compares with what was sent. */
-  async #open(record: Record, { size }: RemoteEntry, key: ObjectKey): Promise<void> {
+  /** Downloads, opens, and compares with what was sent; true where all of that went well. */
+  async #open(record: Record, { size }: RemoteEntry, key: ObjectKey, isOurs: boolean): Promise<boolean> {
     const release = await this.#memory.take(memoryOf({ key, size }));
     const { clock } = this.#parts;
     const facts = this.#factsOf(record, key);
@@ -265,12 +315,18 @@ export class Verify implements EngineHandle {
       ms: Math.round(clock.ticks() - started),
     });
     try {
-      await this.#compareBytes(record, key, size);
+      await this.#compareBytes(record, key, size, isOurs);
       this.#totals.opened++;
       this.#totals.bytes += record.size;
       this.#emitter.emit({ event: 'transfer.done', ...facts, ...ended(), result: 'verified' });
+      return true;
     } catch (thrown) {
       const error = asVaultError(thrown);
+      // Removed by a sync since it was listed.
+      if (error.code === 'object-missing' && this.#parts.index.get(record.key) === undefined) {
+        this.#emitter.emit({ event: 'transfer.done', ...facts, ...ended(), result: 'unchanged' });
+        return true;
+      }
       this.#emitter.emit({
         event: 'transfer.failed',
         ...facts,
@@ -281,12 +337,13 @@ export class Verify implements EngineHandle {
         again: false,
       });
       this.#note(error);
+      return false;
     } finally {
       release();
     }
   }
 
-  async #compareBytes(record: Record, key: ObjectKey, size: number): Promise<void> {
+  async #compareBytes(record: Record, key: ObjectKey, size: number, isOurs: boolean): Promise<void> {
     const fetched = await fetchObject(this.#reader, { key, size }, this.#abort.signal);
     const hash = createHash('sha256');
     try {
@@ -296,11 +353,19 @@ export class Verify implements EngineHandle {
     } finally {
       fetched.wipe();
     }
+    // Written again since it was listed: the Record of that one may be there by now.
+    const { etag } = fetched.stat;
+    const { digest } = (etag === record.etag ? record : this.#recordOf(record, etag)) ?? {};
     // A machine that never had the bytes knows no digest; then the tag was all there is to check.
-    if (record.digest === undefined || timingSafeEqual(record.digest, hash.digest())) return;
+    if (!isOurs || digest === undefined || timingSafeEqual(digest, hash.digest())) return;
     throw new VaultError('security', 'wrong-bytes', `${safeName(record.path)} is not what was sent`, {
       hint: 'the store, or something before it, changes what it holds; s3vault versions shows older versions',
     });
+  }
+
+  #recordOf({ key }: Record, etag: string): Record | undefined {
+    const now = this.#parts.index.get(key);
+    return now?.etag === etag ? now : undefined;
   }
 
   #factsOf({ path, size: bytes }: Record, key: ObjectKey): TransferFacts {

@@ -72,6 +72,7 @@ export async function openVerify(
         mover,
         index,
         prefix: vault.remote.prefix,
+        receives: vault.direction !== 'push',
         modeFingerprint: modeFingerprint(vault.mode, key),
         clock,
         transfers,

@@ -17,6 +17,7 @@ class VerifyRig extends RestoreRig {
   /** Objects that the store does not prove. */
   readonly unproved = new Set<string>();
   looks = 0;
+  receives = false;
 
   static async make(mode: 'client' | 'sse-s3' = 'client'): Promise<VerifyRig> {
     const rig = new VerifyRig(mode);
@@ -51,6 +52,7 @@ class VerifyRig extends RestoreRig {
         },
         index: this.index,
         prefix: PREFIX,
+        receives: this.receives,
         modeFingerprint: 'm',
         clock: this.clock,
         transfers: 4,
@@ -83,6 +85,65 @@ test('all in order: exit 0, one listing; the second time nothing but the listing
   expect(await rig.verify()).toMatchObject({ exit: 0, totals: { looked: 1 } });
   expect(rig.count('head')).toBe(1);
   expect(await rig.verify({ every: true })).toMatchObject({ totals: { looked: 10 } });
+});
+
+describe('a sync that goes on meanwhile', () => {
+  test('is no finding: what it sent, removed and brought since the listing', async () => {
+    const rig = await VerifyRig.make();
+    for (const name of ['a', 'b', 'changed', 'gone', 'z']) await rig.send(name, 'content');
+    rig.fault = async ({ operation, when }) => {
+      if (operation !== 'list' || when !== 'after') return;
+      rig.fault = () => undefined;
+      await rig.send('changed', 'CONTENT');
+      await rig.store().remove(objectKey(`${PREFIX}gone`));
+      rig.index.commit([{ kind: 'remove', key: nameKey('gone') }]);
+      await rig.send('new', 'new');
+    };
+    expect(await rig.verify({ deep: 100 })).toMatchObject({ exit: 0, said: [] });
+    // What is not its work is found all the same.
+    rig.fault = async ({ operation, when }) => {
+      if (operation === 'list' && when === 'before') await rig.put('changed', 'nobody knows it');
+    };
+    expect(await rig.verify()).toMatchObject({ exit: 3, said: ['changed size'] });
+  });
+
+  test('and an object that is written again while it is opened is compared with what it is now', async () => {
+    const rig = await VerifyRig.make('sse-s3');
+    for (const name of ['a', 'b']) await rig.send(name, 'content');
+    rig.fault = async ({ operation, key, when }) => {
+      if (operation !== 'get' || when !== 'before' || !key.endsWith('b')) return;
+      rig.fault = () => undefined;
+      await rig.send('b', 'CONTENT');
+    };
+    expect(await rig.verify({ deep: 100 })).toMatchObject({ exit: 0, said: [], totals: { opened: 2 } });
+  });
+});
+
+describe('an object that another one has replaced', () => {
+  test('is opened by --deep: exit 6 if it cannot be', async () => {
+    const rig = await VerifyRig.make();
+    for (const name of ['bad', 'news', 'same']) await rig.send(name, 'content');
+    await rig.flip('bad');
+    await rig.put('news', 'CONTENT');
+    expect(await rig.verify({ deep: 100 })).toMatchObject({
+      exit: 6,
+      said: ['bad cannot-open', 'news changed-remotely'],
+      totals: { opened: 2, unproved: 1, differing: 1 },
+    });
+  });
+
+  test('is news, and no damage, where changes come from the bucket too', async () => {
+    const rig = await VerifyRig.make();
+    rig.receives = true;
+    for (const name of ['news', 'same']) await rig.send(name, 'content');
+    await rig.put('news', 'CONTENT');
+    expect(await rig.verify()).toMatchObject({ exit: 3, said: ['news changed-remotely'] });
+    expect(await rig.verify({ deep: 100 })).toMatchObject({
+      exit: 0,
+      said: ['news changed-remotely'],
+      totals: { differing: 0 },
+    });
+  });
 });
 
 test('missing, extra, another size, written again, another mode: each is said, exit 3', async () => {
