@@ -1,4 +1,5 @@
-import type { FileFacts, ObjectStat } from '../model/ports.ts';
+import type { ObjectStat } from '../model/ports.ts';
+import type { FileFacts } from '../model/target.ts';
 import { META_MODE, META_MTIME } from './stats.ts';
 
 const TYPE_BITS = 0o170000;

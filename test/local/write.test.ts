@@ -17,7 +17,7 @@ import { nameFault } from '../../src/local/names.ts';
 import { type TargetOptions, openTarget } from '../../src/local/write.ts';
 import { relPath } from '../../src/model/brands.ts';
 import type { Entry } from '../../src/model/entry.ts';
-import type { FileFacts, FileTarget, Placed } from '../../src/model/ports.ts';
+import type { FileFacts, FileTarget, Placed } from '../../src/model/target.ts';
 import { Folder } from '../support/folder.ts';
 
 const facts: FileFacts = { mtime: 1_577_880_000_123.456, mode: 0o640 };

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { type RelPath, nameKey, relPath } from '../../src/model/brands.ts';
 import type { Entry } from '../../src/model/entry.ts';
 import { VaultError } from '../../src/model/errors.ts';
-import type { Draft, FileFacts, FileTarget, PlaceOptions, Placed, Standing } from '../../src/model/ports.ts';
+import type { Draft, FileFacts, FileTarget, PlaceOptions, Placed, Standing } from '../../src/model/target.ts';
 import { nameFault } from '../../src/local/names.ts';
 
 export interface FakeFile {
