@@ -6,7 +6,7 @@ import { safeName } from '../model/display.ts';
 import { VaultError } from '../model/errors.ts';
 import type { Entry } from '../model/entry.ts';
 import type { ObjectStat } from '../model/ports.ts';
-import type { FileTarget, Placed, Standing } from '../model/target.ts';
+import type { Draft, FileFacts, FileTarget, Placed, Standing } from '../model/target.ts';
 import type { TransferPhase } from '../model/transfer.ts';
 import { factsOf, sameTime } from './facts.ts';
 import { type Fetched, type Reader, type Wanted, fetchObject, openingOf, plainSize } from './fetching.ts';
@@ -46,11 +46,12 @@ export async function restoreFile(
   options: RestoreFileOptions,
 ): Promise<Restored> {
   const standing = await world.target.look(wanted.path);
-  if (standing !== undefined && (await isThere(world, wanted, standing, options.signal)))
+  const old = standing === undefined ? undefined : fileOf(wanted.path, standing);
+  if (old !== undefined && (await isThere(world, wanted, old, options.signal)))
     return { result: 'unchanged', bytes: plainSize(world.reader.mode, wanted.size) };
   const fetched = await fetchObject(world.reader, wanted, options.signal);
   try {
-    const placed = await bringIn(world, wanted, fetched, options);
+    const placed = await bringIn(world, wanted, fetched, old, options);
     return { ...placed, result: 'restored', bytes: fetched.size };
   } finally {
     fetched.wipe();
@@ -59,21 +60,35 @@ export async function restoreFile(
 
 // ------------------------------------------------------------------------------------------------ what stands there
 
-/** True where the file is there already; rejects where another one is, and may not be replaced. */
-async function isThere(
-  { reader, target, force }: RestoreWorld,
-  wanted: FileWanted,
-  standing: Standing,
-  signal: AbortSignal,
-): Promise<boolean> {
-  const { path } = wanted;
+/** The file that stands there; rejects where it is none. */
+function fileOf(path: RelPath, standing: Standing): Entry {
   if (standing.kind === 'folder') throw clash(path, 'a folder stands in its place');
   if (standing.kind === 'other') throw clash(path, 'something that is no file stands in its place');
   if (standing.kind === 'clash')
     throw clash(path, `${safeName(standing.name)}, which is the same name on this disk, stands in its place`);
-  const sizeFits = standing.size === plainSize(reader.mode, wanted.size);
-  if (sizeFits && (await isSame(reader, target, wanted, standing, signal))) return true;
+  return standing;
+}
+
+/**
+ * True where the file is there already; rejects where another one is, and may not be replaced. With `force` its times and
+ * permissions are put right, and size and time are no proof of its bytes.
+ */
+async function isThere(
+  world: RestoreWorld,
+  wanted: FileWanted,
+  old: Entry,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const { reader, target, force } = world;
+  const { path } = wanted;
+  const fits = old.size === plainSize(reader.mode, wanted.size);
+  const same = fits ? await sameness(world, wanted, old, signal) : undefined;
+  if (same?.bytes === 'same') {
+    if (force && !hasFacts(old, same.facts)) await target.amend(old, same.facts);
+    return true;
+  }
   if (force) return false;
+  if (same?.bytes === 'unknown' && sameTime(same.facts.mtime, old.mtime)) return true;
   throw new VaultError('file', 'target-exists', `${safeName(path)} is there already and differs`, {
     hint: 'left as it is; --force restores it and keeps the other one under another name',
   });
@@ -84,29 +99,43 @@ const clash = (path: string, what: string): VaultError =>
     hint: 'move it away, or choose another --out',
   });
 
-/** Size and time, and the keyed digest where there is one: all that can be known without fetching. */
-async function isSame(
-  reader: Reader,
-  target: FileTarget,
+const hasFacts = (entry: Entry, { mtime, mode }: FileFacts): boolean =>
+  sameTime(mtime, entry.mtime) &&
+  (mode === undefined || entry.kind === 'link' || (entry.mode & 0o777) === mode);
+
+interface Sameness {
+  readonly facts: FileFacts;
+  readonly bytes: 'same' | 'other' | 'unknown';
+}
+
+/** What can be known without fetching: by the keyed digest, or by what this machine remembers of what it sent. */
+async function sameness(
+  { reader, target, digestOf }: RestoreWorld,
   wanted: FileWanted,
   entry: Entry,
   signal: AbortSignal,
-): Promise<boolean> {
+): Promise<Sameness | undefined> {
   const { versionId } = wanted;
   const at = versionId === undefined ? {} : { versionId };
   const stat = await reader.reach(() => reader.store.head(wanted.key, { ...at, signal }));
-  if (stat === undefined || stat.size !== wanted.size) return false;
+  if (stat === undefined || stat.size !== wanted.size) return undefined;
   const facts = factsOf(stat);
-  if (facts.kind !== entry.kind || !sameTime(facts.mtime, entry.mtime)) return false;
+  if (facts.kind !== entry.kind) return undefined;
+  const said = (fits: boolean): Sameness => ({ facts, bytes: fits ? 'same' : 'other' });
+  const remembered = digestOf(wanted.name, stat.etag);
+  if (remembered !== undefined) return said(equal(remembered, await target.digest(entry, { signal })));
   const mac = stat.metadata[META_MAC];
-  if (reader.keyring === undefined || mac === undefined) return true;
+  if (reader.keyring === undefined || mac === undefined) return { facts, bytes: 'unknown' };
   const opening = await openingOf(reader, stat, wanted, signal);
   try {
-    return opening?.macFits(await target.digest(entry, { signal }), mac) ?? true;
+    if (opening?.format !== 'V3') return { facts, bytes: 'unknown' };
+    return said(opening.macFits(await target.digest(entry, { signal }), mac));
   } finally {
     opening?.wipe();
   }
 }
+
+const equal = (a: Uint8Array, b: Uint8Array): boolean => a.length === b.length && timingSafeEqual(a, b);
 
 // -------------------------------------------------------------------------------------------------------- bringing in
 
@@ -114,6 +143,7 @@ async function bringIn(
   world: RestoreWorld,
   wanted: FileWanted,
   fetched: Fetched,
+  old: Entry | undefined,
   options: RestoreFileOptions,
 ): Promise<Placed> {
   const facts = factsOf(fetched.stat);
@@ -122,19 +152,33 @@ async function bringIn(
     return target.link(wanted.path, linkTarget(world, wanted, fetched), facts, { keepOld });
   const draft = await target.begin(wanted.path);
   try {
-    if (fetched.whole === undefined) await receive(world, wanted, fetched, draft, options);
-    else {
-      checkDigest(world, wanted, fetched.stat, () =>
-        createHash('sha256')
-          .update(fetched.whole ?? '')
-          .digest(),
-      );
-      await draft.write(fetched.whole, 0);
+    const wants = old?.kind === 'file' && old.size === fetched.size;
+    const digest = await fill(world, wanted, fetched, draft, { ...options, wants });
+    // What stands there has these bytes: it is not put aside for itself.
+    if (wants && digest !== undefined && equal(digest, await target.digest(old, options))) {
+      if (!hasFacts(old, facts)) await target.amend(old, facts);
+      return {};
     }
     return await draft.place(facts, { keepOld });
   } finally {
     await draft.discard();
   }
+}
+
+/** All bytes into the draft; gives their digest where it is wanted. */
+async function fill(
+  world: RestoreWorld,
+  wanted: FileWanted,
+  fetched: Fetched,
+  draft: Pick<Draft, 'write'>,
+  options: RestoreFileOptions & { readonly wants: boolean },
+): Promise<Buffer | undefined> {
+  const { whole, stat } = fetched;
+  if (whole === undefined) return receive(world, wanted, fetched, draft, options);
+  const digest = (): Buffer => createHash('sha256').update(whole).digest();
+  checkDigest(world, wanted, stat, digest);
+  await draft.write(whole, 0);
+  return options.wants ? digest() : undefined;
 }
 
 function linkTarget(world: RestoreWorld, wanted: FileWanted, { whole, stat }: Fetched): string {
@@ -153,12 +197,12 @@ async function receive(
   world: RestoreWorld,
   wanted: FileWanted,
   fetched: Fetched,
-  draft: { write(bytes: Uint8Array, at: number): Promise<void> },
-  { onPhase }: RestoreFileOptions,
-): Promise<void> {
+  draft: Pick<Draft, 'write'>,
+  { onPhase, wants }: RestoreFileOptions & { readonly wants: boolean },
+): Promise<Buffer | undefined> {
   const { opening, stat } = fetched;
   const remembered = world.digestOf(wanted.name, stat.etag);
-  const hash = remembered === undefined ? undefined : createHash('sha256');
+  const hash = remembered === undefined && !wants ? undefined : createHash('sha256');
   let at = 0;
   for await (const piece of plaintextOf(opening, fetched.body())) {
     hash?.update(piece);
@@ -168,7 +212,9 @@ async function receive(
   }
   if (at !== fetched.size)
     throw new VaultError('transient', 'cut-short', `${safeName(wanted.path)} came incomplete`);
-  if (hash !== undefined) checkDigest(world, wanted, stat, () => hash.digest());
+  const digest = hash?.digest();
+  if (digest !== undefined) checkDigest(world, wanted, stat, () => digest);
+  return digest;
 }
 
 const plaintextOf = (

@@ -3,6 +3,7 @@
  * loop with synchronous calls: no other transfer of ours can put a link in between.
  */
 import {
+  chmodSync,
   closeSync,
   constants,
   fchmodSync,
@@ -197,6 +198,22 @@ class Target implements FileTarget {
       return this.#place(path, temporary, options);
     } catch (thrown) {
       if (temporary !== undefined) remove(temporary);
+      throw writeError(path, thrown);
+    }
+  }
+
+  async amend({ path, kind, inode }: Entry, { mtime, mode }: FileFacts): Promise<void> {
+    try {
+      this.#parents(path, false);
+      const at = this.#at(path);
+      if (lstatSync(at).ino !== inode) throw exists(path);
+      if (kind === 'file' && mode !== undefined) chmodSync(at, mode & 0o777);
+      setTime(
+        mtime,
+        (time) => lutimesSync(at, time, time),
+        () => lstatSync(at).mtimeMs,
+      );
+    } catch (thrown) {
       throw writeError(path, thrown);
     }
   }

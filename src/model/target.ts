@@ -21,6 +21,8 @@ export interface FileTarget {
   begin(path: RelPath): Promise<Draft>;
   /** A symbolic link, made as a whole; as `place` of a Draft. */
   link(path: RelPath, to: string, facts: FileFacts, options: PlaceOptions): Promise<Placed>;
+  /** Gives a file that stands there, and whose bytes are right, the times and permissions that it should have. */
+  amend(entry: Entry, facts: FileFacts): Promise<void>;
   /** Makes what was placed last through a power cut. */
   settle(): Promise<void>;
 }

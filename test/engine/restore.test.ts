@@ -207,6 +207,40 @@ describe('what stands there', () => {
     });
   });
 
+  test('with other bytes of the same size and time: --force brings the right ones, with or without a memory of them', async () => {
+    for (const known of [true, false]) {
+      const rig = new RestoreRig('sse-s3');
+      await rig.put('a', 'right');
+      if (known) rig.digests.set('a', createHash('sha256').update('right').digest());
+      const rotten = { kind: 'file', mtime: 1_577_880_000_123.456, mode: 0o640 } as const;
+      rig.target.files.set('a', { ...rotten, content: Buffer.from('wrong') });
+      if (known) expect(await rig.restore()).toMatchObject({ exit: 3, failed: ['a target-exists'] });
+      expect(await rig.restore({ force: true })).toMatchObject({ exit: 0, warnings: ['kept-aside'] });
+      expect(rig.files).toEqual({ a: 'right', 'a (before restore)': 'wrong' });
+    }
+  });
+
+  test.each([
+    'client',
+    'sse-s3',
+  ] as const)('with its bytes is left as it is, and with --force gets its times and permissions; mode %s', async (mode) => {
+    const rig = new RestoreRig(mode);
+    await rig.put('a', 'right');
+    rig.digests.set('a', createHash('sha256').update('right').digest());
+    const other = { kind: 'file', mtime: 1_000, mode: 0o600, content: Buffer.from('right') } as const;
+    rig.target.files.set('a', other);
+    expect(await rig.restore()).toMatchObject({ exit: 0, failed: [], warnings: [] });
+    expect(rig.target.files.get('a')).toEqual(other);
+    expect(await rig.restore({ force: true })).toMatchObject({ exit: 0, warnings: [] });
+    expect(rig.target.files.get('a')).toMatchObject({ mtime: 1_577_880_000_123.456, mode: 0o640 });
+    // Nothing but the bytes themselves can tell here.
+    rig.digests.clear();
+    rig.target.files.set('a', other);
+    expect(await rig.restore({ force: true })).toMatchObject({ exit: 0, warnings: [] });
+    expect([...rig.target.files.keys()]).toEqual(['a']);
+    expect(rig.target.files.get('a')).toMatchObject({ mode: 0o640 });
+  });
+
   test("a folder in the way is that file's trouble", async () => {
     const rig = new RestoreRig();
     await rig.put('a', 'x');

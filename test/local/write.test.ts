@@ -287,3 +287,17 @@ test('a target that is a file, or in a place where nothing can be made, says so'
   for (const root of [folder.at('file'), folder.at('file/below'), '/proc/nowhere/below'])
     expect((await fault(open({ root }).open())).code, root).toMatch(/^(target-|unwritable)/);
 });
+
+test('a file that is right but for its times and permissions gets them, and stays the same file', async () => {
+  await put('file', 'bytes');
+  await target.link(relPath('link'), 'file', facts, { keepOld: false });
+  const before = (await target.look(relPath('file'))) as Entry;
+  await target.amend(before, { mtime: 1_600_000_000_123.456, mode: 0o600 });
+  const after = (await target.look(relPath('file'))) as Entry;
+  expect(after).toMatchObject({ inode: before.inode, mode: 0o100600 });
+  expect(after.mtime).toBeCloseTo(1_600_000_000_123.456, 3);
+  await target.amend((await target.look(relPath('link'))) as Entry, { mtime: 1_000, mode: 0o600 });
+  expect(await target.look(relPath('link'))).toMatchObject({ kind: 'link', mtime: 1_000 });
+  expect(((await target.look(relPath('file'))) as Entry).mtime).toBe(after.mtime);
+  expect((await fault(target.amend({ ...after, inode: 1 }, facts))).code).toBe('target-exists');
+});

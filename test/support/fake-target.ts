@@ -92,6 +92,11 @@ export class FakeTarget implements FileTarget {
     return this.#place(path, { content: Buffer.from(to), kind: 'link', ...facts }, options);
   }
 
+  async amend({ path }: Entry, facts: FileFacts): Promise<void> {
+    const file = this.files.get(path);
+    if (file !== undefined) this.files.set(path, { ...file, ...facts });
+  }
+
   #place(path: string, file: FakeFile, { keepOld }: PlaceOptions): Placed {
     if (this.#isFolder(path))
       throw new VaultError('file', 'name-clash', `a folder stands where ${path} belongs`);
