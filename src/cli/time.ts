@@ -24,7 +24,7 @@ export function parseTime(text: string, now: number): number {
   const time = iso
     ? Date.parse(text.length === 10 ? `${text}T00:00:00` : text.replace(' ', 'T'))
     : Number.NaN;
-  if (Number.isNaN(time)) {
+  if (Number.isNaN(time) || !isDay(text.slice(0, 10))) {
     throw new VaultError('usage', 'bad-time', `${JSON.stringify(text)} is not a time`, {
       hint: 'write 2026-11-24T18:30, 2026-11-24T17:30Z, or how long ago: 2d, 90m, 1d12h',
     });
@@ -35,4 +35,11 @@ export function parseTime(text: string, now: number): number {
     });
   }
   return time;
+}
+
+/** `Date.parse` takes 30 February for 2 March. */
+function isDay(text: string): boolean {
+  const [year = 0, month = 0, day = 0] = text.split('-').map(Number);
+  const last = new Date(Date.UTC(year, month, 0)).getUTCDate();
+  return day >= 1 && day <= last;
 }

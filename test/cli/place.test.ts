@@ -126,6 +126,8 @@ describe('s3://', () => {
 
 test('times: absolute, or how long ago; nothing else, and none to come', () => {
   const now = Date.parse('2026-11-25T12:00:00Z');
+  for (const day of ['2026-02-30', '2025-02-29T12:00', '2026-13-01', '2026-04-31', '2026-01-00'])
+    expect(() => parseTime(day, now), day).toThrow('is not a time');
   expect(parseTime('2d', now)).toBe(now - 2 * 86_400_000);
   expect(parseTime('1d12h', now)).toBe(now - 36 * 3_600_000);
   expect(parseTime('1.5h', now)).toBe(now - 5_400_000);
