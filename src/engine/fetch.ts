@@ -5,7 +5,8 @@ import type { NameKey } from '../model/brands.ts';
 import { safeName } from '../model/display.ts';
 import { VaultError } from '../model/errors.ts';
 import type { IncomingFile, FileTraits, ObjectStat, StoredObject, Waits } from '../model/ports.ts';
-import { META_MAC, META_MODE, META_MTIME } from './stats.ts';
+import { factsOf } from './facts.ts';
+import { META_MAC } from './stats.ts';
 import { type World, keyIn, writerOf } from './world.ts';
 
 export interface FetchOptions extends Waits {
@@ -41,7 +42,7 @@ export async function fetchObject(
   const draft = await writerOf(world).begin();
   try {
     const { digest, size } = await fill(world, draft, stored, options);
-    return { draft, stat: stored.stat, facts: factsOf(stored.stat), digest, size };
+    return { draft, stat: stored.stat, facts: traitsOf(stored.stat), digest, size };
   } catch (thrown) {
     await draft.discard();
     throw thrown;
@@ -97,15 +98,8 @@ function refuseOtherMac({ key, metadata }: ObjectStat, opening: Opening | undefi
 
 /** A file that nothing is said of is readable for its owner; nobody gets set-user-id bits from a bucket. */
 const PLAIN = 0o644;
-const LINK = 0o120000;
-const TYPE = 0o170000;
 
-export function factsOf({ metadata, modified }: ObjectStat): FileTraits {
-  const mode = Number.parseInt(metadata[META_MODE] ?? '', 8);
-  const mtime = Number(metadata[META_MTIME] ?? Number.NaN) * 1_000;
-  return {
-    kind: (mode & TYPE) === LINK ? 'link' : 'file',
-    permissions: Number.isNaN(mode) ? PLAIN : mode & 0o777,
-    mtime: Number.isFinite(mtime) ? mtime : modified,
-  };
+function traitsOf(stat: ObjectStat): FileTraits {
+  const { kind, mode = PLAIN, mtime } = factsOf(stat);
+  return { kind, permissions: mode, mtime };
 }

@@ -3,7 +3,10 @@ import { type NameKey, OWN_FOLDER } from '../model/brands.ts';
 
 /** Bytes of one name that file systems take. */
 const MAX_NAME = 255;
-const WINDOWS_BAD = /[<>:"\\|?*\u0000-\u001f]|[. ]$|^(con|prn|aux|nul|com\d|lpt\d)(\.|$)/i;
+const WINDOWS_BAD =
+  /[<>:"\\|?*\u0000-\u001f]|[. ]$|^(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9\u00b9\u00b2\u00b3])(\.|$)/i;
+/** A file in the making, which a restore would sweep away. */
+const DRAFT = /^\.s3vault-[0-9a-f]{8}-\d+-[0-9a-f]{12}\.part$/;
 
 /**
  * True where the key may become a path below the root: relative, in form NFC, no empty, `.` or `..` segment, no control
@@ -18,7 +21,7 @@ export function fitsHere(key: NameKey, platform: NodeJS.Platform = process.platf
 }
 
 function fits(segment: string, platform: NodeJS.Platform): boolean {
-  if (segment === '' || segment === '.' || segment === '..') return false;
+  if (DRAFT.test(segment) || segment === '' || segment === '.' || segment === '..') return false;
   if (segment.length > MAX_NAME || Buffer.byteLength(segment) > MAX_NAME) return false;
   return platform !== 'win32' || !WINDOWS_BAD.test(segment);
 }

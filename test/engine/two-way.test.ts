@@ -322,6 +322,17 @@ describe('what must not be believed', () => {
   });
 });
 
+test('what a stranger wrote beside an object is read as strictly as in a restore', async () => {
+  a.tree.write('note', 'x');
+  await a.sync();
+  const stored = a.bucket.find(`${PREFIX}note`);
+  if (stored === undefined) throw new Error('no object');
+  const metadata = { ...stored.stat.metadata, 's3vault-mtime': '1e300', 's3vault-mode': '100600junk' };
+  a.bucket.replace(`${PREFIX}note`, undefined, { ...stored, stat: { ...stored.stat, metadata } });
+  expect((await b.sync()).exit).toBe(0);
+  expect(b.tree.files.get('note')).toMatchObject({ mtime: stored.stat.modified, mode: 0o100644 });
+});
+
 describe('pull', () => {
   beforeEach(() => machines('pull'));
 
