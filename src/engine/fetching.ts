@@ -269,7 +269,10 @@ async function fetchPart(
   await reader.download.take(last - first + 1, signal);
   return reader.reach(async () => {
     const options = { ...versionOf(wanted), range, ifMatch: stat.etag, signal };
-    const stored = await reader.store.get(wanted.key, options);
+    const stored = await reader.store.get(wanted.key, options).catch((thrown: unknown) => {
+      const changed = thrown instanceof VaultError && thrown.code === 'precondition';
+      throw changed ? replaced(wanted.key) : thrown;
+    });
     // A store, or something before it, may not keep the condition.
     if (stored.stat.etag !== stat.etag || stored.stat.versionId !== stat.versionId) {
       await leave(stored);

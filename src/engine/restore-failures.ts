@@ -1,5 +1,5 @@
 import { safeName } from '../model/display.ts';
-import { EXIT, type VaultError } from '../model/errors.ts';
+import { EXIT, VaultError } from '../model/errors.ts';
 import type { Emitter } from './emitter.ts';
 import { isKeyFault } from './fetching.ts';
 
@@ -7,6 +7,8 @@ import { isKeyFault } from './fetching.ts';
 const TOLD = 1_000;
 /** So many of one kind without a single success: it is not the objects that are wrong. */
 const ALIKE = 10;
+/** So many files in a row that there was no room for: another one would only be fetched in vain. */
+const FULL = 4;
 
 /** Before names of which nothing was found; no name begins so. */
 const MISSING = /^\0/;
@@ -32,6 +34,7 @@ export class Failures {
   #missing = 0;
   #security = 0;
   #succeeded = 0;
+  #full = 0;
   readonly #alike = new Map<string, number>();
   #fatal: VaultError | undefined;
   #interrupted = false;
@@ -66,6 +69,7 @@ export class Failures {
 
   succeeded(): void {
     this.#succeeded++;
+    this.#full = 0;
   }
 
   /** A name that cannot stand on this disk; a listing may be read twice, and is counted once. */
@@ -107,8 +111,14 @@ export class Failures {
     const alike = (this.#alike.get(error.code) ?? 0) + 1;
     this.#alike.set(error.code, alike);
     if (CONCERNS_ALL.has(error.code) || error.kind === 'offline' || error.kind === 'internal') return error;
+    if (error.code === 'disk-full' && ++this.#full >= FULL) return noRoom();
     // Objects that somebody changed say nothing of the others, however many there are.
     const hopeless = error.kind === 'refused' || isKeyFault(error);
     return hopeless && this.#succeeded === 0 && alike >= ALIKE ? error : undefined;
   }
 }
+
+const noRoom = (): VaultError =>
+  new VaultError('file', 'disk-full', 'the disk is full', {
+    hint: 'make room and run it again: what is there already is not fetched again',
+  });

@@ -39,8 +39,25 @@ export interface Restored extends Placed {
 
 /** A link's target; longer ones no system takes. */
 const LINK_MAX = 4_096;
+const TRIES = 3;
 
+/** An object that is written anew while it is fetched is fetched anew, unless one version is wanted. */
 export async function restoreFile(
+  world: RestoreWorld,
+  wanted: FileWanted,
+  options: RestoreFileOptions,
+): Promise<Restored> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await restoreOnce(world, wanted, options);
+    } catch (thrown) {
+      const replaced = thrown instanceof VaultError && thrown.code === 'precondition';
+      if (!replaced || tries === TRIES || wanted.versionId !== undefined) throw thrown;
+    }
+  }
+}
+
+async function restoreOnce(
   world: RestoreWorld,
   wanted: FileWanted,
   options: RestoreFileOptions,

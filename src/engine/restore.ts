@@ -40,6 +40,8 @@ export interface RestoreOptions extends Selection {
 
 const PATIENCE_MS = 15_000;
 const MEMORY = 128 * 2 ** 20;
+/** After `stop`, what is under way may end; then it is called off. */
+const STOP_GRACE_MS = 3_000;
 const PROGRESS_MS = 100;
 /** Actions kept in memory; for more, the bucket is listed a second time. */
 const IN_MEMORY = 20_000;
@@ -108,6 +110,7 @@ export class Restore implements EngineHandle {
 
   #stop(): void {
     if (this.#stopping) this.#abort.abort();
+    else this.#parts.clock.after(STOP_GRACE_MS, () => this.#abort.abort());
     this.#stopping = true;
     this.#failures.interrupted();
     this.#schedule?.stop();

@@ -58,6 +58,8 @@ export type Remembered = ReadonlyMap<string, string>;
 
 const PATIENCE_MS = 15_000;
 const MEMORY = 128 * 2 ** 20;
+/** After `stop`, what is under way may end; then it is called off. */
+const STOP_GRACE_MS = 3_000;
 const AHEAD = 256;
 /** Findings that are looked at once more before they are said; with more than these it is no sync that goes on meanwhile. */
 const LOOKED_AGAIN = 1_000;
@@ -151,6 +153,7 @@ export class Verify implements EngineHandle {
   command(command: Command): void {
     if (command.command !== 'stop') return;
     if (this.#stopping) this.#abort.abort();
+    else this.#parts.clock.after(STOP_GRACE_MS, () => this.#abort.abort());
     this.#stopping = true;
   }
 

@@ -73,15 +73,23 @@ describe.each(['client', 'sse-s3'] as const)('mode %s', (mode) => {
   ])('an object that is written anew while it is fetched never becomes a mixture%s', async (_, unconditional) => {
     const rig = new RestoreRig(mode);
     rig.unconditional = unconditional;
+    const last = randomBytes(60 * MIB);
     await rig.put('large', randomBytes(60 * MIB));
     let gets = 0;
     rig.fault = async ({ operation, when }) => {
-      if (operation === 'get' && when === 'before' && ++gets === 5)
-        await rig.put('large', randomBytes(60 * MIB));
+      if (operation === 'get' && when === 'before' && ++gets === 5) await rig.put('large', last);
     };
     const { exit, failed } = await rig.restore();
-    expect(failed).toEqual(['large precondition']);
-    expect(exit).toBe(3);
+    // It is fetched anew, as it is now.
+    expect([exit, failed]).toEqual([0, []]);
+    expect(rig.files['large'] === last.toString('latin1')).toBe(true);
+    // One that is written over and over is left out.
+    rig.target.files.clear();
+    rig.fault = async ({ operation, when }) => {
+      if (operation === 'get' && when === 'before' && ++gets % 5 === 0)
+        await rig.put('large', randomBytes(60 * MIB));
+    };
+    expect(await rig.restore()).toMatchObject({ exit: 3, failed: ['large precondition'] });
     expect(rig.files).toEqual({});
     expect(rig.target.drafts).toBe(0);
   });
@@ -262,6 +270,25 @@ describe('trouble', () => {
     expect(await rig.restore()).toMatchObject({ exit: 3, failed: ['b disk-full'] });
     expect(rig.files).toEqual({ a: 'a', c: 'c' });
     expect(rig.target.drafts).toBe(0);
+  });
+
+  test('a disk that stays full: no more is fetched', async () => {
+    const rig = new RestoreRig();
+    for (let n = 0; n < 200; n++) await rig.put(`f${n}`, 'x');
+    rig.target.fault = (step, path) => {
+      if (step === 'write') throw new VaultError('file', 'disk-full', `there is no room for ${path}`);
+    };
+    expect(await rig.restore()).toMatchObject({ exit: 3, warnings: ['disk-full'] });
+    expect(rig.count('get')).toBeLessThan(30);
+  });
+
+  test('stopped, it waits a few seconds for what is under way, and not for ever', async () => {
+    const rig = new RestoreRig();
+    await rig.put('a', 'x');
+    rig.fault = ({ operation }) => (operation === 'get' ? new Promise(() => undefined) : undefined);
+    const run = rig.restore({}, ({ event }) => event === 'transfer.start');
+    expect(await run).toMatchObject({ exit: 130 });
+    expect(rig.files).toEqual({});
   });
 
   test('a target that cannot be opened ends it before anything is asked of the store', async () => {
