@@ -30,6 +30,7 @@ import { Runs } from './runs.ts';
 import { type SkipAction, Skips } from './skips.ts';
 import { adoptStrays } from './strays.ts';
 import { Standing } from './standing.ts';
+import { Timetable } from './timetable.ts';
 import { prepareTwoWay } from './two-way.ts';
 import { type EngineParts, worldOf } from './world.ts';
 
@@ -50,7 +51,6 @@ export interface EngineOptions {
   readonly planned?: readonly string[] | undefined;
 }
 
-const HOUR_MS = 3_600_000;
 /** After `stop`, single requests under way may end; then everything is called off (uploads go on another time). */
 const STOP_GRACE_MS = 3_000;
 /** Without watching, a store that can't be reached for this long ends the run. */
@@ -72,6 +72,7 @@ export class Engine implements EngineHandle {
   readonly #planned: Planned | undefined;
   readonly #online: Online;
   readonly #standing: Standing;
+  readonly #timetable: Timetable;
   readonly #abort = new AbortController();
   readonly #started: number;
   #paused = false;
@@ -87,8 +88,6 @@ export class Engine implements EngineHandle {
   #scanAlone = false;
   /** The first scan follows at once on the look at the start. */
   #scanned = false;
-  #callOffScan: (() => void) | undefined;
-  #callOffPoll: (() => void) | undefined;
   /** The bucket's listing is to be compared with the Records. */
   #bucketDue = false;
   readonly ended: Promise<Outcome>;
@@ -118,6 +117,15 @@ export class Engine implements EngineHandle {
       emitter: this.#emitter,
       signal: this.#abort.signal,
       fail: (error) => this.#fail(error),
+    });
+    this.#timetable = new Timetable({
+      clock,
+      pollMs: vault.direction === 'push' ? undefined : (vault.rules.pollRemoteMs ?? DEFAULT_POLL_REMOTE_MS),
+      onScan: () => this.#hints.add({ kind: 'under', path: ROOT }, 0),
+      onBucket: () => {
+        this.#bucketDue = true;
+        this.#awake();
+      },
     });
     this.#runs = new Runs({
       parts,
@@ -261,27 +269,8 @@ export class Engine implements EngineHandle {
         state: (state) => this.#emitter.emit({ event: 'watch', state }),
         warning: (code, message, hint) => this.#emitter.emit({ event: 'warning', code, message, hint }),
       });
-      this.#scanLater();
-      if (vault.direction !== 'push') this.#lookAtBucketLater();
+      this.#timetable.start();
     }
-  }
-
-  #lookAtBucketLater(): void {
-    const { clock, vault } = this.#parts;
-    const every = vault.rules.pollRemoteMs ?? DEFAULT_POLL_REMOTE_MS;
-    this.#callOffPoll = clock.after(every * (0.9 + clock.random() * 0.2), () => {
-      this.#bucketDue = true;
-      this.#awake();
-      this.#lookAtBucketLater();
-    });
-  }
-
-  #scanLater(): void {
-    const { clock } = this.#parts;
-    this.#callOffScan = clock.after(HOUR_MS * (0.9 + clock.random() * 0.2), () => {
-      this.#hints.add({ kind: 'under', path: ROOT }, 0);
-      this.#scanLater();
-    });
   }
 
   async #loop(): Promise<void> {
@@ -465,8 +454,7 @@ export class Engine implements EngineHandle {
 
   async #finish(): Promise<void> {
     this.#stopping = true;
-    this.#callOffScan?.();
-    this.#callOffPoll?.();
+    this.#timetable.stop();
     this.#hints.clear();
     this.#runs.stop();
     while (this.#runs.running > 0) await this.#sleepUntilWoken();
