@@ -281,6 +281,7 @@ export class Engine implements EngineHandle {
       else if (this.#bucketDue && !this.#declined && !this.#runs.reviewing) await this.#roundBucket();
       else if (this.#isQuiet()) {
         if (this.#options.once) return;
+        this.#timetable.quiet(this.#runs.totals.sent);
         this.#becomeIdle();
         await this.#sleepUntilWoken();
       } else if (!this.#mayScan()) await this.#sleepUntilWoken();
@@ -376,7 +377,7 @@ export class Engine implements EngineHandle {
   async #roundBucket(): Promise<void> {
     this.#bucketDue = false;
     await this.#standing.look();
-    await this.#roundSome(() => planRemote(this.#sources({ listed: true })));
+    await this.#timetable.listing(() => this.#roundSome(() => planRemote(this.#sources({ listed: true }))));
   }
 
   /** A round that looks at some paths only. Nothing is told of one that finds nothing. */

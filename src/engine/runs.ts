@@ -71,8 +71,8 @@ export class Runs {
   #plans = 0;
   #slowedAt = Number.NEGATIVE_INFINITY;
   readonly looks = new Looks();
-  /** `distrusted`: objects that could not be opened or proved; they count as failed too. */
-  readonly totals = { done: { files: 0, bytes: 0 }, failed: 0, distrusted: 0 };
+  /** `sent`: what was written to the bucket or removed there. `distrusted`: objects that could not be opened or proved; they count as failed too. */
+  readonly totals = { done: { files: 0, bytes: 0 }, sent: 0, failed: 0, distrusted: 0 };
 
   constructor(options: RunsOptions) {
     this.#options = options;
@@ -296,6 +296,7 @@ export class Runs {
     skips.forget(action.path);
     if (performed.ended === 'nothing') return;
     this.#schedule?.succeeded();
+    if (action.kind === 'put' || action.kind === 'remove-remote') this.totals.sent++;
     this.totals.done.files++;
     this.totals.done.bytes += bytesOf(action, parts);
   }

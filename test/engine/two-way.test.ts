@@ -366,6 +366,29 @@ describe('pull', () => {
 });
 
 describe('watching', () => {
+  test('own writes are followed by a look at the bucket at once, one for all of them', async () => {
+    for (const name of 'abcdefgh') a.tree.write(name, 'x');
+    await both();
+    b.rules = { ...b.rules, pollRemoteMs: 3_600_000 };
+    const watching = await b.watch();
+    await b.wait(5_000);
+    b.forget();
+    await b.wait(20_000);
+    expect(b.count('list')).toBe(0);
+    a.tree.write('new', 'of a');
+    a.tree.remove('a');
+    await a.sync();
+    for (const name of ['b', 'c', 'd']) {
+      b.tree.write(name, 'of b');
+      watching.hint(name);
+    }
+    await b.until(() => contents(b)['new'] === 'of a' && !b.tree.files.has('a'));
+    await b.wait(20_000);
+    expect(b.count('put')).toBe(3);
+    expect(b.count('list')).toBe(1);
+    await watching.stop();
+  });
+
   test('what has no place here is not fetched, and what cannot be opened not at each look at the bucket', async () => {
     a.tree.write('good', 'good');
     await both();
