@@ -5,7 +5,7 @@
  */
 import * as fc from 'fast-check';
 import { VaultError } from '../../src/model/errors.ts';
-import type { ObjectStore } from '../../src/model/ports.ts';
+import type { Mover, ObjectStore } from '../../src/model/ports.ts';
 import { MemoryBucket, type MemoryStep } from '../../src/s3/memory.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { EngineMachine, mortal } from './machine.ts';
@@ -46,19 +46,29 @@ export interface History {
   readonly rounds: readonly Round[];
 }
 
-const name = fc.constantFrom(...NAMES);
 const when = fc.constantFrom('before' as const, 'after' as const);
-const what = {
-  do: fc.oneof(
-    { weight: 6, arbitrary: fc.constant('write' as const) },
-    { weight: 3, arbitrary: fc.constant('remove' as const) },
-    { weight: 1, arbitrary: fc.constantFrom('rename' as const, 'touch' as const, 'chmod' as const) },
-  ),
-  name,
-  to: name,
-};
 
-function rounds(clients: number): fc.Arbitrary<Round[]> {
+interface Habits {
+  readonly names: readonly string[];
+  /** How often something is renamed; a write is 6. */
+  readonly renames: number;
+}
+
+function whatBy({ names, renames }: Habits) {
+  const name = fc.constantFrom(...names);
+  return {
+    do: fc.oneof(
+      { weight: 6, arbitrary: fc.constant('write' as const) },
+      { weight: 3, arbitrary: fc.constant('remove' as const) },
+      { weight: renames, arbitrary: fc.constantFrom('rename' as const, 'touch' as const, 'chmod' as const) },
+    ),
+    name,
+    to: name,
+  };
+}
+
+function rounds(clients: number, habits: Habits): fc.Arbitrary<Round[]> {
+  const what = whatBy(habits);
   const client = fc.nat(clients - 1);
   const sync = fc.record({
     client,
@@ -93,20 +103,29 @@ const skews = fc.array(fc.constantFrom(0, 3_000, -3_000, 86_400_000, -400_000_00
   maxLength: 3,
 });
 
-export const histories: fc.Arbitrary<History> = fc
-  .constantFrom(2 as const, 3 as const)
-  .chain((clients) => fc.record({ clients: fc.constant(clients), skews, rounds: rounds(clients) }));
+const historiesBy = (habits: Habits): fc.Arbitrary<History> =>
+  fc
+    .constantFrom(2 as const, 3 as const)
+    .chain((clients) => fc.record({ clients: fc.constant(clients), skews, rounds: rounds(clients, habits) }));
+
+export const histories = historiesBy({ names: NAMES, renames: 1 });
+/** Of people who rename a lot, and like the same names. */
+const renaming = historiesBy({ names: ['a', 'b.txt', 'd/a'], renames: 12 });
 
 /** Conditions that a planted bug leaves out. The model must find each of them. */
-export const BUGS = ['put ifMatch', 'put ifNoneMatch', 'remove ifMatch'] as const;
+export const BUGS = ['put ifMatch', 'put ifNoneMatch', 'remove ifMatch', 'copy ifNoneMatch'] as const;
 export type Bug = (typeof BUGS)[number];
 
-/** A store whose requests go out without one of their conditions. */
-export const withBug =
+/** Histories in which it shows. */
+export const historiesFor = (bug: Bug): fc.Arbitrary<History> =>
+  bug.startsWith('copy') ? renaming : histories;
+
+/** A store, or what copies in it, whose requests go out without one of their conditions. */
+const withBug =
   (bug: Bug) =>
-  (store: ObjectStore): ObjectStore => {
+  <T extends ObjectStore | Mover>(part: T): T => {
     const [operation, condition = ''] = bug.split(' ');
-    return new Proxy(store, {
+    return new Proxy(part, {
       get: (target, property) => {
         const value = Reflect.get(target, property) as unknown;
         if (typeof value !== 'function') return value;
@@ -130,10 +149,7 @@ export class Fleet {
     this.#clock = clock;
   }
 
-  static async make(
-    { clients, skews: wrong }: History,
-    wrap: EngineMachine['wrap'] = (store) => store,
-  ): Promise<Fleet> {
+  static async make({ clients, skews: wrong }: History, bug: Bug | undefined): Promise<Fleet> {
     const clock = new ManualClock();
     const bucket = new MemoryBucket();
     const machines: EngineMachine[] = [];
@@ -141,7 +157,10 @@ export class Fleet {
       const machine = await EngineMachine.with({ clock, bucket, host: `m${n}`, skew: wrong[n] ?? 0 });
       machine.direction = 'both';
       machine.rules = { ...machine.rules, removals: true };
-      machine.wrap = wrap;
+      if (bug !== undefined) {
+        machine.wrap = withBug(bug);
+        machine.wrapCopier = withBug(bug);
+      }
       machine.copies = [];
       machines.push(machine);
     }
@@ -308,8 +327,8 @@ const inTheWay = (files: ReadonlyMap<string, unknown>, path: string): readonly s
   [...files.keys()].filter((other) => path.startsWith(`${other}/`) || other.startsWith(`${path}/`));
 
 /** Runs a history and gives what it breaks. */
-export async function live(history: History, wrap?: EngineMachine['wrap']): Promise<string[]> {
-  const fleet = await Fleet.make(history, wrap);
+export async function live(history: History, bug?: Bug): Promise<string[]> {
+  const fleet = await Fleet.make(history, bug);
   try {
     for (const round of history.rounds) await fleet.run(round);
     await fleet.settle();

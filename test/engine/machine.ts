@@ -73,6 +73,7 @@ export class EngineMachine {
   direction: Direction = 'push';
   /** The store of this machine, as the engine gets it. */
   wrap: (store: ObjectStore) => ObjectStore = (store) => store;
+  wrapCopier: (copier: Mover) => Mover = (copier) => copier;
   /** What was copied inside the store; undefined where this store does not do that. */
   copies: string[] | undefined;
   /** What writes to its folder. */
@@ -231,7 +232,7 @@ export class EngineMachine {
         index: this.index,
         tree: this.tree,
         writer: this.writer(this.tree.writer),
-        ...(this.copies === undefined ? {} : { copier: this.#copier(fault) }),
+        ...(this.copies === undefined ? {} : { copier: this.wrapCopier(this.#copier(fault)) }),
         host: this.host,
         watcher,
         sealing: this.mode === 'client' ? clientSealing(this.keyring) : serverSealing,
