@@ -42,7 +42,13 @@ export async function applyCommand(file: string, flags: ApplyFlags): Promise<num
 
 /** The folder is kept elsewhere or otherwise by now. Direction and rules are the plan's own. */
 function refuseOther(known: Vault, planned: Vault): void {
-  const place = ({ id, remote: { bucket, prefix }, mode }: Vault) => ({ id, bucket, prefix, mode });
+  const place = ({ id, remote: { endpoint, bucket, prefix }, mode }: Vault) => ({
+    id,
+    endpoint,
+    bucket,
+    prefix,
+    mode,
+  });
   if (isDeepStrictEqual(place(known), place(planned))) return;
   throw new VaultError('consent', 'plan-changed', `${planned.root} is kept elsewhere, or otherwise, by now`, {
     hint: 'make a new plan with: s3vault sync DIR --plan FILE',

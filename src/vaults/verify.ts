@@ -58,13 +58,12 @@ export async function openVerify(
       pace: { from: pace, to: pace },
     });
     closing.push(() => mover.close(), wipe);
-    const download = new RateLimit(clock, vault.rules.limitDownload);
     const reader = {
       store,
       mode: vault.mode.kind,
       keyring: sealing.keyring,
       commitment: 'require',
-      download,
+      download: new RateLimit(clock, vault.rules.limitDownload),
     } as const;
     const verify = new Verify(
       {
