@@ -1,6 +1,6 @@
 import type { EngineHandle } from '../model/command.ts';
 import { formatBytes, formatDuration, plural, safeName } from '../model/display.ts';
-import { CONTRACT_EVENTS, type Event } from '../model/event.ts';
+import { CONTRACT_EVENTS, type Event, type Shortfall } from '../model/event.ts';
 import type { PlanTotals } from '../model/plan.ts';
 import type { Proof } from '../model/receipt.ts';
 
@@ -105,7 +105,7 @@ export function plainLine(event: Event): Line | undefined {
         ? trouble(`… offline, trying again in ${formatDuration(event.retryIn ?? 0)}`)
         : undefined;
     case 'idle':
-      return said('✓ in step');
+      return event.short === undefined ? said('✓ in step') : trouble(shortLine(event.short));
     case 'summary':
       return said(summaryLine(event));
     case 'scan':
@@ -200,6 +200,9 @@ export function proofText(proof: Proof): string {
       return proof satisfies never;
   }
 }
+
+const shortLine = ({ failed, unprotected }: Shortfall): string =>
+  `! in step but for ${plural(failed + unprotected, 'file')}`;
 
 function consentLine({ reason }: Of<'consent'>): string {
   if (reason.kind === 'lost-source') return `! lost source: ${reason.why}`;

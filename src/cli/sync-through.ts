@@ -4,7 +4,6 @@ import type { DaemonClient } from '../daemon/client.ts';
 import type { EngineHandle } from '../model/command.ts';
 import { EXIT, VaultError } from '../model/errors.ts';
 import type { Event } from '../model/event.ts';
-import type { SkipReason } from '../model/plan.ts';
 import type { Clock } from '../model/ports.ts';
 import type { Vault } from '../model/vault.ts';
 import type { EventLog } from './log.ts';
@@ -62,16 +61,6 @@ const goneMeanwhile = (): VaultError =>
 const TRIES = 5;
 const OFFLINE_PATIENCE_MS = 15_000;
 
-/** Files that are not in the bucket and ought to be: the run does not end with 0. */
-const UNPROTECTED: ReadonlySet<string> = new Set([
-  'unreadable',
-  'key-too-long',
-  'not-utf8',
-  'name-clash',
-  'own-name',
-  'too-large',
-] satisfies SkipReason[]);
-
 type End = number | 'needs-you';
 
 /** One run of the daemon's engine as this command sees it: counts what a run of its own would count. */
@@ -85,7 +74,6 @@ export class Watch implements Pick<EngineHandle, 'subscribe'> {
   #files = 0;
   #bytes = 0;
   #failed = 0;
-  #unprotected = 0;
   #scanned = false;
   #once = false;
   #patience: (() => void) | undefined;
@@ -148,11 +136,7 @@ export class Watch implements Pick<EngineHandle, 'subscribe'> {
   }
 
   #count(event: Event): void {
-    if (event.event === 'scan' && event.state === 'start') {
-      this.#scanned = true;
-      this.#unprotected = 0;
-    }
-    if (event.event === 'warning' && UNPROTECTED.has(event.code)) this.#unprotected++;
+    if (event.event === 'scan' && event.state === 'start') this.#scanned = true;
     if (event.event === 'transfer.done') {
       this.#failures.delete(event.path);
       if (event.result === 'unchanged') return;
@@ -167,16 +151,15 @@ export class Watch implements Pick<EngineHandle, 'subscribe'> {
 
   #look(event: Event): void {
     // In step after a scan that began when this command had.
-    if (event.event === 'idle' && this.#scanned) this.#end.resolve(this.#exit());
+    if (event.event === 'idle' && this.#scanned) {
+      const known = event.short?.exit ?? EXIT.inStep;
+      this.#end.resolve(this.#failed > 0 ? Math.max(known, EXIT.someFailed) : known);
+    }
     if (event.event === 'transfer.failed') this.#giveUp();
     if (event.event !== 'state') return;
     this.#patience?.();
     if (event.state === 'offline') this.#wait();
     if (event.state === 'needs-you') this.#end.resolve('needs-you');
-  }
-
-  #exit(): number {
-    return this.#failed > 0 || this.#unprotected > 0 ? EXIT.someFailed : EXIT.inStep;
   }
 
   /** The daemon tries for ever; this command does not. */

@@ -1,6 +1,6 @@
 import type { Config } from '../config.ts';
 import type { Command } from '../model/command.ts';
-import { VaultError, asVaultError, report } from '../model/errors.ts';
+import { EXIT, VaultError, asVaultError, report } from '../model/errors.ts';
 import type { Event, EventBody } from '../model/event.ts';
 import type { Clock } from '../model/ports.ts';
 import type { Vault } from '../model/vault.ts';
@@ -220,7 +220,7 @@ function sorted(_: string, value: unknown): unknown {
 }
 
 function lineOf(slot: Slot): VaultLine {
-  const { state, failed, problems, active, done, plan } = slot.snapshot;
+  const { state, failed, problems, active, done, plan, short } = slot.snapshot;
   const why = slot.why ?? (state === 'needs-you' ? [...problems.values()].at(-1) : undefined);
   return {
     id: slot.vault.id,
@@ -230,9 +230,10 @@ function lineOf(slot: Slot): VaultLine {
     paused: slot.paused,
     failed,
     problems: problems.size,
+    unprotected: short?.unprotected ?? 0,
     underWay: active.size,
     done,
-    exit: slot.exit,
+    exit: slot.exit === EXIT.inStep && state === 'idle' ? (short?.exit ?? EXIT.inStep) : slot.exit,
     planned: { files: plan.put + plan.removeRemote, bytes: plan.bytes },
     ...(why === undefined
       ? {}

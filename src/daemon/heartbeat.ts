@@ -30,7 +30,8 @@ export function heartbeatUrl(text: string): URL {
 
 /**
  * Tells a watcher elsewhere that all is well, so that silence is noticed: after every vault has been in step since the
- * last time, and again and again while they all are. A vault that waits for somebody, or never gets done, makes silence.
+ * last time, and again and again while they all are. In step is where `sync --once` would end with 0: a vault that waits for
+ * somebody, never gets done, or has files that are not protected makes silence.
  */
 export class Heartbeat {
   readonly #options: HeartbeatOptions;
@@ -46,6 +47,10 @@ export class Heartbeat {
 
   hear(event: Event, vault: Vault | undefined): void {
     if (event.event !== 'idle' || vault === undefined || this.#closed) return;
+    if (event.short !== undefined) {
+      this.#inStep.delete(vault.id);
+      return;
+    }
     this.#inStep.add(vault.id);
     if (this.#resting === undefined) this.#beat();
   }

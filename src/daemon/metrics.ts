@@ -27,7 +27,7 @@ export class Tally {
     if (event.event === 'transfer.done' && event.result === 'removed') counts.removed++;
     if (event.event === 'transfer.failed') counts.failures++;
     if (event.event === 'throttle') counts.throttled++;
-    if (event.event === 'idle') counts.inStepAt = Date.parse(event.time) / 1_000;
+    if (event.event === 'idle' && event.short === undefined) counts.inStepAt = Date.parse(event.time) / 1_000;
   }
 
   of(id: string): Counts {
@@ -88,6 +88,12 @@ const FAMILIES: readonly Family[] = [
     help: 'Transfers under way.',
     type: 'gauge',
     value: ({ underWay }) => underWay,
+  },
+  {
+    name: 'files_unprotected',
+    help: 'Files that were not in the bucket and ought to be, when nothing was left to do last.',
+    type: 'gauge',
+    value: ({ unprotected }) => unprotected,
   },
   { name: 'problems', help: 'Problems that are open.', type: 'gauge', value: ({ problems }) => problems },
   {

@@ -10,7 +10,7 @@ import type { ActiveTransfer, Problem, Snapshot } from '../model/snapshot.ts';
 import type { Vault } from '../model/vault.ts';
 
 /** Changes when an old client would misread a new daemon, or the other way round. */
-export const PROTOCOL = 1;
+export const PROTOCOL = 2;
 
 /** Bytes of one line that a client may send. */
 export const MAX_REQUEST = 64 * 1024;
@@ -107,13 +107,15 @@ export interface VaultLine {
   readonly paused: boolean;
   readonly failed: number;
   readonly problems: number;
+  /** Files not in the bucket that ought to be, when nothing was left to do last. */
+  readonly unprotected: number;
   readonly underWay: number;
   /** Of the last Plan, acknowledged by the store. */
   readonly done: Snapshot['done'];
   readonly planned: { readonly files: number; readonly bytes: number };
   /** Why it is not running, or what a person should see to. */
   readonly why?: ErrorReport;
-  /** The exit code that a run of its own would have ended with; 0 while it runs. */
+  /** The exit code of what keeps it from running; where nothing is left to do, what `sync --once` would end with; else 0. */
   readonly exit: number;
 }
 

@@ -240,7 +240,7 @@ class Life {
       vaults: () =>
         this.#daemon.slots.map(({ vault, snapshot }) => ({
           id: vault.id,
-          inStep: snapshot.state === 'idle',
+          inStep: snapshot.state === 'idle' && snapshot.short === null,
         })),
       onTrouble: (message, hint) => this.#daemon.say({ event: 'warning', code: 'heartbeat', message, hint }),
     });

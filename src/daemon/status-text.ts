@@ -1,3 +1,4 @@
+import { plural } from '../model/display.ts';
 import { VaultError } from '../model/errors.ts';
 import type { VaultLine } from './protocol.ts';
 
@@ -12,11 +13,20 @@ const WORDS: { readonly [state in VaultLine['state']]: string } = {
   stopped: 'stopped',
 };
 
+/** The state of one vault in words. */
+export const wordOf = ({ state, problems }: Told): string =>
+  state === 'idle' && problems > 0 ? `in step but for ${plural(problems, 'problem')}` : WORDS[state];
+
+type Told = Pick<VaultLine, 'state' | 'problems'>;
+
 /** `2 in step, 1 needs you`. */
-export function statusText(lines: readonly Pick<VaultLine, 'state'>[]): string {
+export function statusText(lines: readonly Told[]): string {
   if (lines.length === 0) return 'no vaults yet';
   const counts = new Map<string, number>();
-  for (const { state } of lines) counts.set(WORDS[state], (counts.get(WORDS[state]) ?? 0) + 1);
+  for (const { state, problems } of lines) {
+    const word = state === 'idle' && problems > 0 ? 'in step but for problems' : WORDS[state];
+    counts.set(word, (counts.get(word) ?? 0) + 1);
+  }
   return [...counts].map(([word, count]) => `${count} ${word}`).join(', ');
 }
 

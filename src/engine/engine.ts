@@ -300,10 +300,10 @@ export class Engine implements EngineHandle {
   }
 
   #becomeIdle(): void {
-    if (this.#idle || this.#paused || this.#runs.holding) return;
+    if (this.#paused || this.#runs.holding) return;
+    const news = this.#runs.settle(this.#idle);
     this.#idle = true;
-    this.#runs.forgetTroubles();
-    this.#emitter.emit({ event: 'idle' });
+    if (news !== undefined) this.#emitter.emit(news);
   }
 
   #sleepUntilWoken(): Promise<void> {

@@ -43,6 +43,10 @@ export class LeftOut {
     return same;
   }
 
+  get count(): number {
+    return this.#keys.size;
+  }
+
   paths(): readonly RelPath[] {
     return [...this.#keys.values()].map(({ path }) => path);
   }

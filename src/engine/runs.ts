@@ -1,6 +1,6 @@
 import { type NameKey, type RelPath, nameKey } from '../model/brands.ts';
 import { type VaultError, asVaultError } from '../model/errors.ts';
-import type { EngineState } from '../model/event.ts';
+import type { EngineState, EventBody } from '../model/event.ts';
 import type { Action, RemoteEntry } from '../model/plan.ts';
 import { DEFAULT_TRANSFERS } from '../model/vault.ts';
 import { Brake } from './brake.ts';
@@ -9,6 +9,7 @@ import { clashing } from './clashes.ts';
 import type { Committer } from './committer.ts';
 import { checkBucket } from './describe.ts';
 import type { Emitter } from './emitter.ts';
+import { Failures } from './failures.ts';
 import { checkSource } from './guard.ts';
 import type { Hints } from './hints.ts';
 import type { Online } from './online.ts';
@@ -63,6 +64,9 @@ export class Runs {
   readonly #brake: Brake;
   readonly #upcoming: Upcoming;
   readonly #leftOut: LeftOut;
+  readonly #failures = new Failures();
+  /** What was said last of what is short of being in step. */
+  #short = '';
   #review: boolean;
   /** A Plan that waits for a person, with what `start` was given. */
   #held: { readonly plan: CollectedPlan; readonly known: number; readonly hooks: RunHooks } | undefined;
@@ -133,7 +137,7 @@ export class Runs {
 
   /** Paths whose last try failed, and those left out. */
   failedPaths(): readonly Action['path'][] {
-    return [...this.#retries.paths(), ...this.#leftOut.paths()];
+    return [...new Set([...this.#retries.paths(), ...this.#failures.paths(), ...this.#leftOut.paths()])];
   }
 
   /** See `Retries.remote`. */
@@ -141,9 +145,14 @@ export class Runs {
     return this.#retries.remote(key);
   }
 
-  /** Everything is in step: what failed has resolved itself. */
-  forgetTroubles(): void {
+  /** Nothing is left to do: what was to be tried again has resolved itself. What there is to say; nothing twice where `said`. */
+  settle(said: boolean): EventBody | undefined {
     this.#retries.clear();
+    const short = this.#failures.short(this.#options.skips.unprotected + this.#leftOut.count);
+    const before = this.#short;
+    this.#short = JSON.stringify(short ?? '');
+    if (said && this.#short === before) return undefined;
+    return { event: 'idle', ...(short === undefined ? {} : { short }) };
   }
 
   /** A new scan finds again what is held. */
@@ -293,6 +302,7 @@ export class Runs {
       return;
     }
     this.#retries.forget(action.key);
+    this.#failures.forget(action.key);
     skips.forget(action.path);
     if (performed.ended === 'nothing') return;
     this.#schedule?.succeeded();
@@ -307,6 +317,7 @@ export class Runs {
       // One object that cannot be trusted is no reason to leave the others: nothing of it was written.
       this.totals.failed++;
       this.totals.distrusted++;
+      this.#failures.add(action, error);
       this.#retries.failed(action, error);
       return;
     }
@@ -321,8 +332,9 @@ export class Runs {
       void online.wait(error).catch((thrown: unknown) => fail(asVaultError(thrown)));
     }
     const delay = this.#retries.failed(action, error);
-    if (delay === undefined) this.totals.failed++;
-    else this.#hint(action, true, delay);
+    if (delay !== undefined) return this.#hint(action, true, delay);
+    this.totals.failed++;
+    this.#failures.add(action, error);
   }
 
   /** The store said that it is too much, also where a request was repeated below the engine and went through. */

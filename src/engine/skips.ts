@@ -79,6 +79,7 @@ export class Skips {
   /** Removals held back, by the side that would lose the file: told as one line each. */
   #keptBack = { 'removal-off': 0, 'kept-here': 0 };
   readonly #known = new Map<string, SkipReason>();
+  #unprotected = 0;
 
   constructor(emitter: Emitter) {
     this.#emitter = emitter;
@@ -90,20 +91,21 @@ export class Skips {
 
   /** Files that are not in the bucket and ought to be. */
   get unprotected(): number {
-    let count = 0;
-    for (const reason of this.#known.values()) if (WORDING[reason].unprotected) count++;
-    return count;
+    return this.#unprotected;
   }
 
   /** A scan of everything begins: what was known is found again or gone. */
   restart(): void {
     this.#known.clear();
+    this.#unprotected = 0;
     this.#waiting = [];
     this.#keptBack = { 'removal-off': 0, 'kept-here': 0 };
   }
 
   add(skip: SkipAction): void {
     if (this.#known.get(skip.path) === skip.reason) return;
+    this.forget(skip.path);
+    if (WORDING[skip.reason].unprotected) this.#unprotected++;
     this.#known.set(skip.path, skip.reason);
     if (skip.reason === 'removal-off' || skip.reason === 'kept-here') this.#keptBack[skip.reason]++;
     else if (this.#waiting.length < TOLD) this.#waiting.push(skip);
@@ -111,6 +113,8 @@ export class Skips {
 
   /** The file could be taken after all. */
   forget(path: string): void {
+    const reason = this.#known.get(path);
+    if (reason !== undefined && WORDING[reason].unprotected) this.#unprotected--;
     this.#known.delete(path);
   }
 

@@ -56,7 +56,8 @@ export type EventBody =
   | { readonly event: 'queue'; readonly waiting: number; readonly next: readonly PlannedLine[] }
   | { readonly event: 'consent'; readonly reason: ConsentReason }
   | { readonly event: 'state'; readonly state: EngineState; readonly retryIn?: number }
-  | { readonly event: 'idle' }
+  /** Nothing is left to do. `short`: although not all is well; said again when that changes. */
+  | { readonly event: 'idle'; readonly short?: Shortfall }
   | {
       readonly event: 'summary';
       readonly files: number;
@@ -94,6 +95,16 @@ export interface TransferFacts {
   readonly direction: 'up' | 'down' | 'remove-remote' | 'remove-local' | 'rekey';
   readonly bytes: number;
   readonly mode: ModeKind;
+}
+
+/** What keeps a vault with nothing left to do from being in step: what `sync --once` would not end with 0 for. */
+export interface Shortfall {
+  /** Files whose last try failed, and is not repeated by itself. */
+  readonly failed: number;
+  /** Files that are not in the bucket and ought to be: they could not be taken, or were left out. */
+  readonly unprotected: number;
+  /** What `sync --once` would end with. */
+  readonly exit: number;
 }
 
 export type WatchState = 'starting' | 'watching' | 'polling' | 'degraded' | 'stopped';

@@ -1,5 +1,5 @@
 import type { ErrorReport } from './errors.ts';
-import type { EngineState, Event, TransferFacts, TransferResult, WatchState } from './event.ts';
+import type { EngineState, Event, Shortfall, TransferFacts, TransferResult, WatchState } from './event.ts';
 import type { KmsGauge } from './kms.ts';
 import { type ConsentReason, EMPTY_TOTALS, type PlanTotals, type PlannedLine } from './plan.ts';
 import type { Proof } from './receipt.ts';
@@ -32,6 +32,8 @@ export interface Snapshot {
   readonly consent: ConsentReason | null;
   /** Bytes acknowledged by the store in all, for speed. */
   readonly acknowledged: number;
+  /** Of the last time that nothing was left to do; null: all was in step. */
+  readonly short: Shortfall | null;
   readonly exit: number | null;
 }
 
@@ -78,6 +80,7 @@ export const EMPTY_SNAPSHOT: Snapshot = {
   kms: null,
   consent: null,
   acknowledged: 0,
+  short: null,
   exit: null,
 };
 
@@ -162,6 +165,7 @@ function step(draft: Draft, event: Event): void {
       return;
     case 'idle':
       draft.state = 'idle';
+      draft.short = event.short ?? null;
       draft.queue = EMPTY_SNAPSHOT.queue;
       // Nothing waits for another try: what did was sent since, or is gone.
       for (const [path, { again }] of draft.problems) if (again) draft.problems.delete(path);

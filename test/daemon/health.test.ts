@@ -80,6 +80,17 @@ describe('the heartbeat', () => {
     expect(pings).toBe(2);
   });
 
+  test('does not come while files are not protected, though nothing is left to do', () => {
+    heartbeat.hear(at({ event: 'idle' }), A);
+    // Before the other one is in step, a file comes that cannot be taken.
+    heartbeat.hear(at({ event: 'idle', short: { failed: 0, unprotected: 1, exit: 3 } }), A);
+    idle(B);
+    clock.advance(3_600_000);
+    expect(pings).toBe(0);
+    idle(A);
+    expect(pings).toBe(1);
+  });
+
   test('says once that it does not get through', async () => {
     fail = true;
     idle(A);
@@ -123,6 +134,8 @@ describe('metrics', () => {
     tally.hear(at({ event: 'transfer.done', ...done, result: 'written', ...one }), odd);
     tally.hear(at({ event: 'transfer.done', ...done, result: 'removed', ...one }), odd);
     tally.hear(at({ event: 'idle' }), odd);
+    const short = { failed: 0, unprotected: 1, exit: 3 };
+    tally.hear({ ...at({ event: 'idle', short }), time: '2026-11-25T11:00:00Z' }, odd);
     const text = metricsText({ version: '1.2.3', vaults: world.daemon.lines(), tally, memory: 5 });
     const labels = `vault="${odd.id}",root="/files/\\"odd\\"\\n\\\\name"`;
     for (const line of [

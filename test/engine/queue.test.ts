@@ -52,6 +52,7 @@ describe('the queue', () => {
     await machine.until(() => engine.snapshot().state === 'idle');
     expect(machine.remote()).not.toContain('f3');
     expect(engine.snapshot().problems.get('f3')).toMatchObject({ code: 'left-out' });
+    expect(engine.snapshot().short).toEqual({ failed: 0, unprotected: 1, exit: 3 });
     // A scan finds it again, and it stays out.
     engine.command({ command: 'rescan' });
     await machine.until(() => named(events, 'idle').length === 2);

@@ -58,6 +58,30 @@ describe('idle', () => {
     await life.stop();
   });
 
+  test('says what is not protected, and says it again when that changes', async () => {
+    machine.tree.odd.set('long', 'key-too-long');
+    machine.tree.odd.set('socket', 'socket');
+    life = await machine.watch();
+    const short = { failed: 0, unprotected: 1, exit: 3 };
+    expect(named(life.events, 'idle')).toMatchObject([{ short }]);
+    expect(life.engine.snapshot().short).toEqual(short);
+    machine.tree.odd.set('second', 'unreadable');
+    life.hint('second');
+    await machine.until(() => life.idles() === 2);
+    expect(life.engine.snapshot().short).toEqual({ ...short, unprotected: 2 });
+    machine.tree.odd.delete('second');
+    machine.tree.write('second', 'x');
+    life.hint('second');
+    await machine.until(() => life.idles() === 3);
+    expect(life.engine.snapshot().short).toEqual(short);
+    // Nothing new: nothing is said.
+    life.hint('f0');
+    await machine.wait(5_000);
+    expect(life.idles()).toBe(3);
+    await life.stop();
+    expect((await machine.sync()).exit).toBe(3);
+  });
+
   test('leaves no trouble on the list that has resolved itself', async () => {
     life = await machine.watch();
     machine.tree.onRead = (path) => path === 'gone' && machine.tree.remove('gone');
