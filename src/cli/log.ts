@@ -66,6 +66,7 @@ function levelOf(event: Event): Level {
     case 'transfer.progress':
     case 'scan':
     case 'queue':
+    case 'cleared':
     case 'kms':
       return 'trace';
     default:

@@ -110,6 +110,7 @@ export function plainLine(event: Event): Line | undefined {
       return said(summaryLine(event));
     case 'scan':
     case 'queue':
+    case 'cleared':
     case 'kms':
     case 'transfer.start':
     case 'transfer.progress':

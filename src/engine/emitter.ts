@@ -4,6 +4,8 @@ import { EMPTY_SNAPSHOT, foldAll, type Snapshot } from '../model/snapshot.ts';
 
 /** Events folded at a time, when nobody asks for the Snapshot before. */
 const FOLD_AT = 1_024;
+/** Problems that one Event clears at most. */
+const CLEARED_AT = 1_000;
 
 /** Stamps, hands out and folds Events. A listener that throws hears no more; it ends nobody else's. */
 export class Emitter {
@@ -27,6 +29,12 @@ export class Emitter {
   subscribe(listener: (event: Event) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  /** See the event `cleared`. */
+  cleared(problems: readonly string[]): void {
+    for (let at = 0; at < problems.length; at += CLEARED_AT)
+      this.emit({ event: 'cleared', problems: problems.slice(at, at + CLEARED_AT) });
   }
 
   emit(body: EventBody): void {

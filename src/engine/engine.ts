@@ -368,6 +368,7 @@ export class Engine implements EngineHandle {
     }
     const remoteOf: RoundOptions['remoteOf'] = (key) => this.#runs.remoteOf(key);
     const { looks } = this.#runs;
+    this.#runs.lookingAt(hints);
     await this.#roundSome(() => {
       const actions = planHints(this.#sources({ listed: false, remoteOf, looks }), hints);
       return this.#planned?.only(actions, (path) => this.#fail(movedOn([path]))) ?? actions;

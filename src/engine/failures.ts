@@ -2,17 +2,41 @@ import type { NameKey, RelPath } from '../model/brands.ts';
 import { EXIT, type VaultError } from '../model/errors.ts';
 import type { Shortfall } from '../model/event.ts';
 import type { Action } from '../model/plan.ts';
+import type { Emitter } from './emitter.ts';
 
 /** Paths whose last try failed and is not repeated by itself, until one succeeds. */
 export class Failures {
   readonly #open = new Map<NameKey, { readonly path: RelPath; readonly distrusted: boolean }>();
 
+  readonly #emitter: Pick<Emitter, 'cleared'>;
+  /** Those that are being looked at again: what does not fail again is over. */
+  readonly #looked = new Set<NameKey>();
+
+  constructor(emitter: Pick<Emitter, 'cleared'>) {
+    this.#emitter = emitter;
+  }
+
   add({ key, path }: Action, { kind }: Pick<VaultError, 'kind'>): void {
+    this.#looked.delete(key);
     this.#open.set(key, { path, distrusted: kind === 'security' });
   }
 
   forget(key: NameKey): void {
     this.#open.delete(key);
+  }
+
+  lookingAt(covers: (path: string) => boolean): void {
+    for (const [key, { path }] of this.#open) if (covers(path)) this.#looked.add(key);
+  }
+
+  /** All that came of the looks is done. */
+  settle(): void {
+    for (const key of this.#looked) {
+      const known = this.#open.get(key);
+      this.#open.delete(key);
+      if (known !== undefined) this.#emitter.cleared([known.path]);
+    }
+    this.#looked.clear();
   }
 
   paths(): readonly RelPath[] {

@@ -65,7 +65,7 @@ export class Hints {
     const covering = new Set([whole]);
     const soon = this.#clock.ticks() + this.#settleMs;
     for (const [name, { due }] of this.#waiting) {
-      if (due <= soon && coveredBy(relPath(name), covering)) this.#waiting.delete(name);
+      if (due <= soon && isBelow(name, covering)) this.#waiting.delete(name);
     }
     this.#crowds.clear();
     this.add({ kind: 'under', path: whole });
@@ -120,10 +120,16 @@ export class Hints {
 function withoutCovered(hints: readonly Hint[]): readonly Hint[] {
   const folders = new Set<string>(hints.filter((hint) => hint.kind === 'under').map((hint) => hint.path));
   if (folders.size === 0) return hints;
-  return hints.filter((hint) => !coveredBy(hint.path, folders));
+  return hints.filter((hint) => !isBelow(hint.path, folders));
 }
 
-function coveredBy(path: RelPath, folders: ReadonlySet<string>): boolean {
+/** Whether a look at these Hints looks at a path: its own, or that of a folder it lies in. */
+export function coveredBy(hints: readonly Hint[]): (path: string) => boolean {
+  const paths = new Set<string>(hints.map(({ path }) => path));
+  return (path) => paths.has(path) || isBelow(path, paths);
+}
+
+function isBelow(path: string, folders: ReadonlySet<string>): boolean {
   if (path !== '' && folders.has('')) return true;
   for (let at = path.lastIndexOf('/'); at > 0; at = path.lastIndexOf('/', at - 1)) {
     if (folders.has(path.slice(0, at))) return true;

@@ -11,9 +11,12 @@ import type { Emitter } from './emitter.ts';
 export class LeftOut {
   /** `entry`: what was left out; undefined for an Action that has none, or that had not come yet. */
   readonly #keys = new Map<NameKey, { readonly path: RelPath; readonly entry: Entry | undefined }>();
-  readonly #emitter: Pick<Emitter, 'emit'>;
+  readonly #emitter: Pick<Emitter, 'emit' | 'cleared'>;
 
-  constructor(emitter: Pick<Emitter, 'emit'>) {
+  /** Those that are being looked at again: what no Action comes for is over. */
+  readonly #looked = new Set<NameKey>();
+
+  constructor(emitter: Pick<Emitter, 'emit' | 'cleared'>) {
     this.#emitter = emitter;
   }
 
@@ -32,6 +35,7 @@ export class LeftOut {
   has(action: Action): boolean {
     const known = this.#keys.get(action.key);
     if (known === undefined) return false;
+    this.#looked.delete(action.key);
     const { path, entry } = known;
     const now = entryOf(action);
     if (entry === undefined) {
@@ -52,7 +56,19 @@ export class LeftOut {
   }
 
   forget(key: NameKey): void {
+    const known = this.#keys.get(key);
     this.#keys.delete(key);
+    if (known !== undefined) this.#emitter.cleared([known.path]);
+  }
+
+  lookingAt(covers: (path: string) => boolean): void {
+    for (const [key, { path }] of this.#keys) if (covers(path)) this.#looked.add(key);
+  }
+
+  /** All that came of the looks is done. */
+  settle(): void {
+    for (const key of this.#looked) this.forget(key);
+    this.#looked.clear();
   }
 }
 

@@ -1,6 +1,7 @@
 import { type NameKey, type RelPath, nameKey } from '../model/brands.ts';
 import { type VaultError, asVaultError } from '../model/errors.ts';
 import type { EngineState, EventBody } from '../model/event.ts';
+import type { Hint } from '../model/hint.ts';
 import type { Action, RemoteEntry } from '../model/plan.ts';
 import { DEFAULT_TRANSFERS } from '../model/vault.ts';
 import { Brake } from './brake.ts';
@@ -11,7 +12,7 @@ import { checkBucket } from './describe.ts';
 import type { Emitter } from './emitter.ts';
 import { Failures } from './failures.ts';
 import { checkSource } from './guard.ts';
-import type { Hints } from './hints.ts';
+import { type Hints, coveredBy } from './hints.ts';
 import type { Online } from './online.ts';
 import { LeftOut } from './left-out.ts';
 import { Looks } from './looks.ts';
@@ -64,7 +65,7 @@ export class Runs {
   readonly #brake: Brake;
   readonly #upcoming: Upcoming;
   readonly #leftOut: LeftOut;
-  readonly #failures = new Failures();
+  readonly #failures: Failures;
   /** What was said last of what is short of being in step. */
   #short = '';
   #review: boolean;
@@ -85,6 +86,7 @@ export class Runs {
     this.#brake = new Brake(parts.clock, consent);
     this.#upcoming = new Upcoming(parts.clock, emitter);
     this.#leftOut = new LeftOut(emitter);
+    this.#failures = new Failures(emitter);
     this.#review = options.review;
     const world = worldOf(parts);
     this.#renames = world.renames;
@@ -148,6 +150,8 @@ export class Runs {
   /** Nothing is left to do: what was to be tried again has resolved itself. What there is to say; nothing twice where `said`. */
   settle(said: boolean): EventBody | undefined {
     this.#retries.clear();
+    this.#failures.settle();
+    this.#leftOut.settle();
     const short = this.#failures.short(this.#options.skips.unprotected + this.#leftOut.count);
     const before = this.#short;
     this.#short = JSON.stringify(short ?? '');
@@ -155,8 +159,21 @@ export class Runs {
     return { event: 'idle', ...(short === undefined ? {} : { short }) };
   }
 
-  /** A new scan finds again what is held. */
+  /** A look at these paths begins: problems that are not found again are over. */
+  lookingAt(hints: readonly Hint[]): void {
+    const covers = coveredBy(hints);
+    const { skips, parts } = this.#options;
+    skips.lookingAt(covers);
+    this.#leftOut.lookingAt(covers);
+    // What failed at its object is not over because the disk was looked at.
+    const pushes = parts.vault.direction === 'push';
+    this.#failures.lookingAt((path) => covers(path) && (pushes || this.looks.asked(nameKey(path))));
+  }
+
+  /** A new scan finds again what is held, and what is still wrong. */
   forgetHeld(): void {
+    this.#failures.lookingAt(() => true);
+    this.#leftOut.lookingAt(() => true);
     this.#brake.reset();
     this.#held = undefined;
   }

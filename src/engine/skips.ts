@@ -72,6 +72,8 @@ const WORDING: { readonly [R in SkipReason]: Wording } = {
   },
 };
 
+type KeptReason = 'removal-off' | 'kept-here';
+
 /** Gathers what a Plan skips and tells it: each oddity by name, removals held back as one line. */
 export class Skips {
   readonly #emitter: Emitter;
@@ -80,6 +82,12 @@ export class Skips {
   #keptBack = { 'removal-off': 0, 'kept-here': 0 };
   readonly #known = new Map<string, SkipReason>();
   #unprotected = 0;
+  /** Known ones that are told by name: all but removals held back. */
+  readonly #named = new Set<string>();
+  /** Named ones that are being looked at again: what is not found again is over. */
+  readonly #looked = new Set<string>();
+  readonly #toldKept = new Set<KeptReason>();
+  #scanning = false;
 
   constructor(emitter: Emitter) {
     this.#emitter = emitter;
@@ -96,29 +104,52 @@ export class Skips {
 
   /** A scan of everything begins: what was known is found again or gone. */
   restart(): void {
+    this.#scanning = true;
+    for (const path of this.#named) this.#looked.add(path);
+    this.#named.clear();
     this.#known.clear();
     this.#unprotected = 0;
     this.#waiting = [];
     this.#keptBack = { 'removal-off': 0, 'kept-here': 0 };
   }
 
+  /** A look at some paths begins. */
+  lookingAt(covers: (path: string) => boolean): void {
+    for (const path of this.#named) if (covers(path)) this.#looked.add(path);
+  }
+
   add(skip: SkipAction): void {
+    this.#looked.delete(skip.path);
     if (this.#known.get(skip.path) === skip.reason) return;
-    this.forget(skip.path);
+    this.#drop(skip.path);
     if (WORDING[skip.reason].unprotected) this.#unprotected++;
     this.#known.set(skip.path, skip.reason);
-    if (skip.reason === 'removal-off' || skip.reason === 'kept-here') this.#keptBack[skip.reason]++;
-    else if (this.#waiting.length < TOLD) this.#waiting.push(skip);
+    if (skip.reason === 'removal-off' || skip.reason === 'kept-here') {
+      this.#keptBack[skip.reason]++;
+      return;
+    }
+    this.#named.add(skip.path);
+    if (this.#waiting.length < TOLD) this.#waiting.push(skip);
   }
 
   /** The file could be taken after all. */
   forget(path: string): void {
+    if (this.#drop(path)) this.#emitter.cleared([path]);
+  }
+
+  #drop(path: string): boolean {
     const reason = this.#known.get(path);
     if (reason !== undefined && WORDING[reason].unprotected) this.#unprotected--;
     this.#known.delete(path);
+    return this.#named.delete(path);
   }
 
+  /** The scan or look is over. */
   report(): void {
+    const over = [...this.#looked];
+    for (const path of over) this.#drop(path);
+    this.#looked.clear();
+    this.#emitter.cleared(over);
     for (const { path, reason } of this.#waiting) {
       const { message, hint } = WORDING[reason];
       this.#emitter.emit({
@@ -132,11 +163,16 @@ export class Skips {
     this.#waiting = [];
     this.#reportKept('removal-off');
     this.#reportKept('kept-here');
+    this.#scanning = false;
   }
 
-  #reportKept(reason: 'removal-off' | 'kept-here'): void {
+  #reportKept(reason: KeptReason): void {
     const count = this.#keptBack[reason];
-    if (count === 0) return;
+    if (count === 0) {
+      if (this.#scanning && this.#toldKept.delete(reason)) this.#emitter.cleared([reason]);
+      return;
+    }
+    this.#toldKept.add(reason);
     this.#keptBack[reason] = 0;
     const files = count === 1 ? '1 file' : `${count} files`;
     const { message, hint } = WORDING[reason];

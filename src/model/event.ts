@@ -50,6 +50,8 @@ export type EventBody =
   /** Each second in which the numbers changed; of modes that use KMS. */
   | ({ readonly event: 'kms' } & KmsGauge)
   | ({ readonly event: 'warning'; readonly path?: string } & ErrorReport)
+  /** These problems are over: looked at again, and not found. Paths, or the code of a warning that belongs to none. */
+  | { readonly event: 'cleared'; readonly problems: readonly string[] }
   | { readonly event: 'watch'; readonly state: WatchState }
   | { readonly event: 'scan'; readonly state: 'start' | 'progress' | 'done'; readonly files: number }
   /** What waits for a slot, in order; said at most twice a second. */

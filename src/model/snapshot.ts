@@ -148,6 +148,9 @@ function step(draft: Draft, event: Event): void {
     case 'warning':
       setProblem(draft, event.path ?? event.code, event, event.time, false);
       return;
+    case 'cleared':
+      for (const one of event.problems) draft.problems.delete(one);
+      return;
     case 'watch':
       draft.watch = event.state;
       return;

@@ -56,6 +56,7 @@ const body: fc.Arbitrary<EventBody> = fc.oneof(
       ...(path === undefined ? {} : { path }),
     }),
   ),
+  fc.constant<EventBody>({ event: 'cleared', problems: ['a', 'transient'] }),
   fc.constant<EventBody>({ event: 'watch', state: 'watching' }),
   fc.constant<EventBody>({ event: 'scan', state: 'progress', files: 7 }),
   fc.constant<EventBody>({ event: 'consent', reason: { kind: 'lost-source', why: 'empty-root' } }),
@@ -63,6 +64,7 @@ const body: fc.Arbitrary<EventBody> = fc.oneof(
     .constantFrom('starting', 'scanning', 'working', 'idle', 'paused', 'offline', 'needs-you')
     .map((state): EventBody => ({ event: 'state', state: state as 'idle', retryIn: 5 })),
   fc.constant<EventBody>({ event: 'idle' }),
+  fc.constant<EventBody>({ event: 'idle', short: { failed: 1, unprotected: 2, exit: 6 } }),
 );
 
 test('who joins late sees what who joined early sees', () => {

@@ -65,6 +65,23 @@ describe('the queue', () => {
     await machine.drive(engine.ended);
   });
 
+  test('what is left out and then removed is no problem any more', async () => {
+    const { engine, events } = machine.engine({ once: false });
+    engine.command({ command: 'pause' });
+    void engine.run();
+    await machine.until(() => engine.snapshot().queue.next.length === 10);
+    engine.command({ command: 'skip', path: 'f3' });
+    engine.command({ command: 'resume' });
+    await machine.until(() => engine.snapshot().state === 'idle');
+    machine.tree.remove('f3');
+    engine.command({ command: 'rescan' });
+    await machine.until(() => named(events, 'idle').length === 2);
+    expect(engine.snapshot().problems.size).toBe(0);
+    expect(engine.snapshot().short).toBeNull();
+    engine.command({ command: 'stop' });
+    await machine.drive(engine.ended);
+  });
+
   test.each([
     [[relPath('f3')]],
     [undefined],

@@ -430,4 +430,22 @@ describe('watching', () => {
     expect(b.count('head')).toBe(0);
     await watching.stop();
   });
+
+  test('an object that cannot be opened is a problem until it is gone, and no sign of being in step', async () => {
+    a.tree.write('bad', 'bad');
+    await a.sync();
+    const stored = a.bucket.find(`${PREFIX}bad`);
+    if (stored !== undefined) stored.body[0] = (stored.body[0] ?? 0) ^ 1;
+    const watching = await b.watch();
+    const now = () => watching.engine.snapshot();
+    expect(now().short).toEqual({ failed: 1, unprotected: 0, exit: 6 });
+    watching.hint('bad');
+    await b.wait(2_000);
+    expect([...now().problems.keys()]).toEqual(['bad']);
+    a.bucket.remove(`${PREFIX}bad`, undefined);
+    watching.engine.command({ command: 'retry' });
+    await b.until(() => now().short === null);
+    expect([...now().problems.keys()]).toEqual([]);
+    await watching.stop();
+  });
 });

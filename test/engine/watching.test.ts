@@ -94,6 +94,53 @@ describe('idle', () => {
   });
 });
 
+describe('a problem that is over', () => {
+  const problems = () => [...life.engine.snapshot().problems.keys()];
+
+  test('goes when its path is looked at again', async () => {
+    machine.tree.odd.set('folder/long', 'key-too-long');
+    machine.tree.odd.set('other', 'unreadable');
+    life = await machine.watch();
+    expect(problems()).toEqual(['folder/long', 'other']);
+    machine.tree.odd.delete('folder/long');
+    life.engine.command({ command: 'retry', paths: [relPath('folder/long')] });
+    await machine.until(() => life.idles() === 2);
+    expect(problems()).toEqual(['other']);
+    machine.tree.odd.delete('other');
+    machine.tree.write('other', 'x');
+    life.hint('other');
+    await machine.until(() => life.idles() === 3);
+    expect(problems()).toEqual([]);
+    expect(life.engine.snapshot().short).toBeNull();
+    await life.stop();
+  });
+
+  test('goes with its folder', async () => {
+    machine.tree.odd.set('folder/long', 'key-too-long');
+    life = await machine.watch();
+    machine.tree.odd.clear();
+    life.hint('folder');
+    await machine.until(() => life.idles() === 2);
+    expect(problems()).toEqual([]);
+    await life.stop();
+  });
+
+  test('goes with the next scan, and what is found again stays', async () => {
+    machine.tree.odd.set('long', 'key-too-long');
+    machine.tree.odd.set('closed', 'unreadable');
+    life = await machine.watch();
+    machine.tree.remove('f1');
+    life.hint('f1');
+    await machine.until(() => problems().includes('removal-off'));
+    machine.tree.odd.delete('long');
+    machine.tree.write('f1', 'again');
+    life.engine.command({ command: 'rescan' });
+    await machine.until(() => life.idles() === 2);
+    expect(problems()).toEqual(['closed']);
+    await life.stop();
+  });
+});
+
 describe('a pause', () => {
   test('holds from the very beginning', async () => {
     const { engine } = machine.engine({ once: false });
