@@ -1,7 +1,7 @@
 import type { EngineHandle } from '../model/command.ts';
 import { formatBytes, formatDuration, plural, safeName } from '../model/display.ts';
 import { CONTRACT_EVENTS, type Event, type Shortfall } from '../model/event.ts';
-import type { PlanTotals } from '../model/plan.ts';
+import { type PlanTotals, filesOf } from '../model/plan.ts';
 import type { Proof } from '../model/receipt.ts';
 
 /** Where lines go. Narrow, so that tests can read them. */
@@ -239,7 +239,7 @@ class ProgressLine {
 
   update(event: Event): void {
     if (event.event === 'plan') {
-      this.#planned = { files: event.put + event.get, bytes: event.bytes };
+      this.#planned = { files: filesOf(event), bytes: event.bytes };
       this.#done = { files: 0, bytes: 0 };
     }
     if (event.event === 'transfer.done') {

@@ -2,6 +2,7 @@ import type { Config } from '../config.ts';
 import type { Command } from '../model/command.ts';
 import { EXIT, VaultError, asVaultError, report } from '../model/errors.ts';
 import type { Event, EventBody } from '../model/event.ts';
+import { filesOf, flowOf } from '../model/plan.ts';
 import type { Clock } from '../model/ports.ts';
 import type { Vault } from '../model/vault.ts';
 import { type News, type Reloaded, type VaultLine, packed } from './protocol.ts';
@@ -234,7 +235,8 @@ function lineOf(slot: Slot): VaultLine {
     underWay: active.size,
     done,
     exit: slot.exit === EXIT.inStep && state === 'idle' ? (short?.exit ?? EXIT.inStep) : slot.exit,
-    planned: { files: plan.put + plan.removeRemote, bytes: plan.bytes },
+    planned: { files: filesOf(plan), bytes: plan.bytes },
+    flow: flowOf(plan),
     ...(why === undefined
       ? {}
       : {

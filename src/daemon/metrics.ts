@@ -7,6 +7,9 @@ interface Counts {
   files: number;
   bytes: number;
   removed: number;
+  fetched: number;
+  bytesFetched: number;
+  removedHere: number;
   failures: number;
   throttled: number;
   /** Seconds since 1970; 0: never. */
@@ -20,11 +23,7 @@ export class Tally {
   hear(event: Event, vault: Vault | undefined): void {
     if (vault === undefined) return;
     const counts = this.of(vault.id);
-    if (event.event === 'transfer.done' && event.result === 'written') {
-      counts.files++;
-      counts.bytes += event.bytes;
-    }
-    if (event.event === 'transfer.done' && event.result === 'removed') counts.removed++;
+    if (event.event === 'transfer.done') addDone(counts, event);
     if (event.event === 'transfer.failed') counts.failures++;
     if (event.event === 'throttle') counts.throttled++;
     if (event.event === 'idle' && event.short === undefined) counts.inStepAt = Date.parse(event.time) / 1_000;
@@ -33,10 +32,34 @@ export class Tally {
   of(id: string): Counts {
     const known = this.#counts.get(id);
     if (known !== undefined) return known;
-    const fresh = { files: 0, bytes: 0, removed: 0, failures: 0, throttled: 0, inStepAt: 0 };
+    const fresh = {
+      files: 0,
+      bytes: 0,
+      removed: 0,
+      fetched: 0,
+      bytesFetched: 0,
+      removedHere: 0,
+      failures: 0,
+      throttled: 0,
+      inStepAt: 0,
+    };
     this.#counts.set(id, fresh);
     return fresh;
   }
+}
+
+function addDone(
+  counts: Counts,
+  { result, direction, bytes }: Extract<Event, { event: 'transfer.done' }>,
+): void {
+  if (result === 'written' || result === 'copied') {
+    counts.files++;
+    counts.bytes += bytes;
+  } else if (result === 'restored') {
+    counts.fetched++;
+    counts.bytesFetched += bytes;
+  } else if (result === 'removed' && direction === 'remove-local') counts.removedHere++;
+  else if (result === 'removed') counts.removed++;
 }
 
 interface Family {
@@ -64,6 +87,24 @@ const FAMILIES: readonly Family[] = [
     help: 'Objects removed from the store.',
     type: 'counter',
     value: (_, { removed }) => removed,
+  },
+  {
+    name: 'files_fetched_total',
+    help: 'Files fetched from the store.',
+    type: 'counter',
+    value: (_, { fetched }) => fetched,
+  },
+  {
+    name: 'bytes_fetched_total',
+    help: 'Plaintext bytes fetched from the store.',
+    type: 'counter',
+    value: (_, { bytesFetched }) => bytesFetched,
+  },
+  {
+    name: 'removals_here_total',
+    help: 'Files removed here.',
+    type: 'counter',
+    value: (_, { removedHere }) => removedHere,
   },
   {
     name: 'failures_total',

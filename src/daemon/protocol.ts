@@ -6,6 +6,7 @@ import * as v from 'valibot';
 import type { Command } from '../model/command.ts';
 import { type ErrorKind, type ErrorReport, VaultError, report } from '../model/errors.ts';
 import type { Event } from '../model/event.ts';
+import type { Flow } from '../model/plan.ts';
 import type { ActiveTransfer, Problem, Snapshot } from '../model/snapshot.ts';
 import type { Vault } from '../model/vault.ts';
 
@@ -113,6 +114,8 @@ export interface VaultLine {
   /** Of the last Plan, acknowledged by the store. */
   readonly done: Snapshot['done'];
   readonly planned: { readonly files: number; readonly bytes: number };
+  /** Which way the last Plan goes. */
+  readonly flow: Flow;
   /** Why it is not running, or what a person should see to. */
   readonly why?: ErrorReport;
   /** The exit code of what keeps it from running; where nothing is left to do, what `sync --once` would end with; else 0. */

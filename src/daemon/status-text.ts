@@ -1,11 +1,12 @@
 import { plural } from '../model/display.ts';
 import { VaultError } from '../model/errors.ts';
+import { FLOW_WORDS } from '../model/plan.ts';
 import type { VaultLine } from './protocol.ts';
 
 const WORDS: { readonly [state in VaultLine['state']]: string } = {
   starting: 'starting',
   scanning: 'scanning',
-  working: 'sending',
+  working: 'working',
   idle: 'in step',
   paused: 'paused',
   offline: 'offline',
@@ -14,17 +15,21 @@ const WORDS: { readonly [state in VaultLine['state']]: string } = {
 };
 
 /** The state of one vault in words. */
-export const wordOf = ({ state, problems }: Told): string =>
-  state === 'idle' && problems > 0 ? `in step but for ${plural(problems, 'problem')}` : WORDS[state];
+export const wordOf = ({ state, problems, flow }: Told): string =>
+  state === 'idle' && problems > 0
+    ? `in step but for ${plural(problems, 'problem')}`
+    : state === 'working'
+      ? FLOW_WORDS[flow]
+      : WORDS[state];
 
-type Told = Pick<VaultLine, 'state' | 'problems'>;
+type Told = Pick<VaultLine, 'state' | 'problems' | 'flow'>;
 
 /** `2 in step, 1 needs you`. */
 export function statusText(lines: readonly Told[]): string {
   if (lines.length === 0) return 'no vaults yet';
   const counts = new Map<string, number>();
-  for (const { state, problems } of lines) {
-    const word = state === 'idle' && problems > 0 ? 'in step but for problems' : WORDS[state];
+  for (const line of lines) {
+    const word = line.state === 'idle' && line.problems > 0 ? 'in step but for problems' : wordOf(line);
     counts.set(word, (counts.get(word) ?? 0) + 1);
   }
   return [...counts].map(([word, count]) => `${count} ${word}`).join(', ');

@@ -131,6 +131,27 @@ export const EMPTY_TOTALS: PlanTotals = {
   bytes: 0,
 };
 
+/** Files that a Plan does something with: those that progress is counted on. */
+export const filesOf = ({ put, get, removeRemote, removeLocal, conflict }: PlanTotals): number =>
+  put + get + removeRemote + removeLocal + conflict;
+
+/** Which way a Plan goes. */
+export type Flow = 'sending' | 'fetching' | 'both' | 'removing';
+
+export const FLOW_WORDS: { readonly [F in Flow]: string } = {
+  sending: 'sending',
+  fetching: 'fetching',
+  both: 'sending and fetching',
+  removing: 'removing',
+};
+
+export function flowOf({ put, get, conflict, removeRemote, removeLocal }: PlanTotals): Flow {
+  const comes = get + conflict;
+  if (put > 0 && comes > 0) return 'both';
+  if (comes > 0) return 'fetching';
+  return put === 0 && removeRemote + removeLocal > 0 ? 'removing' : 'sending';
+}
+
 /** Lines of a queue or a Plan that are shown at most. */
 export const SHOWN_LINES = 200;
 

@@ -3,7 +3,7 @@ import type { ReactNode } from 'react';
 import { costOf, aboutDollars } from '../model/cost.ts';
 import { formatBytes, plural } from '../model/display.ts';
 import type { ModeKind } from '../model/mode.ts';
-import type { PlannedLine } from '../model/plan.ts';
+import { type PlannedLine, filesOf } from '../model/plan.ts';
 import type { Setting } from '../model/settings-desk.ts';
 import type { Problem, RecentLine, Snapshot } from '../model/snapshot.ts';
 import { RecentRow, remarkCells } from './transfer-rows.tsx';
@@ -165,7 +165,7 @@ function plannedRow(line: PlannedLine, chosen: boolean, at: number): ReactNode {
 export function Queue({ snapshot, ...place }: ListProps & { readonly snapshot: Snapshot }): ReactNode {
   const lines = queueOf(snapshot, place.filter);
   const { plan, done, active, queue } = snapshot;
-  const planned = plan.put + plan.get + plan.removeRemote + plan.removeLocal;
+  const planned = filesOf(plan);
   const waiting = Math.max(queue.waiting, planned - done.files - active.size);
   const all = waiting > lines.length ? `, ${plural(waiting, 'file')} wait in all` : '';
   return (

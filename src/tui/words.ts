@@ -1,6 +1,14 @@
 /** States and proofs in signs and words. Meaning is never carried by colour alone. */
 import { formatBytes, plural } from '../model/display.ts';
-import type { Action, ActionKind, ConsentReason } from '../model/plan.ts';
+import {
+  type Action,
+  type ActionKind,
+  type ConsentReason,
+  FLOW_WORDS,
+  type Flow,
+  filesOf,
+  flowOf,
+} from '../model/plan.ts';
 import type { Proof } from '../model/receipt.ts';
 import type { RecentLine, Snapshot } from '../model/snapshot.ts';
 import type { TransferPhase } from '../model/transfer.ts';
@@ -15,13 +23,20 @@ export interface Sign {
   readonly tone: Tone;
 }
 
+const FLOW_SIGNS: { readonly [F in Flow]: string } = {
+  sending: '↑',
+  fetching: '↓',
+  both: '⇅',
+  removing: '-',
+};
+
 /** The state of a vault. */
 export function stateOf({
   snapshot,
   retryIn,
   throttled,
 }: Pick<Shown, 'snapshot' | 'retryIn' | 'throttled'>): Sign {
-  const { state, throttle, consent, problems, exit } = snapshot;
+  const { state, throttle, consent, problems, exit, plan } = snapshot;
   switch (state) {
     case 'starting':
       return { sign: '⟳', word: 'starting', tone: 'cyan' };
@@ -30,7 +45,7 @@ export function stateOf({
     case 'working':
       return throttled && throttle !== null
         ? { sign: '≈', word: `throttled (${throttle.resource.toUpperCase()})`, tone: 'yellow' }
-        : { sign: '↑', word: 'sending', tone: 'cyan' };
+        : { sign: FLOW_SIGNS[flowOf(plan)], word: FLOW_WORDS[flowOf(plan)], tone: 'cyan' };
     case 'idle':
       return problems.size === 0
         ? { sign: '✓', word: 'in step', tone: 'green' }
@@ -174,7 +189,7 @@ const tail = (key: string): string => (/^[0-9a-f]{16}$/.test(key) ? key.slice(0,
 export function progressWords({ plan, done, state, scanned }: Snapshot): string {
   if (state === 'scanning' || state === 'starting')
     return scanned === 0 ? '' : `${plural(scanned, 'file')} seen`;
-  const files = plan.put + plan.get + plan.removeRemote;
+  const files = filesOf(plan);
   if (state === 'idle' || files === 0)
     return scanned === 0 ? '' : `${plural(scanned, 'file')} in the last scan`;
   const of = `${done.files.toLocaleString()} of ${plural(files, 'file')}`;
@@ -184,7 +199,7 @@ export function progressWords({ plan, done, state, scanned }: Snapshot): string 
 /** Share done, 0 to 1; less than 1 while a file lacks its proof. Undefined where nothing is planned or left to do. */
 export function shareDone(snapshot: Snapshot): number | undefined {
   const { plan, done, active, state } = snapshot;
-  const files = plan.put + plan.get + plan.removeRemote;
+  const files = filesOf(plan);
   if (files === 0 || state === 'idle' || state === 'stopped') return undefined;
   if (done.files >= files) return 1;
   let sent = 0;

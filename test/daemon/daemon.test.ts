@@ -1,5 +1,8 @@
 import { beforeEach, describe, expect, test } from 'vitest';
+import { vaultLines } from '../../src/cli/daemon-lines.ts';
+import { statusText } from '../../src/daemon/status-text.ts';
 import { VaultError } from '../../src/model/errors.ts';
+import { EMPTY_TOTALS } from '../../src/model/plan.ts';
 import { FakeWorld, settled, vault } from './fakes.ts';
 
 const A = vault('a');
@@ -88,6 +91,21 @@ describe('a vault that waits', () => {
     await settled();
     expect(world.line(A).phase).toBe('running');
   });
+});
+
+test('a vault is said to do what its plan does, and to be in step only where it is', () => {
+  const text = (): string => statusText(world.daemon.lines());
+  world.engine(A).emit({ event: 'plan', ...EMPTY_TOTALS, get: 3 });
+  world.engine(A).emit({ event: 'state', state: 'working' });
+  expect(world.line(A)).toMatchObject({ planned: { files: 3 }, flow: 'fetching' });
+  expect(text()).toBe('1 fetching, 1 starting');
+  world.engine(A).emit({ event: 'warning', code: 'key-too-long', path: 'x', message: 'x is too long' });
+  world.engine(A).emit({ event: 'idle', short: { failed: 0, unprotected: 1, exit: 3 } });
+  world.engine(B).emit({ event: 'idle' });
+  expect(text()).toBe('1 in step but for problems, 1 in step');
+  expect(vaultLines(world.line(A))).toStrictEqual(['/files/a  in step but for 1 problem']);
+  expect(world.line(A)).toMatchObject({ exit: 3, unprotected: 1 });
+  expect(world.line(B)).toMatchObject({ exit: 0, unprotected: 0 });
 });
 
 test('an engine that ends by itself is a problem with its own words, and begins again later', async () => {

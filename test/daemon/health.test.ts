@@ -7,6 +7,7 @@ import { NeedsYou } from '../../src/daemon/desktop.ts';
 import { Heartbeat, heartbeatUrl } from '../../src/daemon/heartbeat.ts';
 import { type MetricsServer, serveMetrics } from '../../src/daemon/metrics-server.ts';
 import { Tally, metricsText } from '../../src/daemon/metrics.ts';
+import { EMPTY_TOTALS } from '../../src/model/plan.ts';
 import { takeDaemonLock } from '../../src/vaults/daemon-lock.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { FakeWorld, at, settled, tempPlaces, vault } from './fakes.ts';
@@ -133,9 +134,15 @@ describe('metrics', () => {
     const done = { versionId: null, proof: null, attempts: 1, ms: 1 } as const;
     tally.hear(at({ event: 'transfer.done', ...done, result: 'written', ...one }), odd);
     tally.hear(at({ event: 'transfer.done', ...done, result: 'removed', ...one }), odd);
+    tally.hear(at({ event: 'transfer.done', ...done, result: 'restored', ...one, direction: 'down' }), odd);
+    tally.hear(
+      at({ event: 'transfer.done', ...done, result: 'removed', ...one, direction: 'remove-local' }),
+      odd,
+    );
     tally.hear(at({ event: 'idle' }), odd);
     const short = { failed: 0, unprotected: 1, exit: 3 };
     tally.hear({ ...at({ event: 'idle', short }), time: '2026-11-25T11:00:00Z' }, odd);
+    world.engine(odd).emit({ event: 'plan', ...EMPTY_TOTALS, get: 5, removeLocal: 2, bytes: 70 });
     const text = metricsText({ version: '1.2.3', vaults: world.daemon.lines(), tally, memory: 5 });
     const labels = `vault="${odd.id}",root="/files/\\"odd\\"\\n\\\\name"`;
     for (const line of [
@@ -145,6 +152,10 @@ describe('metrics', () => {
       `s3vault_files_sent_total{${labels}} 1`,
       `s3vault_bytes_sent_total{${labels}} 10`,
       `s3vault_removals_total{${labels}} 1`,
+      `s3vault_files_fetched_total{${labels}} 1`,
+      `s3vault_bytes_fetched_total{${labels}} 10`,
+      `s3vault_removals_here_total{${labels}} 1`,
+      `s3vault_files_left{${labels}} 7`,
       `s3vault_last_in_step_timestamp_seconds{${labels}} ${Date.parse('2026-11-25T10:00:00Z') / 1_000}`,
     ])
       expect(text.split('\n')).toContain(line);

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type DaemonClient, connectDaemon } from '../../src/daemon/client.ts';
 import { freshToken, socketPath, writeNote } from '../../src/daemon/endpoint.ts';
-import { packed } from '../../src/daemon/protocol.ts';
+import { PROTOCOL, packed } from '../../src/daemon/protocol.ts';
 import { type SocketServer, listenForClients } from '../../src/daemon/server.ts';
 import type { Parting, Served } from '../../src/daemon/session.ts';
 import { takeDaemonLock } from '../../src/vaults/daemon-lock.ts';
@@ -96,7 +96,7 @@ async function raw(send: string, enough: (text: string) => boolean = () => false
   return text;
 }
 
-const hello = (token = TOKEN, protocol = 1): string =>
+const hello = (token = TOKEN, protocol = PROTOCOL): string =>
   `${JSON.stringify({ hello: 's3vault', protocol, token })}\n`;
 
 test('the socket is its owner’s alone, and so is its folder', () => {

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import type { ConsentReason } from '../../src/model/plan.ts';
 import type { Proof } from '../../src/model/receipt.ts';
 import { EMPTY_SNAPSHOT, type Snapshot } from '../../src/model/snapshot.ts';
-import { proofWord, questionOf, shareDone, stateOf, timeLeft } from '../../src/tui/words.ts';
+import { progressWords, proofWord, questionOf, shareDone, stateOf, timeLeft } from '../../src/tui/words.ts';
 
 const checksum = { algorithm: 'crc32', value: 'AAAAAA==' } as const;
 const KEY_ARN = 'arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab';
@@ -41,6 +41,20 @@ test('every state has a sign and a word of its own', () => {
   ];
   expect(states.every(({ sign, word }) => sign.length === 1 && word.length > 0)).toBe(true);
   expect(new Set(states.map(({ word }) => word)).size).toBe(states.length);
+});
+
+test.each([
+  [{ put: 3, removeRemote: 1 }, '↑', 'sending', 4],
+  [{ get: 300 }, '↓', 'fetching', 300],
+  [{ conflict: 2 }, '↓', 'fetching', 2],
+  [{ put: 1, get: 1, removeLocal: 1 }, '⇅', 'sending and fetching', 3],
+  [{ removeLocal: 2, removeRemote: 3 }, '-', 'removing', 5],
+])('a plan of %o is %s %s of %i files', (totals, sign, word, files) => {
+  const plan = { ...EMPTY_SNAPSHOT.plan, ...totals };
+  const snapshot = { ...EMPTY_SNAPSHOT, state: 'working', plan } as const;
+  expect(stateOf(shown(snapshot))).toMatchObject({ sign, word });
+  expect(progressWords(snapshot)).toBe(`0 of ${files} files`);
+  expect(shareDone(snapshot)).toBe(0);
 });
 
 test.each<ConsentReason>([
