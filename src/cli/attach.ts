@@ -57,6 +57,7 @@ export async function attach(client: DaemonClient, only?: Pick<Vault, 'id'>): Pr
     process.off('SIGTERM', leave).off('SIGHUP', leave);
   }
   const { pid } = client.facts;
+  if (client.why !== undefined) throw client.why;
   if (client.over)
     process.stderr.write(`the daemon (process ${pid}) has ended; start it with: s3vault daemon start\n`);
   client.close();

@@ -125,7 +125,8 @@ async function daemonStatus(where: Places): Promise<DaemonStatus | undefined> {
     client = await connectDaemon(where);
     return await client?.status();
   } catch (thrown) {
-    process.stderr.write(`! the daemon does not answer: ${asVaultError(thrown).message}\n`);
+    const { message, hint } = asVaultError(thrown);
+    process.stderr.write(`! ${message}\n${hint === undefined ? '' : `  ${hint}\n`}`);
     return undefined;
   } finally {
     client?.close();

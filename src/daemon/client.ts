@@ -1,11 +1,13 @@
 /** The other end of the daemon's socket: requests, and its vaults as EngineHandles. */
 import { type Socket, connect } from 'node:net';
 import { isDeepStrictEqual } from 'node:util';
+import { systemClock } from '../clock.ts';
 import type { Places } from '../config.ts';
 import type { Command, EngineHandle, Outcome } from '../model/command.ts';
 import { VaultError } from '../model/errors.ts';
 import type { Event } from '../model/event.ts';
 import { EMPTY_SNAPSHOT, type Snapshot, foldAll } from '../model/snapshot.ts';
+import type { Clock } from '../model/ports.ts';
 import type { Vault } from '../model/vault.ts';
 import { checkSocket, nobodyThere, readNote } from './endpoint.ts';
 import { LineReader } from './lines.ts';
@@ -22,8 +24,31 @@ import {
   unpacked,
 } from './protocol.ts';
 
-/** The daemon of this user, or undefined where none runs. Rejects where something else answers, or another version. */
-export async function connectDaemon(places: Places): Promise<DaemonClient | undefined> {
+/** What needs no work is answered at once by a daemon that lives. */
+const ANSWER_MS = 5_000;
+/** Closing vaults, and reading the configuration, may take this long. */
+const WORK_MS = 60_000;
+/** Opening vaults waits for key stores and commands, each with limits of its own. */
+const LIMITS: { readonly [Do in Asked['do']]: number | undefined } = {
+  status: ANSWER_MS,
+  watch: ANSWER_MS,
+  command: ANSWER_MS,
+  stop: ANSWER_MS,
+  'take-back': ANSWER_MS,
+  release: WORK_MS,
+  reload: WORK_MS,
+  lock: WORK_MS,
+  unlock: undefined,
+};
+
+/**
+ * The daemon of this user, or undefined where none runs. Rejects where something else answers, or another version, and
+ * with kind `offline` where nothing does.
+ */
+export async function connectDaemon(
+  places: Places,
+  clock: Clock = systemClock,
+): Promise<DaemonClient | undefined> {
   const note = await readNote(places);
   if (note === undefined) return undefined;
   let socket: Socket;
@@ -35,7 +60,7 @@ export async function connectDaemon(places: Places): Promise<DaemonClient | unde
     if (nobodyThere(thrown)) return undefined;
     throw thrown;
   }
-  const client = new DaemonClient(socket);
+  const client = new DaemonClient(socket, note.pid, clock);
   await client.greet(note.token);
   return client;
 }
@@ -58,6 +83,8 @@ interface Waiting {
 
 export class DaemonClient {
   readonly #socket: Socket;
+  readonly #pid: number;
+  readonly #clock: Clock;
   readonly #waiting = new Map<number, Waiting>();
   readonly #vaults = new Map<string, RemoteVault>();
   readonly #onChange = new Set<() => void>();
@@ -69,8 +96,10 @@ export class DaemonClient {
   /** Resolves when the connection is over. */
   readonly closed: Promise<void>;
 
-  constructor(socket: Socket) {
+  constructor(socket: Socket, pid: number, clock: Clock) {
     this.#socket = socket;
+    this.#pid = pid;
+    this.#clock = clock;
     this.closed = new Promise((resolve) => {
       this.#close = resolve;
     });
@@ -89,7 +118,9 @@ export class DaemonClient {
     this.#hello = resolve;
     void this.closed.then(() => resolve(undefined));
     this.#socket.write(`${JSON.stringify({ hello: 's3vault', protocol: PROTOCOL, token })}\n`);
+    const late = this.#late(ANSWER_MS);
     this.#facts = await promise;
+    late();
     if (this.#facts === undefined) throw this.#gone();
   }
 
@@ -101,6 +132,11 @@ export class DaemonClient {
   /** The connection is over. */
   get over(): boolean {
     return this.#socket.destroyed;
+  }
+
+  /** Why this end hung up, or was hung up on with words. */
+  get why(): VaultError | undefined {
+    return this.#refused;
   }
 
   /** After `watch`: all vaults of the daemon. */
@@ -131,7 +167,25 @@ export class DaemonClient {
     const id = ++this.#asked;
     if (this.#socket.destroyed) return Promise.reject(this.#gone());
     this.#socket.write(`${JSON.stringify({ id, ...request })}\n`);
-    return new Promise((resolve, reject) => this.#waiting.set(id, { resolve, reject }));
+    const limit = LIMITS[request.do];
+    const late = limit === undefined ? () => undefined : this.#late(limit);
+    return new Promise((resolve, reject) => this.#waiting.set(id, { resolve, reject })).finally(late);
+  }
+
+  /** Hangs up on a daemon that hangs, unless it is called off: whoever waits is told so. */
+  #late(ms: number): () => void {
+    return this.#clock.after(ms, () => {
+      const pid = this.#pid;
+      this.#refused = new VaultError(
+        'offline',
+        'daemon-silent',
+        `the daemon (process ${pid}) does not answer`,
+        {
+          hint: `what it has done is safe; end it with: kill -9 ${pid}, then start it again`,
+        },
+      );
+      this.#socket.destroy();
+    });
   }
 
   close(): void {

@@ -1,6 +1,6 @@
 /** Server and client on a real socket, over a daemon of fake engines. */
 import { chmodSync, existsSync, lstatSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { type Socket, connect } from 'node:net';
+import { type Socket, connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type DaemonClient, connectDaemon } from '../../src/daemon/client.ts';
@@ -219,12 +219,57 @@ describe('refuses', () => {
 });
 
 describe('the client', () => {
+  /** Somebody who takes connections, and says `greeting` at most. */
+  async function silent(greeting?: string): Promise<() => Promise<void>> {
+    await server.close();
+    const other = createServer((socket) => {
+      socket.on('error', () => undefined).on('data', () => greeting !== undefined && socket.write(greeting));
+    });
+    await new Promise<void>((resolve) => other.listen(path, resolve));
+    chmodSync(path, 0o600);
+    await writeNote(home.places, { pid: 4711, socket: path, token: TOKEN });
+    return () => new Promise<void>((resolve) => other.close(() => resolve()));
+  }
+
+  const SILENT = {
+    kind: 'offline',
+    message: 'the daemon (process 4711) does not answer',
+    hint: expect.stringContaining('kill -9 4711'),
+  } as const;
+
+  test('waits five seconds for a daemon that hangs, and says how to end it', async () => {
+    const close = await silent();
+    let asked = false;
+    const { clock } = world;
+    const told = expect(connectDaemon(home.places, clock)).rejects.toMatchObject(SILENT);
+    void told.then(() => (asked = true));
+    while (clock.waiting === 0) await settled();
+    clock.advance(4_999);
+    await settled();
+    expect(asked).toBe(false);
+    clock.advance(1);
+    await told;
+    await close();
+  });
+
+  test('waits no longer for one that hangs later', async () => {
+    const close = await silent(
+      `${JSON.stringify({ type: 'hello', protocol: PROTOCOL, version: '1', pid: 4711, started: '', ready: true })}\n`,
+    );
+    const one = await connectDaemon(home.places, world.clock);
+    if (one === undefined) throw new Error('nobody there');
+    const told = expect(one.status()).rejects.toMatchObject(SILENT);
+    world.clock.advance(5_000);
+    await told;
+    expect(one.why?.code).toBe('daemon-silent');
+    await close();
+  });
+
   test('finds nobody where a daemon was killed, and another can listen there', async () => {
     const closed = server.close();
     world.clock.advance(1_000);
     await closed;
     // What kill -9 leaves: a note and a dead socket.
-    const { createServer } = await import('node:net');
     const dead = createServer();
     await new Promise<void>((resolve) => dead.listen(path, resolve));
     chmodSync(path, 0o600);
