@@ -1,9 +1,9 @@
 import type { VaultLine } from '../daemon/protocol.ts';
 import { wordOf } from '../daemon/status-text.ts';
-import { formatBytes, plural } from '../model/display.ts';
+import { formatBytes, plural, safeName, safeText } from '../model/display.ts';
 
 /** How a vault stands with the daemon: a line that begins with `head`, and what to do where something is to be done. */
-export function vaultLines(line: VaultLine, head = line.root): readonly string[] {
+export function vaultLines(line: VaultLine, head = safeName(line.root)): readonly string[] {
   const { state, underWay, planned, done, problems, why } = line;
   const busy =
     underWay > 0
@@ -12,7 +12,7 @@ export function vaultLines(line: VaultLine, head = line.root): readonly string[]
   const trouble = problems > 0 && state !== 'idle' ? `, ${plural(problems, 'problem')}` : '';
   return [
     `${head}  ${wordOf(line)}${busy}${trouble}`,
-    ...(why === undefined ? [] : [`! ${why.message}`]),
-    ...(why?.hint === undefined ? [] : [`  ${why.hint}`]),
+    ...(why === undefined ? [] : [`! ${safeText(why.message)}`]),
+    ...(why?.hint === undefined ? [] : [`  ${safeText(why.hint)}`]),
   ];
 }

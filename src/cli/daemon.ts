@@ -9,7 +9,7 @@ import { runDaemon } from '../daemon/run.ts';
 import type { Opened } from '../daemon/slot.ts';
 import { noDaemon, statusText } from '../daemon/status-text.ts';
 import { logFile, startDaemon, stopDaemon } from '../daemon/start.ts';
-import { formatBytes, plural } from '../model/display.ts';
+import { formatBytes, plural, safeName } from '../model/display.ts';
 import { EXIT } from '../model/errors.ts';
 import type { Vault } from '../model/vault.ts';
 import { openVault } from '../vaults/open.ts';
@@ -114,9 +114,9 @@ export async function askCommand(what: keyof typeof SAYS): Promise<number> {
     if (what === 'reload') {
       const { added, removed, changed } = await client.reload();
       const parts = [
-        ...added.map((root) => `added ${root}`),
-        ...removed.map((root) => `removed ${root}`),
-        ...changed.map((root) => `changed ${root}`),
+        ...added.map((root) => `added ${safeName(root)}`),
+        ...removed.map((root) => `removed ${safeName(root)}`),
+        ...changed.map((root) => `changed ${safeName(root)}`),
       ];
       process.stdout.write(`${parts.length === 0 ? 'nothing changed' : parts.join('\n')}\n`);
       return EXIT.inStep;

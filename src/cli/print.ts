@@ -1,5 +1,5 @@
 import type { EngineHandle } from '../model/command.ts';
-import { formatBytes, formatDuration, plural, safeName } from '../model/display.ts';
+import { formatBytes, formatDuration, plural, safeName, safeText } from '../model/display.ts';
 import { CONTRACT_EVENTS, type Event, type Shortfall } from '../model/event.ts';
 import { type PlanTotals, filesOf } from '../model/plan.ts';
 import type { Proof } from '../model/receipt.ts';
@@ -90,12 +90,12 @@ export function plainLine(event: Event): Line | undefined {
       return said(doneLine(event));
     case 'transfer.failed':
       return trouble(
-        `! ${about(event.path, event.error.message)}${event.again ? '; trying again' : ''}${hintOf(event.error)}`,
+        `! ${safeText(about(event.path, event.error.message))}${event.again ? '; trying again' : ''}${hintOf(event.error)}`,
       );
     case 'throttle':
       return trouble(throttleLine(event));
     case 'warning':
-      return trouble(`! ${safeName(event.message)}${hintOf(event)}`);
+      return trouble(`! ${safeText(event.message)}${hintOf(event)}`);
     case 'watch':
       return event.state === 'starting' ? undefined : said(`watch: ${event.state}`);
     case 'consent':
@@ -129,7 +129,7 @@ function about(path: string, message: string): string {
 }
 
 function hintOf(error: { readonly hint?: string }): string {
-  return error.hint === undefined ? '' : `\n  ${error.hint}`;
+  return error.hint === undefined ? '' : `\n  ${safeText(error.hint)}`;
 }
 
 function throttleLine(event: Of<'throttle'>): string {

@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { systemClock } from '../clock.ts';
+import { safeText } from '../model/display.ts';
 import { EXIT, asVaultError } from '../model/errors.ts';
 import { addDaemon } from './daemon-options.ts';
 import {
@@ -55,8 +56,8 @@ export function printError(thrown: unknown, args: readonly string[]): number {
         `${JSON.stringify({ event: 'summary', time, files: 0, bytes: 0, failed: 0, skipped: 0, ms: 0, exit: error.exit })}\n`,
     );
   }
-  process.stderr.write(`s3vault: ${error.message}\n`);
-  if (error.hint !== undefined) process.stderr.write(`  ${error.hint}\n`);
+  process.stderr.write(`s3vault: ${safeText(error.message)}\n`);
+  if (error.hint !== undefined) process.stderr.write(`  ${safeText(error.hint)}\n`);
   if (args.includes('debug') || args.includes('trace')) process.stderr.write(`${error.stack ?? ''}\n`);
   return error.exit;
 }

@@ -11,7 +11,7 @@ import {
 } from '../config.ts';
 import { type DaemonClient, connectDaemon } from '../daemon/client.ts';
 import type { DaemonStatus, VaultLine } from '../daemon/protocol.ts';
-import { formatBytes, plural } from '../model/display.ts';
+import { formatBytes, plural, safeName, safeText } from '../model/display.ts';
 import { EXIT, VaultError, asVaultError } from '../model/errors.ts';
 import { quotaWords, rateWords } from '../model/kms.ts';
 import type { Vault } from '../model/vault.ts';
@@ -35,7 +35,7 @@ export async function vaultsCommand(flags: { readonly json?: boolean }): Promise
     const line =
       flags.json === true
         ? JSON.stringify({ id: vault.id, root: vault.root, target: targetOf(vault), mode: vault.mode.kind })
-        : `${vault.root}  →  ${targetOf(vault)}  ${nameOfMode(vault.mode)}`;
+        : `${safeName(vault.root)}  →  ${safeText(targetOf(vault))}  ${nameOfMode(vault.mode)}`;
     process.stdout.write(`${line}\n`);
   }
   if (vaults.length === 0 && flags.json !== true) sayNone();
@@ -53,7 +53,7 @@ export async function forgetCommand(dir: string): Promise<number> {
     return left.length === 0 ? rest : { ...rest, left: [...(config.left ?? []), ...left] };
   });
   await reloadDaemon(where);
-  process.stdout.write(`forgot ${vault.root}; its objects in ${targetOf(vault)} stay\n`);
+  process.stdout.write(`forgot ${safeName(vault.root)}; its objects in ${safeText(targetOf(vault))} stay\n`);
   return EXIT.inStep;
 }
 
@@ -97,7 +97,7 @@ export async function statusCommand(
     } else {
       const more = unfinished > 0 ? `, ${plural(unfinished, 'upload')} to go on with` : '';
       process.stdout.write(
-        `${vault.root}  →  ${targetOf(vault)}  ${nameOfMode(vault.mode)}\n` +
+        `${safeName(vault.root)}  →  ${safeText(targetOf(vault))}  ${nameOfMode(vault.mode)}\n` +
           `  ${plural(files, 'file')}, ${formatBytes(bytes)} in the Index${more}\n${kmsLines(kms)}`,
       );
       if (line !== undefined)
@@ -126,7 +126,7 @@ async function daemonStatus(where: Places): Promise<DaemonStatus | undefined> {
     return await client?.status();
   } catch (thrown) {
     const { message, hint } = asVaultError(thrown);
-    process.stderr.write(`! ${message}\n${hint === undefined ? '' : `  ${hint}\n`}`);
+    process.stderr.write(`! ${safeText(message)}\n${hint === undefined ? '' : `  ${safeText(hint)}\n`}`);
     return undefined;
   } finally {
     client?.close();

@@ -2,6 +2,7 @@
 import type { Places } from '../config.ts';
 import { type DaemonClient, connectDaemon } from '../daemon/client.ts';
 import type { VaultLine } from '../daemon/protocol.ts';
+import { safeText } from '../model/display.ts';
 import { asVaultError } from '../model/errors.ts';
 import type { Vault } from '../model/vault.ts';
 
@@ -68,7 +69,7 @@ export async function reloadDaemon(
     return line !== undefined && line.phase !== 'waiting' && line.phase !== 'released';
   } catch (thrown) {
     say(
-      `! the daemon was not told: ${asVaultError(thrown).message}\n  tell it with: s3vault daemon reload\n`,
+      `! the daemon was not told: ${safeText(asVaultError(thrown).message)}\n  tell it with: s3vault daemon reload\n`,
     );
     return false;
   } finally {

@@ -4,9 +4,11 @@
  * A name that can be printed on one line of any terminal: control and bidirectional characters, line breaks and lone
  * surrogates become visible escapes. Never lossy in the sense that two different safe names stay different.
  */
-export function safeName(name: string): string {
-  return name
-    .replaceAll('\\', '\\\\')
+export const safeName = (name: string): string => safeText(name.replaceAll('\\', '\\\\'));
+
+/** A sentence in which names may be, for one line of any terminal. Names that are safe already stay as they are. */
+export function safeText(text: string): string {
+  return text
     .replace(/[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g, escapeChar)
     .replace(/[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g, escapeChar);
 }

@@ -1,6 +1,10 @@
 /** What people and programs read: one line an event, stable, safe, complete. */
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
+import { vaultLines } from '../../src/cli/daemon-lines.ts';
 import { plainLine, printJson, printPlain } from '../../src/cli/print.ts';
+import { printError } from '../../src/cli/program.ts';
+import type { VaultLine } from '../../src/daemon/protocol.ts';
+import { VaultError } from '../../src/model/errors.ts';
 import type { Event, EventBody, TransferFacts } from '../../src/model/event.ts';
 import { EMPTY_TOTALS } from '../../src/model/plan.ts';
 
@@ -159,4 +163,52 @@ test('progress is for a terminal alone', () => {
   printPlain(playing(EVENTS), { write: () => true }, { write: (chunk) => (err += chunk), isTTY: true });
   expect(err).toContain('0 of 2 files, 0 B of 4.3 KB');
   expect(plainLine(at({ event: 'scan', state: 'progress', files: 3 }))).toBeUndefined();
+});
+
+test('names in errors, in hints and of folders are nothing that a terminal obeys', () => {
+  const odd = 'od\u001b[31md\nname';
+  const told = { code: 'x', message: `no luck with ${odd}`, hint: `see ${odd}` };
+  let err = '';
+  printPlain(
+    playing([
+      at({
+        event: 'transfer.failed',
+        ...facts,
+        ...ended,
+        versionId: null,
+        proof: null,
+        error: told,
+        again: false,
+      }),
+      at({ event: 'warning', ...told }),
+    ]),
+    { write: () => true },
+    { write: (chunk) => (err += chunk) },
+  );
+  const line: VaultLine = {
+    id: 'v',
+    root: `/files/${odd}`,
+    phase: 'waiting',
+    state: 'needs-you',
+    paused: false,
+    failed: 0,
+    problems: 1,
+    unprotected: 0,
+    underWay: 0,
+    done: { files: 0, bytes: 0 },
+    planned: { files: 0, bytes: 0 },
+    flow: 'sending',
+    exit: 2,
+    why: told,
+  };
+  const spy = vi.spyOn(process.stderr, 'write').mockImplementation((chunk) => {
+    err += String(chunk);
+    return true;
+  });
+  printError(new VaultError('usage', 'x', told.message, { hint: told.hint }), []);
+  spy.mockRestore();
+  const said = `${err}${vaultLines(line).join('\n')}`;
+  expect(said).not.toContain('\u001b');
+  expect(said.split('\n')).toHaveLength(9);
+  expect(said).toContain('/files/od\\e[31md\\nname  needs you, 1 problem');
 });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { formatBytes, formatDuration, safeName } from '../../src/model/display.ts';
+import { formatBytes, formatDuration, safeName, safeText } from '../../src/model/display.ts';
 
 describe('names that can be printed', () => {
   test.each([
@@ -13,6 +13,12 @@ describe('names that can be printed', () => {
   ])('%j is shown as %j', (name, shown) => {
     expect(safeName(name)).toBe(shown);
   });
+});
+
+test('a sentence with names in it is safe, and does not escape a safe name twice', () => {
+  const sentence = `${safeName('a\\b\u001b[31m')} and \u001b[32m/raw\n`;
+  expect(safeText(sentence)).toBe('a\\\\b\\e[31m and \\e[32m/raw\\n');
+  expect(safeText(safeText(sentence))).toBe(safeText(sentence));
 });
 
 describe('numbers with units', () => {
