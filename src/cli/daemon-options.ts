@@ -49,6 +49,10 @@ function addInstall(daemon: Command, setExit: SetExit): void {
       .command('install')
       .description('let systemd (a hardened user unit) or launchd run it, now and at each logon')
       .option('--passphrase-file <file>', 'passphrase of the key file, handed over as a credential')
+      .option(
+        '--credentials-file <file>',
+        'AWS credentials (as ~/.aws/credentials), handed over as a credential',
+      )
       .option('--no-enable', 'only write the file, and say what to run'),
   ).action(async (flags: object) => {
     const { installCommand } = await import('./install.ts');
@@ -88,11 +92,10 @@ function parsePort(text: string): number {
   return port;
 }
 
-/** The flags as arguments again, for the process that is started or installed. */
-export function healthArgs({ metrics, heartbeatUrl, logLevel }: HealthFlags): readonly string[] {
+/** The flags as arguments again, for the process that is started or installed; the heartbeat's address goes another way. */
+export function healthArgs({ metrics, logLevel }: HealthFlags): readonly string[] {
   return [
     ...(metrics === undefined ? [] : metrics === true ? ['--metrics'] : ['--metrics', String(metrics)]),
-    ...(heartbeatUrl === undefined ? [] : ['--heartbeat-url', heartbeatUrl]),
     ...(logLevel === undefined ? [] : ['--log-level', logLevel]),
   ];
 }

@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { systemClock } from '../clock.ts';
 import { type Config, type Places, places, readConfig } from '../config.ts';
 import { connectDaemon } from '../daemon/client.ts';
-import { heartbeatUrl } from '../daemon/heartbeat.ts';
+import { HEARTBEAT_URL, heartbeatAddress } from '../daemon/heartbeat-address.ts';
 import { METRICS_PORT } from '../daemon/metrics-server.ts';
 import type { DaemonStatus, VaultLine } from '../daemon/protocol.ts';
 import { runDaemon } from '../daemon/run.ts';
@@ -21,7 +21,8 @@ import { refuseRekeyed } from './sync.ts';
 /** `daemon run`: until it is told to stop. */
 export async function runCommand(flags: HealthFlags, version: string): Promise<number> {
   const where = places(process.env);
-  const { metrics, heartbeatUrl: url } = flags;
+  const { metrics } = flags;
+  const url = await heartbeatAddress(flags.heartbeatUrl, process.env);
   const { inOrder } = await runDaemon({
     places: where,
     env: process.env,
@@ -57,9 +58,10 @@ const MAIN = fileURLToPath(new URL('../main.js', import.meta.url));
 
 export async function startCommand(flags: HealthFlags): Promise<number> {
   const where = places(process.env);
-  if (flags.heartbeatUrl !== undefined) heartbeatUrl(flags.heartbeatUrl);
+  const url = await heartbeatAddress(flags.heartbeatUrl, process.env);
+  const env = url === undefined ? process.env : { ...process.env, [HEARTBEAT_URL]: url };
   const words = [process.execPath, MAIN, 'daemon', 'run', ...healthArgs(flags)] as const;
-  const { pid } = await startDaemon({ places: where, env: process.env, clock: systemClock, words });
+  const { pid } = await startDaemon({ places: where, env, clock: systemClock, words });
   const client = await connectDaemon(where);
   const status = await client?.status();
   client?.close();

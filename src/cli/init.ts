@@ -5,6 +5,7 @@ import { EXIT, VaultError } from '../model/errors.ts';
 import { AskedOnce } from './asked-once.ts';
 import { showHere } from './home.ts';
 import { FirstDesk, type InitFlags } from './init-desk.ts';
+import { sayInstallAgain } from './install.ts';
 import { reloadDaemon } from './with-daemon.ts';
 import { onTerminal } from './on-terminal.ts';
 
@@ -31,6 +32,7 @@ export async function initCommand(dir: string | undefined, flags: InitFlags): Pr
   } finally {
     // From now on it is the daemon's, where one runs.
     await reloadDaemon(where);
+    if (vaults[0] !== undefined) await sayInstallAgain(vaults[0].root);
   }
 }
 

@@ -48,7 +48,11 @@ export async function syncCommand(dir: string, flags: SyncFlags): Promise<number
   const holding = await holderOf(vault, where);
   if (holding === undefined) {
     const exit = await alone();
-    if (findVault(config, vault.root) === undefined) await reloadDaemon(where);
+    if (findVault(config, vault.root) === undefined) {
+      await reloadDaemon(where);
+      const { sayInstallAgain } = await import('./install.ts');
+      await sayInstallAgain(vault.root);
+    }
     return exit;
   }
   const { client, line } = holding;

@@ -4,9 +4,21 @@ import type { InstallFacts } from './install-facts.ts';
 
 export const AGENT = 'org.s3vault.daemon';
 
-export function agentText({ node, main, args, places, env, passphraseFile }: InstallFacts): string {
+export function agentText({
+  node,
+  main,
+  args,
+  places,
+  env,
+  passphraseFile,
+  credentialsFile,
+}: InstallFacts): string {
   const words = [node, main, 'daemon', 'run', ...args];
-  const all = passphraseFile === undefined ? env : { ...env, S3VAULT_PASSPHRASE_FILE: passphraseFile };
+  const all = {
+    ...env,
+    ...(passphraseFile === undefined ? {} : { S3VAULT_PASSPHRASE_FILE: passphraseFile }),
+    ...(credentialsFile === undefined ? {} : { AWS_SHARED_CREDENTIALS_FILE: credentialsFile }),
+  };
   const log = join(places.logs, 'daemon.log');
   return `<?xml version="1.0" encoding="UTF-8"?>
 <!DOCTYPE plist PUBLIC "-//Apple//DTD PLIST 1.0//EN" "http://www.apple.com/DTDs/PropertyList-1.0.dtd">

@@ -6,7 +6,7 @@ import { VaultError } from '../model/errors.ts';
 import { privateFolder } from '../private-file.ts';
 import { AGENT, agentText } from './agent.ts';
 import { type InstallFacts, agentFile, textOf, unitFile } from './install-facts.ts';
-import { unitText } from './unit.ts';
+import { unitText, word } from './unit.ts';
 
 /** One command of the service manager, and how it went. */
 export interface Ran {
@@ -56,6 +56,14 @@ export async function install(facts: InstallFacts, options: InstallOptions): Pro
           ...(change === 'changed' ? [['systemctl', '--user', 'restart', 's3vault.service'] as const] : []),
         ];
   return { file, text, change, ...(await runAll(steps, options)) };
+}
+
+/** Whether a unit is installed that may not write into this folder: it was not a vault yet then. */
+export async function leavesOut(root: string, { platform, env, home }: InstallOptions): Promise<boolean> {
+  if (platform !== 'linux') return false;
+  const text = await textOf(unitFile(home, env));
+  if (text === undefined) return false;
+  return !text.split('\n').includes(`ReadWritePaths=${word(`-${root}`)}`);
 }
 
 export async function uninstall(options: InstallOptions): Promise<Installed> {

@@ -112,7 +112,7 @@ function watchdog({ env, pid, clock }: NotifyOptions, beat: () => unknown): () =
   return () => callOff();
 }
 
-const OWN = ['NOTIFY_SOCKET', 'WATCHDOG_USEC', 'WATCHDOG_PID', 'FDSTORE'];
+const OWN = ['NOTIFY_SOCKET', 'WATCHDOG_USEC', 'WATCHDOG_PID', 'FDSTORE', 'S3VAULT_HEARTBEAT_URL'];
 
 /** The environment for everything else: what systemd says to this process is not for its children. */
 export function withoutNotify(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {

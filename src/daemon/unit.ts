@@ -1,5 +1,6 @@
 /** The systemd user unit: as little of the machine as syncing needs (systemd.exec(5), "Sandboxing"). */
 import { join } from 'node:path';
+import { hiddenPaths } from './hidden.ts';
 import type { InstallFacts } from './install-facts.ts';
 
 export function unitText(facts: InstallFacts): string {
@@ -18,7 +19,7 @@ export function unitText(facts: InstallFacts): string {
     'Type=notify',
     '# The messages come from systemd-notify, a child.',
     'NotifyAccess=all',
-    `ExecStart=${[node, main, 'daemon', 'run', ...args].map(word).join(' ')}`,
+    `ExecStart=${[word(node), ...[main, 'daemon', 'run', ...args].map(argument)].join(' ')}`,
     'ExecReload=/bin/kill -HUP $MAINPID',
     'Restart=on-failure',
     '# 2: wrong configuration, 7: another daemon runs. Trying again mends neither.',
@@ -30,15 +31,17 @@ export function unitText(facts: InstallFacts): string {
     ...Object.entries(env).map(([name, value]) => `Environment=${word(`${name}=${value}`)}`),
     '',
     ...credential(facts),
+    ...awsCredentials(facts),
     '',
-    '# Reading is allowed everywhere, writing only where s3vault has something to write.',
+    '# Writing is allowed only where s3vault has something to write, reading where nobody keeps secrets of other programs.',
     'NoNewPrivileges=yes',
     'PrivateUsers=yes',
     'ProtectSystem=strict',
     'ProtectHome=read-only',
     ...writable.map((path) => `ReadWritePaths=${word(`-${path}`)}`),
-    '# The AWS SDK renews tokens of single sign-on there.',
-    `ReadWritePaths=${word(`-${join(home, '.aws')}`)}`,
+    ...hiddenPaths(facts).map((path) => `InaccessiblePaths=${word(`-${path}`)}`),
+    '# The AWS SDK renews tokens of single sign-on there. Not the files beside: what they name is run.',
+    ...TOKENS.map((name) => `ReadWritePaths=${word(`-${join(home, '.aws', name)}`)}`),
     'RuntimeDirectory=s3vault',
     'RuntimeDirectoryMode=0700',
     'PrivateTmp=yes',
@@ -68,6 +71,8 @@ export function unitText(facts: InstallFacts): string {
   return `${lines.join('\n')}\n`;
 }
 
+const TOKENS = ['sso/cache', 'cli/cache', 'login/cache'] as const;
+
 /** What `PrivateTmp=` would hide. */
 const isTemporary = (path: string): boolean => path.startsWith('/tmp/') || path.startsWith('/var/tmp/');
 
@@ -79,7 +84,19 @@ function credential({ passphraseFile }: InstallFacts): readonly string[] {
   ];
 }
 
-/** One word of a unit file: systemd.syntax(7), "Quoting", and `%` and `$` as themselves. */
+/** `%d`: the folder of the unit's credentials. */
+const awsCredentials = ({ credentialsFile }: InstallFacts): readonly string[] =>
+  credentialsFile === undefined
+    ? []
+    : [
+        `LoadCredential=${word(`aws-credentials:${credentialsFile}`)}`,
+        'Environment=AWS_SHARED_CREDENTIALS_FILE=%d/aws-credentials',
+      ];
+
+/** An argument of a command line: there `$` stands for variables, too (systemd.service(5), "Command lines"). */
+const argument = (text: string): string => word(text).replaceAll('$', '$$$$');
+
+/** One word of a unit file: systemd.syntax(7), "Quoting", and `%` as itself. */
 export function word(text: string): string {
   const plain = text.replaceAll('%', '%%');
   if (/^[\w@%+=:,./-]+$/.test(plain)) return plain;

@@ -1,13 +1,15 @@
 /** The unit and the agent as files, and what systemd itself says of the unit. */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { healthArgs } from '../../src/cli/daemon-options.ts';
 import { places } from '../../src/config.ts';
 import { agentText } from '../../src/daemon/agent.ts';
-import { install, uninstall } from '../../src/daemon/install.ts';
-import { type InstallFacts, carriedEnv, leftBehind } from '../../src/daemon/install-facts.ts';
+import { heartbeatAddress, keepAddress } from '../../src/daemon/heartbeat-address.ts';
+import { install, leavesOut, uninstall } from '../../src/daemon/install.ts';
+import { type InstallFacts, carriedEnv, leftBehind, unknownHere } from '../../src/daemon/install-facts.ts';
 import { unitText, word } from '../../src/daemon/unit.ts';
 import { describeWithout } from '../rgw.ts';
 
@@ -54,6 +56,60 @@ test('the unit is hardened, and may write only where there is something to write
   expect(unit).not.toMatch(/^LoadCredential/m);
 });
 
+test('keys and secrets of other programs are out of reach, but where a vault is there', () => {
+  const hidden = (over: Partial<InstallFacts> = {}): readonly string[] =>
+    unitText(facts(over))
+      .split('\n')
+      .flatMap((line) => /^InaccessiblePaths=-(.*)$/.exec(line)?.[1] ?? []);
+  const home = (name: string): string => join(folder, name);
+  expect(hidden()).toEqual(expect.arrayContaining([home('.ssh'), home('.gnupg'), home('.kube')]));
+  expect(hidden({ commands: true })).not.toContain(home('.gnupg'));
+  expect(hidden({ roots: [home('.ssh/old')] })).not.toContain(home('.ssh'));
+  expect(hidden({ passphraseFile: home('.ssh/pass') })).not.toContain(home('.ssh'));
+  // Who keeps the whole home in step wants all of it there.
+  expect(hidden({ roots: [folder] })).toEqual([]);
+});
+
+test('of ~/.aws only the tokens may be written: what its files name is run', () => {
+  const unit = unitText(facts()).split('\n');
+  expect(unit).not.toContain(`ReadWritePaths=-${join(folder, '.aws')}`);
+  expect(unit).toContain(`ReadWritePaths=-${join(folder, '.aws/sso/cache')}`);
+});
+
+test('a dollar is itself: doubled in the command line, and only there', () => {
+  const unit = unitText(facts({ args: ['--x', 'a$b${HOME}'], env: { AWS_PROFILE: 'a$b' } }));
+  expect(unit).toContain(' daemon run --x "a$$b$${HOME}"\n');
+  expect(unit).toContain('\nEnvironment="AWS_PROFILE=a$b"\n');
+});
+
+test('AWS credentials come as a credential, too', () => {
+  const unit = unitText(facts({ credentialsFile: '/secret/aws' }));
+  expect(unit).toContain('\nLoadCredential=aws-credentials:/secret/aws\n');
+  expect(unit).toContain('\nEnvironment=AWS_SHARED_CREDENTIALS_FILE=%d/aws-credentials\n');
+  expect(agentText(facts({ credentialsFile: '/secret/aws' }))).toContain('<string>/secret/aws</string>');
+});
+
+test('the address of the heartbeat is in a private file, not on a command line', async () => {
+  const own = places({ S3VAULT_HOME: join(folder, 'own home') });
+  const file = await keepAddress(own, 'https://hc.example.org/secret');
+  expect(statSync(file).mode & 0o777).toBe(0o600);
+  expect(await heartbeatAddress(undefined, { S3VAULT_HEARTBEAT_FILE: file })).toBe(
+    'https://hc.example.org/secret',
+  );
+  expect(await heartbeatAddress(undefined, { S3VAULT_HEARTBEAT_URL: 'https://a.example/' })).toBe(
+    'https://a.example/',
+  );
+  expect(await heartbeatAddress(undefined, {})).toBeUndefined();
+  expect(healthArgs({ heartbeatUrl: 'https://hc.example.org/secret', logLevel: 'debug' })).toStrictEqual([
+    '--log-level',
+    'debug',
+  ]);
+  rmSync(file);
+  await expect(heartbeatAddress(undefined, { S3VAULT_HEARTBEAT_FILE: file })).rejects.toMatchObject({
+    code: 'heartbeat-file',
+  });
+});
+
 test('the passphrase comes as a credential', () => {
   const unit = unitText(facts({ passphraseFile: '/etc/s3vault/pass phrase' }));
   expect(unit).toContain('\nLoadCredential="s3vault-passphrase:/etc/s3vault/pass phrase"\n');
@@ -76,6 +132,16 @@ test('settings are carried over, secrets never', () => {
   };
   expect(carriedEnv(env)).toStrictEqual({ AWS_PROFILE: 'p' });
   expect(leftBehind(env)).toStrictEqual(['AWS_SECRET_ACCESS_KEY', 'AWS_ACCESS_KEY_ID']);
+  const more = {
+    AWS_ENDPOINT_URL_KMS: 'https://kms',
+    AWS_ROLE_ARN: 'arn',
+    AWS_WEB_IDENTITY_TOKEN_FILE: '/t',
+    AWS_USE_FIPS_ENDPOINT: 'true',
+  };
+  expect(carriedEnv(more)).toStrictEqual(more);
+  expect(
+    unknownHere({ ...env, ...more, AWS_SOMETHING_NEW: 'x', S3VAULT_PASSPHRASE_FILE: '/p' }),
+  ).toStrictEqual(['AWS_SOMETHING_NEW']);
 });
 
 const hasAnalyze = spawnSync('systemd-analyze', ['--version']).status === 0;
@@ -84,7 +150,11 @@ const suite = 'systemd-analyze verify';
 function checksUnit(): void {
   test.each([
     ['with everything', {}],
-    ['with a credential and no vaults', { passphraseFile: '/etc/hostname', roots: [], env: {} }],
+    [
+      'with credentials and no vaults',
+      { passphraseFile: '/etc/hostname', credentialsFile: '/etc/hosts', roots: [], env: {} },
+    ],
+    ['with dollars', { args: ['--x', '$a${b}'] }],
   ])('finds nothing to say of the unit %s', (_, over) => {
     writeFileSync(join(folder, 'main.js'), '');
     mkdirSync(join(folder, 'run'));
@@ -139,6 +209,15 @@ describe('installing', () => {
     const changed = await install(facts({ args: [] }), options(env));
     expect(changed.change).toBe('changed');
     expect(told().at(-1)).toBe('--user restart s3vault.service');
+  });
+
+  test('knows which vaults came later', async () => {
+    const env = systemctl();
+    expect(await leavesOut('/srv/new', options(env))).toBe(false);
+    await install(facts(), options(env));
+    expect(await leavesOut('/srv/new', options(env))).toBe(true);
+    expect(await leavesOut('/srv/data', options(env))).toBe(false);
+    expect(await leavesOut('/tmp/a vault', options(env))).toBe(false);
   });
 
   test('leaves to the user what it cannot run', async () => {
