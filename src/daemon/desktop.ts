@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { safeName } from '../model/display.ts';
-import type { Event } from '../model/event.ts';
+import type { EngineState, Event } from '../model/event.ts';
 import type { Vault } from '../model/vault.ts';
 
 export type Notify = (title: string, body: string) => void;
@@ -20,10 +20,17 @@ export function desktopNotify(env: NodeJS.ProcessEnv): Notify | undefined {
 const escaped = (text: string): string =>
   text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
 
-/** Says so each time a vault begins to need somebody, and not again while it does. */
+/** It got past what was in its way. */
+const WELL: ReadonlySet<EngineState> = new Set(['working', 'idle']);
+
+/**
+ * Says so each time a vault begins to need somebody, and not again while it does for the same reason: one that cannot be
+ * opened is tried again and again.
+ */
 export class NeedsYou {
   readonly #notify: Notify;
-  readonly #needing = new Set<string>();
+  /** Vaults that need somebody, and for what that was said. */
+  readonly #needing = new Map<string, string>();
   readonly #last = new Map<string, string>();
 
   constructor(notify: Notify) {
@@ -35,14 +42,12 @@ export class NeedsYou {
     if (event.event === 'warning') this.#last.set(vault.id, event.message);
     if (event.event === 'consent') this.#last.set(vault.id, 'many files were removed: is that right?');
     if (event.event === 'idle') this.#last.delete(vault.id);
-    if (event.event !== 'state') return;
-    if (event.state !== 'needs-you') {
+    if (event.event === 'idle' || (event.event === 'state' && WELL.has(event.state)))
       this.#needing.delete(vault.id);
-      return;
-    }
+    if (event.event !== 'state' || event.state !== 'needs-you') return;
     const why = this.#last.get(vault.id) ?? 'see: s3vault attach';
-    if (this.#needing.has(vault.id) || why.startsWith('locked')) return;
-    this.#needing.add(vault.id);
+    if (this.#needing.get(vault.id) === why || why.startsWith('locked')) return;
+    this.#needing.set(vault.id, why);
     this.#notify(`s3vault needs you: ${safeName(vault.root)}`, safeName(why));
   }
 }

@@ -114,14 +114,24 @@ test('a notification comes when a vault begins to need somebody, not again while
   const said: string[] = [];
   const needs = new NeedsYou((title, body) => said.push(`${title}: ${body}`));
   const warn = (message: string): void => needs.hear(at({ event: 'warning', code: 'x', message }), A);
-  const state = (to: 'needs-you' | 'working'): void => needs.hear(at({ event: 'state', state: to }), A);
+  const state = (to: 'needs-you' | 'working' | 'starting' | 'scanning'): void =>
+    needs.hear(at({ event: 'state', state: to }), A);
   warn('the key is gone');
   state('needs-you');
   state('needs-you');
+  // Tried again, in vain.
+  state('starting');
+  state('scanning');
+  warn('the key is gone');
+  state('needs-you');
+  expect(said).toHaveLength(1);
   state('working');
   state('needs-you');
   needs.hear(at({ event: 'state', state: 'needs-you' }), undefined);
   expect(said).toStrictEqual(Array(2).fill('s3vault needs you: /files/a: the key is gone'));
+  warn('the disk is gone');
+  state('needs-you');
+  expect(said.at(-1)).toBe('s3vault needs you: /files/a: the disk is gone');
 });
 
 describe('metrics', () => {
