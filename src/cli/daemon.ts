@@ -1,16 +1,18 @@
 import { fileURLToPath } from 'node:url';
 import { systemClock } from '../clock.ts';
 import { type Config, type Places, places, readConfig } from '../config.ts';
+import { isAgent, isHopeless } from '../daemon/agent.ts';
 import { connectDaemon } from '../daemon/client.ts';
 import { HEARTBEAT_URL, heartbeatAddress } from '../daemon/heartbeat-address.ts';
+import { keepLogSmall } from '../daemon/log-size.ts';
 import { METRICS_PORT } from '../daemon/metrics-server.ts';
 import type { DaemonStatus, VaultLine } from '../daemon/protocol.ts';
 import { runDaemon } from '../daemon/run.ts';
 import type { Opened } from '../daemon/slot.ts';
 import { noDaemon, statusText } from '../daemon/status-text.ts';
 import { logFile, startDaemon, stopDaemon } from '../daemon/start.ts';
-import { formatBytes, plural, safeName } from '../model/display.ts';
-import { EXIT } from '../model/errors.ts';
+import { formatBytes, plural, safeName, safeText } from '../model/display.ts';
+import { EXIT, asVaultError } from '../model/errors.ts';
 import type { Vault } from '../model/vault.ts';
 import { openVault } from '../vaults/open.ts';
 import { vaultLines } from './daemon-lines.ts';
@@ -20,6 +22,20 @@ import { refuseRekeyed } from './sync.ts';
 
 /** `daemon run`: until it is told to stop. */
 export async function runCommand(flags: HealthFlags, version: string): Promise<number> {
+  const quiet = keepLogSmall(logFile(places(process.env)), systemClock);
+  try {
+    return await runOn(flags, version);
+  } catch (thrown) {
+    const error = asVaultError(thrown);
+    if (!isAgent(process.env) || !isHopeless(error.exit)) throw error;
+    process.stderr.write(`s3vault: ${safeText(error.message)}\n  ${safeText(error.hint ?? '')}\n`);
+    return EXIT.inStep;
+  } finally {
+    quiet();
+  }
+}
+
+async function runOn(flags: HealthFlags, version: string): Promise<number> {
   const where = places(process.env);
   const { metrics } = flags;
   const url = await heartbeatAddress(flags.heartbeatUrl, process.env);

@@ -1,8 +1,15 @@
 /** The launchd agent of macOS (launchd.plist(5)). */
 import { join } from 'node:path';
+import { EXIT } from '../model/errors.ts';
 import type { InstallFacts } from './install-facts.ts';
 
 export const AGENT = 'org.s3vault.daemon';
+
+/** launchd starts anew whatever ends in trouble, also where another try mends nothing: it is told that all is well then. */
+export const isAgent = (env: NodeJS.ProcessEnv): boolean => env['XPC_SERVICE_NAME'] === AGENT;
+
+/** What another start does not mend: a wrong configuration, and another daemon that runs. */
+export const isHopeless = (exit: number): boolean => exit === EXIT.usage || exit === EXIT.held;
 
 export function agentText({
   node,

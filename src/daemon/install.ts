@@ -2,7 +2,9 @@
 import { execFile } from 'node:child_process';
 import { chmod, mkdir, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { systemClock } from '../clock.ts';
 import { VaultError } from '../model/errors.ts';
+import type { Clock } from '../model/ports.ts';
 import { privateFolder } from '../private-file.ts';
 import { AGENT, agentText } from './agent.ts';
 import { type InstallFacts, agentFile, textOf, unitFile } from './install-facts.ts';
@@ -32,9 +34,19 @@ export interface InstallOptions {
   readonly home: string;
   /** False: only the file; what to run is said. */
   readonly enable: boolean;
+  readonly clock?: Pick<Clock, 'sleep'>;
 }
 
 type Words = readonly [string, ...string[]];
+
+/** `mayFail`: where there was nothing to do. `tries`: what came before it may take a moment. */
+interface Step {
+  readonly words: Words;
+  readonly mayFail?: boolean;
+  readonly tries?: number;
+}
+
+const BETWEEN_TRIES_MS = 500;
 
 /** Run it twice and nothing changes the second time. */
 export async function install(facts: InstallFacts, options: InstallOptions): Promise<Installed> {
@@ -47,13 +59,18 @@ export async function install(facts: InstallFacts, options: InstallOptions): Pro
   // ReadWritePaths= takes only what is there when the unit starts.
   for (const folder of [facts.places.config, facts.places.state, facts.places.logs])
     await privateFolder(folder);
-  const steps: readonly Words[] =
+  const steps: readonly Step[] =
     platformOf(options) === 'darwin'
-      ? [...(before === undefined ? [] : [bootout()]), ['launchctl', 'bootstrap', domain(), file]]
+      ? [
+          // The file may be there without ever having been loaded.
+          ...(before === undefined ? [] : [bootout()]),
+          // It comes back before the one that runs has ended.
+          { words: ['launchctl', 'bootstrap', domain(), file], tries: 20 },
+        ]
       : [
-          ['systemctl', '--user', 'daemon-reload'],
-          ['systemctl', '--user', 'enable', '--now', 's3vault.service'],
-          ...(change === 'changed' ? [['systemctl', '--user', 'restart', 's3vault.service'] as const] : []),
+          systemctl('daemon-reload'),
+          systemctl('enable', '--now', UNIT),
+          ...(change === 'changed' ? [systemctl('restart', UNIT)] : []),
         ];
   return { file, text, change, ...(await runAll(steps, options)) };
 }
@@ -71,11 +88,10 @@ export async function uninstall(options: InstallOptions): Promise<Installed> {
   const file = platform === 'darwin' ? agentFile(options.home) : unitFile(options.home, options.env);
   const text = await textOf(file);
   if (text === undefined) return { file, text: '', change: 'absent', ran: [], left: [] };
-  const before: readonly Words[] =
-    platform === 'darwin' ? [bootout()] : [['systemctl', '--user', 'disable', '--now', 's3vault.service']];
+  const before = platform === 'darwin' ? [bootout()] : [systemctl('disable', '--now', UNIT)];
   const ended = await runAll(before, options);
   await rm(file, { force: true });
-  const after: readonly Words[] = platform === 'darwin' ? [] : [['systemctl', '--user', 'daemon-reload']];
+  const after = platform === 'darwin' ? [] : [systemctl('daemon-reload')];
   const reloaded =
     ended.left.length > 0 ? { ran: [], left: after.map(lineOf) } : await runAll(after, options);
   return {
@@ -104,19 +120,26 @@ function platformOf({ platform }: InstallOptions): Platform {
 }
 
 const domain = (): string => `gui/${String(process.getuid?.() ?? '')}`;
-const bootout = (): Words => ['launchctl', 'bootout', `${domain()}/${AGENT}`];
-const lineOf = (words: Words): string => words.join(' ');
+const bootout = (): Step => ({ words: ['launchctl', 'bootout', `${domain()}/${AGENT}`], mayFail: true });
+const UNIT = 's3vault.service';
+const systemctl = (...words: readonly string[]): Step => ({ words: ['systemctl', '--user', ...words] });
+const lineOf = ({ words }: Step): string => words.join(' ');
 
 /** One after the other; the first that fails leaves the rest to the user. */
 async function runAll(
-  steps: readonly Words[],
-  { env, enable }: InstallOptions,
+  steps: readonly Step[],
+  { env, enable, clock = systemClock }: InstallOptions,
 ): Promise<{ readonly ran: readonly Ran[]; readonly left: readonly string[] }> {
   if (!enable) return { ran: [], left: steps.map(lineOf) };
   const ran: Ran[] = [];
-  for (const [at, words] of steps.entries()) {
-    const trouble = await run(words, env);
-    ran.push({ line: lineOf(words), ...(trouble === undefined ? {} : { trouble }) });
+  for (const [at, step] of steps.entries()) {
+    let trouble = await run(step.words, env);
+    for (let tries = step.tries ?? 1; trouble !== undefined && tries > 1; tries--) {
+      await clock.sleep(BETWEEN_TRIES_MS);
+      trouble = await run(step.words, env);
+    }
+    if (trouble !== undefined && step.mayFail === true) continue;
+    ran.push({ line: lineOf(step), ...(trouble === undefined ? {} : { trouble }) });
     if (trouble !== undefined) return { ran, left: steps.slice(at).map(lineOf) };
   }
   return { ran, left: [] };

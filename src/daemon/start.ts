@@ -8,12 +8,11 @@ import type { Clock } from '../model/ports.ts';
 import { privateFolder } from '../private-file.ts';
 import { takeDaemonLock } from '../vaults/daemon-lock.ts';
 import { type DaemonClient, connectDaemon } from './client.ts';
+import { LOG_BYTES } from './log-size.ts';
 import type { DaemonFacts } from './protocol.ts';
 
 export const logFile = (places: Places): string => join(places.logs, 'daemon.log');
 
-/** A log that has grown past this at a start is set aside as `daemon.log.1`. journald turns its own over. */
-const LOG_BYTES = 10 * 2 ** 20;
 const READY_MS = 30_000;
 const STOP_MS = 10_000;
 const LOOK_EVERY_MS = 50;

@@ -1,17 +1,31 @@
 /** The unit and the agent as files, and what systemd itself says of the unit. */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { healthArgs } from '../../src/cli/daemon-options.ts';
 import { places } from '../../src/config.ts';
-import { agentText } from '../../src/daemon/agent.ts';
+import { agentText, isAgent, isHopeless } from '../../src/daemon/agent.ts';
 import { heartbeatAddress, keepAddress } from '../../src/daemon/heartbeat-address.ts';
 import { install, leavesOut, uninstall } from '../../src/daemon/install.ts';
 import { type InstallFacts, carriedEnv, leftBehind, unknownHere } from '../../src/daemon/install-facts.ts';
+import { turnOver } from '../../src/daemon/log-size.ts';
 import { unitText, word } from '../../src/daemon/unit.ts';
 import { describeWithout } from '../rgw.ts';
+import { ManualClock } from '../support/manual-clock.ts';
+import { settled } from './fakes.ts';
 
 let folder: string;
 
@@ -181,6 +195,23 @@ test('the agent is a property list with everything escaped', () => {
   );
 });
 
+test('a log that has grown is set aside while it is written, and no other file is', async () => {
+  const path = join(folder, 'daemon.log');
+  const fd = openSync(path, 'a', 0o600);
+  writeSync(fd, 'x'.repeat(100));
+  expect(await turnOver(path, fd, 100)).toBe(false);
+  writeSync(fd, 'y');
+  expect(await turnOver(path, fd, 100)).toBe(true);
+  writeSync(fd, 'new');
+  expect(readFileSync(path, 'utf8')).toBe('new');
+  expect(readFileSync(`${path}.1`, 'utf8')).toHaveLength(101);
+  expect(statSync(`${path}.1`).mode & 0o777).toBe(0o600);
+  closeSync(fd);
+  const other = openSync(join(folder, 'other'), 'a');
+  expect(await turnOver(path, other, 0)).toBe(false);
+  closeSync(other);
+});
+
 describe('installing', () => {
   /** A service manager that notes what it is told, and fails where `fails` says so. */
   function systemctl(fails = ''): NodeJS.ProcessEnv {
@@ -241,6 +272,28 @@ describe('installing', () => {
     expect(existsSync(unit())).toBe(false);
     expect(told().slice(-2)).toStrictEqual(['--user disable --now s3vault.service', '--user daemon-reload']);
     expect((await uninstall(options(env))).change).toBe('absent');
+  });
+
+  test('an agent that was never loaded, or takes a moment to end, is loaded all the same', async () => {
+    const never = systemctl('bootout');
+    await install(facts(), options(never, 'darwin', false));
+    const installed = await install(facts(), options(never, 'darwin'));
+    expect(installed).toMatchObject({ left: [], ran: [{ line: expect.stringContaining('bootstrap') }] });
+    expect((await uninstall(options(never, 'darwin'))).left).toStrictEqual([]);
+    // Until the one that runs has ended: "Bootstrap failed: 5: Input/output error".
+    const env = systemctl('bootstrap');
+    const clock = new ManualClock();
+    const slow = install(facts(), { ...options(env, 'darwin'), clock });
+    while (clock.waiting === 0) await settled();
+    systemctl();
+    clock.advance(500);
+    expect((await slow).left).toStrictEqual([]);
+  });
+
+  test('launchd does not start again what another start does not mend', () => {
+    expect([0, 1, 2, 3, 4, 6, 7].filter(isHopeless)).toStrictEqual([2, 7]);
+    expect(isAgent({ XPC_SERVICE_NAME: 'org.s3vault.daemon' })).toBe(true);
+    expect(isAgent({ XPC_SERVICE_NAME: '0' })).toBe(false);
   });
 
   test('is an agent on macOS, and refused where there is neither', async () => {
