@@ -21,6 +21,8 @@ export interface Snapshot {
   readonly queue: { readonly waiting: number; readonly next: readonly PlannedLine[] };
   /** Newest first, at most RECENT. */
   readonly recent: readonly RecentLine[];
+  /** Failures alone, newest first, at most FAILURES: what succeeds does not push them out. */
+  readonly failures: readonly RecentLine[];
   readonly problems: ReadonlyMap<string, Problem>;
   readonly throttle: {
     readonly resource: 'kms' | 's3';
@@ -59,7 +61,8 @@ export interface Problem extends ErrorReport {
   readonly again: boolean;
 }
 
-export const RECENT = 200;
+export const RECENT = 1_000;
+export const FAILURES = 500;
 /** Problems kept at most; the counts go on. */
 export const PROBLEMS = 1_000;
 
@@ -75,6 +78,7 @@ export const EMPTY_SNAPSHOT: Snapshot = {
   active: new Map(),
   queue: { waiting: 0, next: [] },
   recent: [],
+  failures: [],
   problems: new Map(),
   throttle: null,
   kms: null,
@@ -94,18 +98,27 @@ export function foldAll(snapshot: Snapshot, events: readonly Event[]): Snapshot 
     active: new Map(snapshot.active),
     problems: new Map(snapshot.problems),
     recent: snapshot.recent.toReversed(),
+    failures: snapshot.failures.toReversed(),
   };
   for (const event of events) step(draft, event);
-  return { ...draft, recent: draft.recent.slice(-RECENT).toReversed() };
+  return {
+    ...draft,
+    recent: draft.recent.slice(-RECENT).toReversed(),
+    failures: draft.failures.slice(-FAILURES).toReversed(),
+  };
 }
 
-/** A Snapshot being folded: its maps are its own, `recent` is oldest first. */
+/** A Snapshot being folded: its maps are its own, `recent` and `failures` are oldest first. */
 type Draft = {
-  -readonly [Field in Exclude<keyof Snapshot, 'active' | 'problems' | 'recent'>]: Snapshot[Field];
+  -readonly [Field in Exclude<
+    keyof Snapshot,
+    'active' | 'problems' | 'recent' | 'failures'
+  >]: Snapshot[Field];
 } & {
   readonly active: Map<number, ActiveTransfer>;
   readonly problems: Map<string, Problem>;
   recent: RecentLine[];
+  failures: RecentLine[];
 };
 
 /** A question outlives a pause and a lost connection. */
@@ -194,6 +207,7 @@ function beginAgain(draft: Draft): void {
     active: draft.active,
     problems: draft.problems,
     recent: draft.recent,
+    failures: draft.failures,
     acknowledged: draft.acknowledged,
   });
 }
@@ -234,8 +248,12 @@ function setActive(
 
 function addRecent(draft: Draft, line: RecentLine): void {
   const { time, path, bytes, outcome, proof, versionId, message } = line;
-  draft.recent.push({ time, path, bytes, outcome, proof, versionId, message });
+  const kept = { time, path, bytes, outcome, proof, versionId, message };
+  draft.recent.push(kept);
   if (draft.recent.length > 2 * RECENT) draft.recent = draft.recent.slice(-RECENT);
+  if (outcome !== 'failed') return;
+  draft.failures.push(kept);
+  if (draft.failures.length > 2 * FAILURES) draft.failures = draft.failures.slice(-FAILURES);
 }
 
 function setProblem(draft: Draft, path: string, error: ErrorReport, time: string, again: boolean): void {

@@ -15,11 +15,13 @@ const matches = (filter: string, ...texts: readonly (string | null | undefined)[
 export const problemsOf = ({ problems }: Snapshot, filter: string): readonly Problem[] =>
   [...problems.values()].filter(({ path, message, code }) => matches(filter, path, message, code));
 
-/** Newest first. The words of the outcome count, too: `failed` finds what failed. */
-export const activityOf = ({ recent }: Snapshot, filter: string): readonly RecentLine[] =>
-  filter === ''
-    ? recent
-    : recent.filter((line) => matches(filter, line.path, line.message, line.outcome, outcomeOf(line).word));
+/** Newest first, behind what is recent the failures before it. The words of the outcome count, too: `failed` finds what failed. */
+export function activityOf({ recent, failures }: Snapshot, filter: string): readonly RecentLine[] {
+  const known = recent.reduce((count, { outcome }) => count + (outcome === 'failed' ? 1 : 0), 0);
+  const all = failures.length > known ? [...recent, ...failures.slice(known)] : recent;
+  if (filter === '') return all;
+  return all.filter((line) => matches(filter, line.path, line.message, line.outcome, outcomeOf(line).word));
+}
 
 export const queueOf = ({ queue }: Snapshot, filter: string): readonly PlannedLine[] =>
   filter === ''
