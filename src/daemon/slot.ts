@@ -161,11 +161,21 @@ export class Slot {
       // Its end is the daemon's business, not that of who looks.
       if (event.event !== 'summary') this.#feed.pass(event);
     });
-    const ended = opened.run().then(({ exit }) => {
+    const over = (): boolean => {
       leave();
       this.#running = undefined;
-      if (this.#phase === 'running' && this.#wanted === 'run') this.#ended(exit, last);
-    });
+      return this.#phase === 'running' && this.#wanted === 'run';
+    };
+    const ended = opened.run().then(
+      ({ exit }) => {
+        if (over()) this.#ended(exit, last);
+      },
+      // A full disk at its very end, say: the trouble of this vault, and of no other.
+      (thrown: unknown) => {
+        if (over()) this.#failed(asVaultError(thrown));
+        else this.#feed.say({ event: 'warning', ...report(asVaultError(thrown)) });
+      },
+    );
     this.#running = { engine, ended };
     if (this.#paused) engine.command({ command: 'pause' });
   }

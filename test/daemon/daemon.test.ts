@@ -122,6 +122,19 @@ test('an engine that ends by itself is a problem with its own words, and begins 
   expect(world.line(A).phase).toBe('running');
 });
 
+test('an engine that breaks is a problem of its own vault, also while it is stopped', async () => {
+  world.engine(A).breaks(new Error('no space left on device'));
+  await settled();
+  expect(world.line(A)).toMatchObject({ phase: 'waiting', exit: 1 });
+  expect(world.line(A).why?.message).toBe('no space left on device');
+  expect(world.line(B).phase).toBe('running');
+  world.engine(B).obeys = false;
+  const stopped = world.daemon.stop();
+  await settled();
+  world.engine(B).breaks(new Error('no space left on device'));
+  await stopped;
+});
+
 describe('a reload', () => {
   test('adds, removes and changes vaults, and does not touch the others', async () => {
     await start('a', 'b', 'c');

@@ -22,6 +22,7 @@ export class FakeEngine implements EngineHandle {
   readonly commands: Command[] = [];
   readonly #listeners = new Set<(event: Event) => void>();
   readonly #ended = Promise.withResolvers<Outcome>();
+  readonly #broken = Promise.withResolvers<never>();
   readonly ended = this.#ended.promise;
   /** False: it does not end by itself when told to stop. */
   obeys = true;
@@ -44,6 +45,11 @@ export class FakeEngine implements EngineHandle {
     for (const listener of this.#listeners) listener(at(body));
   }
 
+  /** Its run rejects, which no engine is meant to do. */
+  breaks(error: Error): void {
+    this.#broken.reject(error);
+  }
+
   end(exit: number): void {
     this.#ended.resolve({ exit });
   }
@@ -53,7 +59,7 @@ export class FakeEngine implements EngineHandle {
       engine: this,
       run: () => {
         this.emit({ event: 'state', state: 'starting' });
-        return this.ended;
+        return Promise.race([this.ended, this.#broken.promise]);
       },
     };
   }
