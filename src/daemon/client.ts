@@ -105,7 +105,7 @@ export class DaemonClient {
     });
     const reader = new LineReader(
       MAX_MESSAGE,
-      (line) => this.#hear(JSON.parse(line) as Message),
+      (line) => this.#line(line),
       () => socket.destroy(),
     );
     socket.on('data', (chunk) => reader.push(chunk));
@@ -206,6 +206,27 @@ export class DaemonClient {
     this.#waiting.clear();
     for (const vault of this.#vaults.values()) vault.end();
     this.#close();
+  }
+
+  /** What is no message ends the connection, not this process. */
+  #line(line: string): void {
+    let message: Message;
+    try {
+      message = JSON.parse(line) as Message;
+    } catch (cause) {
+      this.#refused = new VaultError(
+        'offline',
+        'daemon-garbled',
+        'what the daemon says cannot be understood',
+        {
+          cause,
+          hint: 's3vault daemon stop, then start it again',
+        },
+      );
+      this.#socket.destroy();
+      return;
+    }
+    this.#hear(message);
   }
 
   #hear(message: Message): void {

@@ -252,6 +252,12 @@ describe('the client', () => {
     await close();
   });
 
+  test('hangs up on one that says what is no message', async () => {
+    const close = await silent('{"type":"hello"\n');
+    await expect(connectDaemon(home.places, world.clock)).rejects.toMatchObject({ code: 'daemon-garbled' });
+    await close();
+  });
+
   test('waits no longer for one that hangs later', async () => {
     const close = await silent(
       `${JSON.stringify({ type: 'hello', protocol: PROTOCOL, version: '1', pid: 4711, started: '', ready: true })}\n`,
