@@ -41,8 +41,8 @@ export interface Ended {
   readonly inOrder: boolean;
 }
 
-/** systemd and people wait ten seconds for an end. */
-const STOP_LIMIT_MS = 9_000;
+/** systemd and people wait ten seconds for an end; what comes after this takes up to one. */
+const STOP_LIMIT_MS = 8_000;
 /** A vault whose key store hangs must not keep the others from being ready. */
 const READY_LIMIT_MS = 20_000;
 

@@ -14,7 +14,8 @@ import type { DaemonFacts } from './protocol.ts';
 export const logFile = (places: Places): string => join(places.logs, 'daemon.log');
 
 const READY_MS = 30_000;
-const STOP_MS = 10_000;
+/** Longer than a daemon gives itself. */
+const STOP_MS = 15_000;
 const LOOK_EVERY_MS = 50;
 
 export interface StartOptions {
@@ -124,7 +125,7 @@ async function whyEnded(places: Places, from: number, exit: number): Promise<Vau
   });
 }
 
-/** Stops the one that runs; gives its process, undefined where none runs. Rejects where it has not ended after ten seconds. */
+/** Stops the one that runs; gives its process, undefined where none runs. Rejects where it has not ended in time. */
 export async function stopDaemon(places: Places, clock: Clock): Promise<number | undefined> {
   const client = await connectDaemon(places);
   if (client === undefined) return undefined;
