@@ -13,7 +13,7 @@ export const METRICS_PORT = 9763;
 
 const DAY = 86_400_000;
 const VALID_DAYS = 397;
-/** A certificate with less left is made anew at the start. */
+/** A certificate with less left is made anew. */
 const RENEW_DAYS = 60;
 
 export interface MetricsServer {
@@ -48,11 +48,21 @@ export async function serveMetrics({ port, places, clock, text }: MetricsOptions
   server.requestTimeout = 10_000;
   server.maxConnections = 16;
   const listening = await listen(server, port);
+  let over = false;
+  const look = async (): Promise<void> => {
+    // What cannot be renewed today is tried tomorrow, for weeks.
+    const now = await certificateIn(files, clock).catch(() => undefined);
+    if (now !== undefined && !over) server.setSecureContext({ ...now, minVersion: 'TLSv1.2' });
+    callOff = over ? callOff : clock.after(DAY, () => void look());
+  };
+  let callOff = clock.after(DAY, () => void look());
   return {
     port: listening,
     certificate: files.cert,
     token: files.token,
     close: async () => {
+      over = true;
+      callOff();
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       server.closeAllConnections();
       await closed;

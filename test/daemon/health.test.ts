@@ -228,6 +228,25 @@ describe('metrics', () => {
       expect((await get('/metrics', token)).status).toBe(200);
     });
 
+    test('with a certificate that is renewed while it runs', async () => {
+      await server.close();
+      const clock = new ManualClock(systemClock.now());
+      server = await serveMetrics({ port: 0, places: home.places, clock, text: () => 'numbers\n' });
+      const before = readFileSync(server.certificate, 'utf8');
+      clock.advance(100 * 86_400_000);
+      await settled();
+      expect(readFileSync(server.certificate, 'utf8')).toBe(before);
+      clock.advance(250 * 86_400_000);
+      // It is that of a day to come: the new one is what clients get.
+      const token = readFileSync(server.token, 'utf8').trim();
+      const code = (): Promise<unknown> =>
+        get('/metrics', token).then(
+          () => 'none',
+          (error: NodeJS.ErrnoException) => error.code,
+        );
+      await expect.poll(code, { timeout: 4_000 }).toBe('CERT_NOT_YET_VALID');
+    });
+
     test('says so where the port is taken', async () => {
       const other = serveMetrics({
         port: server.port,
