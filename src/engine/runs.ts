@@ -156,7 +156,8 @@ export class Runs {
     const before = this.#short;
     this.#short = JSON.stringify(short ?? '');
     if (said && this.#short === before) return undefined;
-    return { event: 'idle', ...(short === undefined ? {} : { short }) };
+    const { files } = this.#options.parts.index.count();
+    return { event: 'idle', files, ...(short === undefined ? {} : { short }) };
   }
 
   /** A look at these paths begins: problems that are not found again are over. */

@@ -58,8 +58,8 @@ export type EventBody =
   | { readonly event: 'queue'; readonly waiting: number; readonly next: readonly PlannedLine[] }
   | { readonly event: 'consent'; readonly reason: ConsentReason }
   | { readonly event: 'state'; readonly state: EngineState; readonly retryIn?: number }
-  /** Nothing is left to do. `short`: although not all is well; said again when that changes. */
-  | { readonly event: 'idle'; readonly short?: Shortfall }
+  /** Nothing is left to do. `short`: although not all is well; said again when that changes. `files`: known to the Index. */
+  | { readonly event: 'idle'; readonly files?: number; readonly short?: Shortfall }
   | {
       readonly event: 'summary';
       readonly files: number;

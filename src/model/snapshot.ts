@@ -12,6 +12,8 @@ export interface Snapshot {
   readonly watch: WatchState | null;
   readonly plan: PlanTotals;
   readonly scanned: number;
+  /** In step, when nothing was left to do last; null where that was not said. */
+  readonly files: number | null;
   /** Counts since the last Plan. */
   readonly done: { readonly files: number; readonly bytes: number };
   readonly failed: number;
@@ -72,6 +74,7 @@ export const EMPTY_SNAPSHOT: Snapshot = {
   watch: null,
   plan: EMPTY_TOTALS,
   scanned: 0,
+  files: null,
   done: { files: 0, bytes: 0 },
   failed: 0,
   skipped: 0,
@@ -182,6 +185,7 @@ function step(draft: Draft, event: Event): void {
     case 'idle':
       draft.state = 'idle';
       draft.short = event.short ?? null;
+      draft.files = event.files ?? null;
       draft.queue = EMPTY_SNAPSHOT.queue;
       // Nothing waits for another try: what did was sent since, or is gone.
       for (const [path, { again }] of draft.problems) if (again) draft.problems.delete(path);

@@ -186,10 +186,11 @@ export function proofWord(proof: Proof): string {
 const tail = (key: string): string => (/^[0-9a-f]{16}$/.test(key) ? key.slice(0, 4) : `…${key.slice(-8)}`);
 
 /** `1,204 of 5,310 files   312 MB of 1.1 GB`; what there is to say between two plans. */
-export function progressWords({ plan, done, state, scanned }: Snapshot): string {
+export function progressWords({ plan, done, state, scanned, files: known }: Snapshot): string {
   if (state === 'scanning' || state === 'starting')
     return scanned === 0 ? '' : `${plural(scanned, 'file')} seen`;
   const files = filesOf(plan);
+  if (state === 'idle' && known !== null) return known === 0 ? '' : plural(known, 'file');
   if (state === 'idle' || files === 0)
     return scanned === 0 ? '' : `${plural(scanned, 'file')} in the last scan`;
   const of = `${done.files.toLocaleString()} of ${plural(files, 'file')}`;

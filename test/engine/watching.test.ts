@@ -58,6 +58,16 @@ describe('idle', () => {
     await life.stop();
   });
 
+  test('says how many files there are now, not how many the last scan saw', async () => {
+    life = await machine.watch();
+    expect(named(life.events, 'idle')).toMatchObject([{ files: 10 }]);
+    machine.tree.write('new', 'x');
+    life.hint('new');
+    await machine.until(() => life.idles() === 2);
+    expect(life.engine.snapshot()).toMatchObject({ files: 11, scanned: 10 });
+    await life.stop();
+  });
+
   test('says what is not protected, and says it again when that changes', async () => {
     machine.tree.odd.set('long', 'key-too-long');
     machine.tree.odd.set('socket', 'socket');

@@ -57,6 +57,12 @@ test.each([
   expect(shareDone(snapshot)).toBe(0);
 });
 
+test('an idle vault says how many files it has, not how many a scan saw long ago', () => {
+  const idle = { ...EMPTY_SNAPSHOT, state: 'idle', scanned: 1 } as const;
+  expect(progressWords({ ...idle, files: 301 })).toBe('301 files');
+  expect(progressWords(idle)).toBe('1 file in the last scan');
+});
+
 test.each<ConsentReason>([
   { kind: 'many-removals', removals: 1_234_567, of: 2_345_678 },
   { kind: 'lost-source', why: 'marker-missing' },
