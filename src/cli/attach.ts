@@ -43,6 +43,8 @@ export async function attach(client: DaemonClient, only?: Pick<Vault, 'id'>): Pr
   process.on('SIGTERM', leave).on('SIGHUP', leave);
   try {
     await client.watch();
+    // The screen's own: where it was left.
+    const memory = {};
     while (!client.over && !left.signal.aborted) {
       const vaults = client.vaults.filter(({ vault }) => only === undefined || vault.id === only.id);
       if (vaults.length === 0) {
@@ -51,7 +53,7 @@ export async function attach(client: DaemonClient, only?: Pick<Vault, 'id'>): Pr
         );
         return EXIT.inStep;
       }
-      if (!(await show(client, vaults, left.signal))) break;
+      if (!(await show(client, vaults, left.signal, memory))) break;
     }
   } finally {
     process.off('SIGTERM', leave).off('SIGHUP', leave);
@@ -69,6 +71,7 @@ async function show(
   client: DaemonClient,
   vaults: readonly RemoteVault[],
   left: AbortSignal,
+  memory: object,
 ): Promise<boolean> {
   const { runScreen } = await import('../tui/run.tsx');
   const changed = new AbortController();
@@ -82,6 +85,7 @@ async function show(
       keyDesk: desksOf(where, {}, only?.vault.keyStore).keyDesk,
       clock: systemClock,
       attached: true,
+      memory,
       note: `daemon, process ${client.facts.pid}: it goes on when you leave`,
       signal: left,
       changed: changed.signal,

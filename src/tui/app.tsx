@@ -12,7 +12,7 @@ import type { HiddenLine } from './hidden-line.ts';
 import { type KeysAccess, KeysInside } from './keys-inside.tsx';
 import { press } from './orders.ts';
 import type { Pacer } from './pacer.ts';
-import { type Ui, START } from './ui.ts';
+import { type Memory, type Ui, resumed } from './ui.ts';
 import { Fixed, Line, Name, Rule } from './parts.tsx';
 import type { ScreenVault } from './run.tsx';
 import type { ScreenStore, Shown } from './store.ts';
@@ -31,7 +31,10 @@ export interface AppProps {
   /** What `quit` does where the engines are not this screen's to stop. */
   readonly onQuit?: () => void;
   readonly keys?: KeysAccess;
+  readonly memory?: Memory;
 }
+
+const titleOf = ({ title }: ScreenVault): string => title;
 
 /** Title, rule, rule and footer; a line for what is said. On Windows a full window is cleared at each frame: one less. */
 const FRAME = 5;
@@ -39,15 +42,16 @@ const FRAME = 5;
 /** Below this nothing can be read. */
 const LEAST = { columns: 40, rows: 10 } as const;
 
-export function App({ vaults, stores, pacer, clock, note, onQuit, keys }: AppProps): ReactNode {
+export function App({ vaults, stores, pacer, clock, note, onQuit, keys, memory }: AppProps): ReactNode {
   const { columns, rows: all } = useWindowSize();
   const rows = process.platform === 'win32' ? all - 1 : all;
   const shown = useAll(stores);
-  const [ui, setUi] = useState(START);
+  const [ui, setUi] = useState(() => resumed(memory ?? {}, vaults.map(titleOf)));
   // Keys can come faster than frames: each starts from where the last one led.
   const latest = useRef(ui);
   const show = (next: Ui): void => {
     latest.current = next;
+    if (memory !== undefined) memory.last = { ui: next, title: vaults[next.vault]?.title ?? '' };
     setUi(next);
   };
   const height = Math.max(4, rows - FRAME);

@@ -11,6 +11,7 @@ import type { KeysAccess } from './keys-inside.tsx';
 import { Pacer } from './pacer.ts';
 import { asBuilt } from './production.ts';
 import { ScreenStore } from './store.ts';
+import type { Memory } from './ui.ts';
 
 /** One vault on the screen; the handle is an engine in this process or at the other end of a socket. */
 export interface ScreenVault {
@@ -41,6 +42,8 @@ export interface ScreenOptions extends ScreenStreams {
   readonly changed?: AbortSignal;
   /** The keys of this machine; asked for when they are to be shown. */
   readonly keyDesk?: () => Promise<KeyDesk>;
+  /** Begins where a screen with this ended. */
+  readonly memory?: Memory;
 }
 
 /**
@@ -48,7 +51,7 @@ export interface ScreenOptions extends ScreenStreams {
  * back on a crash and on signals, too. Rejects only with what React threw.
  */
 export async function runScreen(options: ScreenOptions): Promise<void> {
-  const { vaults, clock, note, attached, signal, changed, keyDesk } = options;
+  const { vaults, clock, note, attached, signal, changed, keyDesk, memory } = options;
   const [{ App }, { createElement }] = await asBuilt(() =>
     Promise.all([import('./app.tsx'), import('react')]),
   );
@@ -68,6 +71,7 @@ export async function runScreen(options: ScreenOptions): Promise<void> {
     ...(note === undefined ? {} : { note }),
     ...(attached === true ? { onQuit: leave } : {}),
     ...(keys === undefined ? {} : { keys }),
+    ...(memory === undefined ? {} : { memory }),
   });
   const screen = await openScreen(app, options);
   const ended = Promise.all(vaults.map(({ handle }) => handle.ended));

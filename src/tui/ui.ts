@@ -57,6 +57,19 @@ export const START: Ui = {
   keys: false,
 };
 
+/** Where one was on a screen that gives way to another one, for that one to begin there. Written as one goes. */
+export interface Memory {
+  last?: { readonly ui: Ui; readonly title: string };
+}
+
+/** Where a screen begins: at the same place of the same vault, where that is still there; what was being asked is over. */
+export function resumed({ last }: Memory, titles: readonly string[]): Ui {
+  const vault = last === undefined ? -1 : titles.indexOf(last.title);
+  if (last === undefined || vault === -1) return START;
+  const { view, line, filter, browse } = last.ui;
+  return { ...START, view, line, filter, browse, vault };
+}
+
 export interface Around {
   readonly snapshot: Snapshot;
   readonly vaults: number;

@@ -9,6 +9,7 @@ import type { PostureDesk } from '../../src/model/posture.ts';
 import type { SettingsDesk } from '../../src/model/settings-desk.ts';
 import { App } from '../../src/tui/app.tsx';
 import { Pacer } from '../../src/tui/pacer.ts';
+import type { Memory } from '../../src/tui/ui.ts';
 import { ScreenStore } from '../../src/tui/store.ts';
 import type { ManualClock } from '../support/manual-clock.ts';
 import { FakeHandle, FakeStdin, FakeStdout } from './terminal.ts';
@@ -43,6 +44,7 @@ export interface StageOptions {
   readonly conflicts?: ConflictDesk;
   readonly posture?: PostureDesk;
   readonly keyDesk?: () => Promise<KeyDesk>;
+  readonly memory?: Memory;
 }
 
 export class Stage {
@@ -55,6 +57,7 @@ export class Stage {
 
   constructor(clock: ManualClock, options: StageOptions = {}, handle = new FakeHandle(clock)) {
     const { columns = 80, rows = 24, note, vaults: count = 1, spoken = false, keyDesk } = options;
+    const memory = options.memory === undefined ? {} : { memory: options.memory };
     const { settings, browser, conflicts, posture } = options;
     this.#clock = clock;
     this.handle = handle;
@@ -81,6 +84,7 @@ export class Stage {
         pacer={new Pacer(clock)}
         clock={clock}
         {...keys}
+        {...memory}
         {...(note === undefined ? {} : { note })}
       />,
       {

@@ -4,6 +4,7 @@ import { VaultError } from '../../src/model/errors.ts';
 import { EMPTY_TOTALS, type PlannedLine } from '../../src/model/plan.ts';
 import type { Setting } from '../../src/model/settings-desk.ts';
 import { ManualClock } from '../support/manual-clock.ts';
+import { type Memory, START as BEGIN, resumed } from '../../src/tui/ui.ts';
 import { Stage, type StageOptions, done, failed } from './stage.tsx';
 
 const START = Date.UTC(2026, 10, 24, 12, 4, 29);
@@ -30,6 +31,32 @@ const gone = (path: string): PlannedLine => ({
   path,
   bytes: 0,
   reason: 'gone-locally',
+});
+
+describe('a screen that gives way to another one', () => {
+  test('leaves it where one was: vault, view, line and filter', async () => {
+    const memory: Memory = {};
+    const { handle } = open({ memory, vaults: 2 });
+    handle.emit(done(1, 'notes/meeting.md', 4_000), failed(2, 'scans/tax.pdf'), done(3, 'scans/a.txt', 3));
+    await stage.frame();
+    for (const key of ['tab', 'a', '/', 's', 'c', 'a', 'n', 'return', 'down']) await stage.press(key);
+    const before = await stage.frame();
+    expect(before).toContain('2 of 2');
+    stage.close();
+    // A vault came before it.
+    expect(memory.last?.title).toBe('~/Folder-1');
+    expect(resumed(memory, ['~/New', '~/Documents', '~/Folder-1'])).toMatchObject({
+      vault: 2,
+      view: 'activity',
+      filter: 'scan',
+      line: 1,
+    });
+    expect(resumed(memory, ['~/New'])).toBe(BEGIN);
+    stage = new Stage(clock, { memory, vaults: 2 }, handle);
+    // All but the speed, which belongs to the moment.
+    const below = (frame: string): string => frame.slice(frame.indexOf('\n'));
+    expect(below(await stage.frame())).toBe(below(before));
+  });
 });
 
 describe('activity', () => {
