@@ -1,7 +1,7 @@
 /** Where the daemon listens and how clients find it: a socket, and a private note beside the state that leads to it. */
 import { createHash, randomBytes } from 'node:crypto';
 import { chmod, lstat, mkdir, rm } from 'node:fs/promises';
-import { isAbsolute, join } from 'node:path';
+import { dirname, isAbsolute, join } from 'node:path';
 import * as v from 'valibot';
 import type { Places } from '../config.ts';
 import { VaultError } from '../model/errors.ts';
@@ -71,11 +71,17 @@ export async function removeStale(path: string): Promise<void> {
   await rm(path, { force: true });
 }
 
-/** Node can't ask who is at the other end of a socket: its owner and permissions are what a client can look at. */
+/**
+ * Node can't ask who is at the other end of a socket: owner and permissions, its own and those of the folder in which it
+ * could be replaced, are what a client can look at. The token goes to nobody else.
+ */
 export async function checkSocket(path: string): Promise<void> {
   if (process.platform === 'win32') return;
   const stat = await lstat(path);
   if (!stat.isSocket() || !isMine(stat.uid) || (stat.mode & 0o077) !== 0) throw notMine(path);
+  const folder = await lstat(dirname(path));
+  if (!folder.isDirectory() || !isMine(folder.uid) || (folder.mode & 0o022) !== 0)
+    throw notMine(dirname(path));
 }
 
 export const freshToken = (): string => randomBytes(32).toString('hex');

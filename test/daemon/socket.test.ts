@@ -285,6 +285,11 @@ describe('the client', () => {
     await expect(connectDaemon(home.places)).rejects.toMatchObject({ code: 'socket-not-mine' });
   });
 
+  test('does not talk to a socket that others could replace', async () => {
+    chmodSync(home.places.runtime, 0o777);
+    await expect(connectDaemon(home.places)).rejects.toMatchObject({ code: 'socket-not-mine' });
+  });
+
   test('does not talk to a socket that others may use', async () => {
     chmodSync(path, 0o666);
     await expect(connectDaemon(home.places)).rejects.toMatchObject({
