@@ -1,6 +1,8 @@
 /** Versions of files, and removals taken back. */
 import { OWN_FOLDER, type ObjectKey } from '../model/brands.ts';
-import type { ListedVersion, ObjectStore, Waits } from '../model/ports.ts';
+import { safeName } from '../model/display.ts';
+import { VaultError } from '../model/errors.ts';
+import type { ListedVersion, Metadata, Mover, ObjectStore, Waits } from '../model/ports.ts';
 import { versionsByKey } from './selecting.ts';
 
 /** All versions of one file, the newest first. */
@@ -49,12 +51,50 @@ export function removalsOf({ versions }: History): readonly ListedVersion[] | un
   return content > 0 ? versions.slice(0, content) : undefined;
 }
 
-/** Takes the removals of one file back, the newest last: until then nothing has changed for anybody. */
+/**
+ * Takes the removals of one file back, the newest last: until then nothing has changed for anybody. Where removals may not be
+ * removed (s3:DeleteObjectVersion is often withheld, so that nobody can empty the history), the newest content is copied onto
+ * its name instead, if still nothing stands there. `copier`: opened only for that.
+ */
 export async function undelete(
   store: ObjectStore,
-  key: ObjectKey,
-  removals: readonly ListedVersion[],
+  history: History,
+  copier: () => Promise<Pick<Mover, 'copy'>>,
   options: Waits = {},
 ): Promise<void> {
-  for (const { versionId } of removals.toReversed()) await store.remove(key, { ...options, versionId });
+  const { key } = history;
+  try {
+    for (const { versionId } of (removalsOf(history) ?? []).toReversed())
+      await store.remove(key, { ...options, versionId });
+  } catch (thrown) {
+    if (!(thrown instanceof VaultError) || thrown.kind !== 'refused') throw thrown;
+    await copyBack(history, copier, options, thrown);
+  }
+}
+
+async function copyBack(
+  { key, versions }: History,
+  copier: () => Promise<Pick<Mover, 'copy'>>,
+  options: Waits,
+  refusal: VaultError,
+): Promise<void> {
+  const content = versions.find(({ marker }) => !marker);
+  if (content === undefined) throw refusal;
+  const { versionId } = content;
+  try {
+    const mover = await copier();
+    const same = ({ metadata }: { readonly metadata: Metadata }): Metadata => metadata;
+    await mover.copy(key, same, { ...options, versionId, to: key, ifNoneMatch: '*' });
+  } catch (thrown) {
+    if (!(thrown instanceof VaultError) || thrown.kind === 'cancelled') throw thrown;
+    throw new VaultError(
+      thrown.kind,
+      thrown.code,
+      `the removal of ${safeName(key)} may not be taken back (${refusal.message}), and copying its newest content fails: ${thrown.message}`,
+      {
+        cause: thrown,
+        hint: thrown.hint ?? 's3:DeleteObjectVersion, or s3:GetObjectVersion and s3:PutObject, is needed',
+      },
+    );
+  }
 }

@@ -7,7 +7,8 @@ import { type Selected, selectOne } from '../engine/selecting.ts';
 import { type History, historiesOf, removalsOf, undelete } from '../engine/undelete.ts';
 import type { VaultError } from '../model/errors.ts';
 import type { ModeKind } from '../model/mode.ts';
-import type { ListedVersion, Waits } from '../model/ports.ts';
+import type { ListedVersion, Mover, Waits } from '../model/ports.ts';
+import { type OpenCopier, openCopier } from './copier.ts';
 import { holdProcess } from './hold.ts';
 import { type ReadingOptions, type Source, openReading } from './reading.ts';
 import { plainSize } from '../engine/fetching.ts';
@@ -80,14 +81,17 @@ export async function openPeek(
     onOnline: () => undefined,
   });
   const reader: Reader = { ...reading.reader, reach: (again) => online.reaching(again) };
+  let copier: Promise<OpenCopier> | undefined;
   const close = async (): Promise<void> => {
     abort.abort();
+    await (await copier?.catch(() => undefined))?.close();
     await reading.close();
   };
-  return { peek: peekOf(reader, prefix, signal), close };
+  const copying = async (): Promise<Mover> => (await (copier ??= openCopier(source, options))).mover;
+  return { peek: peekOf(reader, prefix, copying, signal), close };
 }
 
-function peekOf(reader: Reader, prefix: string, signal: AbortSignal): Peek {
+function peekOf(reader: Reader, prefix: string, copier: () => Promise<Mover>, signal: AbortSignal): Peek {
   const { store, mode } = reader;
   const either = (own: AbortSignal | undefined): AbortSignal =>
     own === undefined ? signal : AbortSignal.any([signal, own]);
@@ -106,7 +110,7 @@ function peekOf(reader: Reader, prefix: string, signal: AbortSignal): Peek {
     },
     histories: (name, options) => historiesOf(store, prefix, name, { signal: either(options?.signal) }),
     removals: removalsOf,
-    undelete: async (history) => undelete(store, history.key, removalsOf(history) ?? [], { signal }),
+    undelete: (history) => undelete(store, history, copier, { signal }),
     plainSize: (stored) => plainSize(mode, stored),
   };
 }

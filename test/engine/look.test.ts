@@ -6,6 +6,8 @@ import type { Reader } from '../../src/engine/fetching.ts';
 import { type Shown, showKept, showLevel } from '../../src/engine/level.ts';
 import { historiesOf, removalsOf, undelete } from '../../src/engine/undelete.ts';
 import { objectKey } from '../../src/model/brands.ts';
+import { VaultError } from '../../src/model/errors.ts';
+import { memoryMover } from '../../src/s3/memory-mover.ts';
 import { gather } from '../support/facts.ts';
 import { MIB, PREFIX, RestoreRig } from './restore-rig.ts';
 
@@ -126,6 +128,8 @@ describe('cat', () => {
   });
 });
 
+const noCopier = () => Promise.reject(new Error('nothing is to be copied'));
+
 describe('undelete', () => {
   test('takes back all removals since the newest content, and tells what needs none', async () => {
     const rig = new RestoreRig('client', true);
@@ -140,7 +144,45 @@ describe('undelete', () => {
       ['a/removed', 1],
       ['a/twice', 2],
     ]);
-    for (const one of histories) await undelete(store, one.key, removalsOf(one) ?? []);
+    for (const one of histories) await undelete(store, one, noCopier);
     expect(rig.bucket.keys()).toEqual(['a/here', 'a/removed', 'a/twice'].map((name) => PREFIX + name));
+  });
+
+  test('where a removal may not be removed its newest content is copied, if nothing stands there', async () => {
+    const rig = new RestoreRig('client', true);
+    const store = rig.store();
+    const protection = { mode: 'client', key: 'memory' } as const;
+    const { bucket, clock } = rig;
+    const mover = memoryMover({ clock, bucket, from: protection, to: protection });
+    await rig.put('a', 'first');
+    await rig.put('a', 'second');
+    await store.remove(objectKey(`${PREFIX}a`));
+    rig.fault = ({ operation }) => {
+      if (operation === 'remove') throw new VaultError('refused', 'access-denied', 'no DeleteObjectVersion');
+    };
+    const [history] = await gather(historiesOf(store, PREFIX, 'a'));
+    await undelete(store, history!, async () => mover);
+    const [newest] = rig.bucket
+      .versions(`${PREFIX}a`)
+      .filter(({ marker }) => !marker)
+      .slice(1);
+    expect(rig.bucket.find(`${PREFIX}a`)?.body).toEqual(
+      rig.bucket.find(`${PREFIX}a`, newest?.versionId)?.body,
+    );
+    expect(rig.bucket.versions(`${PREFIX}a`).map(({ marker }) => marker)).toEqual([
+      false,
+      true,
+      false,
+      false,
+    ]);
+    // Meanwhile somebody wrote it anew: that stays.
+    await expect(undelete(store, history!, async () => mover)).rejects.toMatchObject({
+      code: 'precondition',
+    });
+    const dumb = memoryMover({ clock, bucket, from: protection, to: protection, without: ['copy'] });
+    await expect(undelete(store, history!, async () => dumb)).rejects.toMatchObject({
+      code: 'copy-unsupported',
+      message: expect.stringMatching(/may not be taken back \(no DeleteObjectVersion\), and copying/),
+    });
   });
 });
