@@ -163,7 +163,10 @@ export async function versionsCommand(paths: readonly string[], flags: LookFlags
         found = true;
         files++;
         kept ||= history.versions.some(({ versionId }) => versionId !== 'null');
-        for (const line of versionLines(history, peek, flags)) if (!(await out.line(line))) return;
+        // A look at each version tells when it was written in the first place; of a folder there may be too many.
+        const versions = history.name === name ? await peek.written(history) : history.versions;
+        const shown = { ...history, versions };
+        for (const line of versionLines(shown, peek, flags)) if (!(await out.line(line))) return;
       }
       if (!found) throw nothingAt(name);
     }

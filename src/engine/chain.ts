@@ -62,3 +62,10 @@ export function markOf(id: string, modified: number, metadata: Metadata): Metada
   const known = before !== undefined && !Number.isNaN(Date.parse(before));
   return { [META_VERSION]: `${id} ${known ? before : new Date(modified).toISOString()}` };
 }
+
+/** When the content of a copy was written in the first place, ms since 1970; undefined for what is none. */
+export function writtenAt(metadata: Metadata): number | undefined {
+  const [, time = ''] = (metadata[META_VERSION] ?? '').split(' ');
+  const ms = Date.parse(time);
+  return Number.isNaN(ms) ? undefined : ms;
+}

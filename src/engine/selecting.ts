@@ -1,6 +1,7 @@
 /** What of a place is asked for: paths, at a time, or a version; as a listing says it. */
 import { OWN_FOLDER, type ObjectKey, objectKey } from '../model/brands.ts';
 import type { ListedObject, ListedVersion, ObjectStore, Waits } from '../model/ports.ts';
+import { inTurn, versionAt } from './written.ts';
 
 /** An object as it was at the time asked for. */
 export interface Selected {
@@ -72,10 +73,9 @@ async function* under(
     for await (const page of store.list(prefix, options)) yield* page.map(asFound);
     return;
   }
-  for await (const versions of versionsByKey(store, prefix, options)) {
-    const then = versions.find(({ modified }) => modified <= at);
-    if (then !== undefined && !then.marker) yield { ...asFound(then), versionId: then.versionId };
-  }
+  const then = (versions: readonly ListedVersion[]) => versionAt(store, versions, at, options);
+  for await (const version of inTurn(versionsByKey(store, prefix, options), then))
+    if (version !== undefined && !version.marker) yield { ...asFound(version), versionId: version.versionId };
 }
 
 const asFound = ({ key, etag, size, modified }: ListedObject): Found => ({

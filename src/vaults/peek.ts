@@ -5,6 +5,7 @@ import type { Reader, Wanted } from '../engine/fetching.ts';
 import { type Kept, type Shown, showKept, showLevel } from '../engine/level.ts';
 import { type Selected, selectOne } from '../engine/selecting.ts';
 import { type History, historiesOf, removalsOf, undelete } from '../engine/undelete.ts';
+import { asWritten } from '../engine/written.ts';
 import type { VaultError } from '../model/errors.ts';
 import type { ModeKind } from '../model/mode.ts';
 import type { ListedVersion, Mover, Waits } from '../model/ports.ts';
@@ -30,6 +31,8 @@ export interface Peek {
   ): Promise<Selected | undefined>;
   cat(selected: Selected): AsyncIterable<Uint8Array>;
   histories(name: string, options?: Waits): AsyncIterable<History>;
+  /** Its versions with the times when they were written in the first place, whatever a rekey did to them since. */
+  written(history: History, options?: Waits): Promise<readonly ListedVersion[]>;
   removals(history: History): readonly ListedVersion[] | undefined;
   undelete(history: History): Promise<void>;
   /** Bytes of plaintext of so many stored ones. */
@@ -109,10 +112,18 @@ function peekOf(reader: Reader, prefix: string, copier: () => Promise<Mover>, si
       return verifiedBytes(reader, wanted, signal);
     },
     histories: (name, options) => historiesOf(store, prefix, name, { signal: either(options?.signal) }),
+    written: ({ versions }, options) =>
+      gathered(asWritten(store, versions, { signal: either(options?.signal) })),
     removals: removalsOf,
     undelete: (history) => undelete(store, history, copier, { signal }),
     plainSize: (stored) => plainSize(mode, stored),
   };
+}
+
+async function gathered<T>(all: AsyncIterable<T>): Promise<readonly T[]> {
+  const found: T[] = [];
+  for await (const one of all) found.push(one);
+  return found;
 }
 
 async function findOne(

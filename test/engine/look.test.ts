@@ -4,7 +4,10 @@ import { describe, expect, test } from 'vitest';
 import { verifiedBytes } from '../../src/engine/cat.ts';
 import type { Reader } from '../../src/engine/fetching.ts';
 import { type Shown, showKept, showLevel } from '../../src/engine/level.ts';
+import { markOf } from '../../src/engine/chain.ts';
+import { selectOne } from '../../src/engine/selecting.ts';
 import { historiesOf, removalsOf, undelete } from '../../src/engine/undelete.ts';
+import { asWritten } from '../../src/engine/written.ts';
 import { objectKey } from '../../src/model/brands.ts';
 import { VaultError } from '../../src/model/errors.ts';
 import { memoryMover } from '../../src/s3/memory-mover.ts';
@@ -184,5 +187,61 @@ describe('undelete', () => {
       code: 'copy-unsupported',
       message: expect.stringMatching(/may not be taken back \(no DeleteObjectVersion\), and copying/),
     });
+  });
+});
+
+describe('a time before all versions were written anew', () => {
+  const at = async (rig: RestoreRig, time: number): Promise<string | undefined> => {
+    for await (const { key, versionId } of selectOne(rig.store(), { prefix: PREFIX, at: time }, 'f')) {
+      return rig.bucket.find(key, versionId)?.body.toString();
+    }
+    return undefined;
+  };
+
+  test('the version of then is found by its own word, and the looks at others are few', async () => {
+    const rig = new RestoreRig('sse-s3', true);
+    const store = rig.store();
+    const key = objectKey(`${PREFIX}f`);
+    const times: number[] = [];
+    const put = async (text: string, metadata = {}): Promise<void> => {
+      times.push(rig.clock.now());
+      await store.put(key, Buffer.from(text), metadata);
+      rig.clock.advance(10_000);
+    };
+    for (const text of ['one', 'two', 'three']) await put(text);
+    const [one = 0, two = 0, three = 0] = times;
+    expect(await Promise.all([one, two + 1, three].map((time) => at(rig, time)))).toEqual([
+      'one',
+      'two',
+      'three',
+    ]);
+    expect(await at(rig, one - 1)).toBeUndefined();
+    // The first was under the new key already; the others are written anew, and a removal behind them.
+    const [, second, third] = rig.bucket.versions(key).toReversed();
+    for (const [text, version] of [
+      ['two', second],
+      ['three', third],
+    ] as const)
+      await put(text, markOf(version!.versionId, version!.modified, {}));
+    await store.remove(key);
+    for (const { versionId } of [third!, second!]) await store.remove(key, { versionId });
+    rig.clock.advance(10_000);
+    await put('four');
+    rig.steps = [];
+    expect(await Promise.all([one, two, three - 1, three].map((time) => at(rig, time)))).toEqual([
+      'one',
+      'two',
+      'two',
+      'three',
+    ]);
+    expect(await at(rig, rig.clock.now())).toBe('four');
+    expect(rig.steps.filter(({ operation }) => operation === 'head').length).toBeLessThanOrEqual(4 * 3);
+    const written = await gather(asWritten(store, rig.bucket.versions(key)));
+    expect(written.filter(({ marker }) => !marker).map(({ modified }) => modified)).toEqual([
+      times.at(-1),
+      three,
+      two,
+      one,
+    ]);
   });
 });

@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { PutBucketPolicyCommand } from '@aws-sdk/client-s3';
+import { ListObjectVersionsCommand, PutBucketPolicyCommand } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { places } from '../../src/config.ts';
 import { aesMaterial } from '../../src/crypto/generate.ts';
@@ -48,7 +48,7 @@ async function undeleted(place: Place, bucket: string, kind: Mode['kind']) {
   };
   const secret = 'key' in protection && typeof protection.key !== 'string' ? protection.key : undefined;
   const mode = { kind, ...(vault.mode.kind === 'sse-c' ? { key: vault.mode.key } : {}) };
-  const { peek, close } = await openPeek({ vault, remote: vault.remote, mode }, `${kind}/`, {
+  const open = await openPeek({ vault, remote: vault.remote, mode }, `${kind}/`, {
     env: { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey, AWS_REGION: region },
     places: places({ S3VAULT_HOME: home }),
     keys: {},
@@ -64,8 +64,8 @@ async function undeleted(place: Place, bucket: string, kind: Mode['kind']) {
     acceptSource: false,
     checkRemote: false,
   });
-  for await (const history of peek.histories('file')) await peek.undelete(history);
-  await close();
+  for await (const history of open.peek.histories('file')) await open.peek.undelete(history);
+  await open.close();
   const back = await store.get(key);
   expect((await bytesIn(back.body)).toString()).toBe('content');
   expect(back.stat.metadata).toMatchObject({ 's3vault-mtime': '1577880000.123456' });
@@ -105,5 +105,7 @@ describeRgw('removals that stay on', () => {
     const Policy = JSON.stringify({ Version: '2012-10-17', Statement: [statement] });
     await rgw().client.send(new PutBucketPolicyCommand({ Bucket: bucket, Policy }));
     await undeleted(rgw(), bucket, 'client');
+    const left = await rgw().client.send(new ListObjectVersionsCommand({ Bucket: bucket }));
+    expect([left.Versions?.length, left.DeleteMarkers?.length]).toEqual([2, 1]);
   });
 });
