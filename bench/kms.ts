@@ -92,7 +92,7 @@ async function runCase(work: string, { quota, share, clients, demand }: Case): P
   const reachable = Math.min(limit, wants * clients);
   const parts = results.map(({ answered }) => answered);
   const fair = clients === 1 ? '–' : percentOf(Math.min(...parts), Math.max(...parts));
-  return `| ${count(quota)} | ${share} % | ${clients} | ${count(wants * clients)} | ${count(reachable)} | ${count(granted)} (${percentOf(granted, reachable)}) | ${count(mostInASecond(steady))} | ${kms.throttled()} | ${fair} |`;
+  return `| ${count(quota)} | ${share} % | ${clients} | ${count(wants * clients)} | ${count(limit)} | ${count(granted)} (${percentOf(granted, reachable)}) | ${count(mostInASecond(steady))} | ${kms.throttled()} | ${fair} |`;
 }
 
 /** 1,000 files in `sse-kms` by the built program; the embedded server throttles above 50 a second. */
@@ -142,8 +142,9 @@ export async function kmsSection(work: string): Promise<string> {
   }
   process.stderr.write('KMS: 1,000 files by the built program\n');
   return `Processes of their own, each with its limiter on one ledger in the state folder, against one simulated KMS that throttles above
-its quota in any second; requests a second, ${SECONDS} s each, counted at the KMS after the first ${WARM_MS / 1_000} s. "Allowed" is the share of the quota,
-or what is wanted where that is less. The same in virtual time, up to 100,000 a second: \`test/s3/kms-limiter.test.ts\`.
+its quota in any second; requests a second, ${SECONDS} s each, counted at the KMS after the first ${WARM_MS / 1_000} s. "Allowed" is the share of the quota;
+"granted" is compared with it, or with what is requested where that is less. The same in virtual time, up to 100,000 a second:
+\`test/s3/kms-limiter.test.ts\`.
 
 | quota | share | clients | requested | allowed | granted | most in any second | throttled | slowest to fastest client |
 |---|---|---|---|---|---|---|---|---|
