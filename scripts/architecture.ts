@@ -48,9 +48,9 @@ export const PARTS: Readonly<Record<PartName, Part>> = {
     libraries: [],
   },
   crypto: {
-    purpose: 'sealed-object format, chunk stream, key wrapping, size functions; pure',
+    purpose: 'sealed-object format, chunk stream, key wrapping, sealed names, size functions; pure',
     imports: ['model'],
-    libraries: [],
+    libraries: ['@noble/ciphers'],
   },
   local: {
     purpose: 'the disk side: watch, walk, ignore rules, stable read',

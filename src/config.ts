@@ -181,6 +181,18 @@ const capabilities = v.object({
   ),
 });
 
+const names = v.strictObject({
+  scheme: v.literal('aes-siv'),
+  keys: v.array(
+    v.strictObject({
+      key: text,
+      wrap: v.picklist(['AES/GCM', 'RSA-OAEP-SHA1', 'kms+context']),
+      wrapped: text,
+      context: v.exactOptional(pairs),
+    }),
+  ),
+});
+
 const vault = v.strictObject({
   id: v.pipe(
     v.string(),
@@ -191,6 +203,7 @@ const vault = v.strictObject({
   remote,
   mode,
   rekeyTo: v.exactOptional(mode),
+  names: v.exactOptional(names),
   keyStore: v.exactOptional(keyStore),
   direction: v.picklist(['push', 'pull', 'both']),
   rules,

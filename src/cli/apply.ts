@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { findVault, places, readConfig } from '../config.ts';
 import { VaultError } from '../model/errors.ts';
 import type { Vault } from '../model/vault.ts';
-import { openVault } from '../vaults/open.ts';
+import { type OpenVault, openVault } from '../vaults/open.ts';
 import { openLog } from './log.ts';
 import { readPlanFile } from './plan-file.ts';
 import { registerVault } from './register.ts';
@@ -27,11 +27,11 @@ export async function applyCommand(file: string, flags: ApplyFlags): Promise<num
     ...openOptions({ ...flags, once: true, yes: true, checkRemote: true }, where, config),
     planned: lines,
   };
-  const register = async (): Promise<void> => {
-    if (known === undefined) await registerVault(where, vault, flags);
-  };
   const alone = async (): Promise<number> => {
-    const open = await openVault(vault, { ...options, onMet: register });
+    const onMet = async (): Promise<void> => {
+      if (known === undefined) await registerVault(where, open.vault, flags);
+    };
+    const open: OpenVault = await openVault(vault, { ...options, onMet });
     return present(open, vault, { ...flags, once: true }, log);
   };
   const holding = await holderOf(vault, where);

@@ -72,7 +72,7 @@ class VaultBrowser implements OpenBrowser {
     let page: BrowseLine[] = [];
     for await (const shown of found) {
       // A file may have the name of the folder.
-      if (!shown.name.startsWith(folder)) continue;
+      if (!shown.name.startsWith(folder) || shown.foreign === true) continue;
       page.push(lineOf(shown));
       if (page.length < PAGE) continue;
       yield page;
@@ -122,8 +122,8 @@ class VaultBrowser implements OpenBrowser {
     signal: AbortSignal | undefined,
   ): Promise<RestoreEnd> {
     const target = targetOf(out);
-    const { source, prefix } = await this.#place();
-    const wanted = { prefix, names: [path.replace(/\/$/, '')], versionId, force: false };
+    const { source } = await this.#place();
+    const wanted = { paths: [path.replace(/\/$/, '')], versionId, force: false };
     const reading = await this.#reading(versionId !== undefined);
     const { restore, run } = await openRestore(source, target, wanted, reading);
     const either = AbortSignal.any([this.#ended.signal, ...(signal === undefined ? [] : [signal])]);
@@ -181,8 +181,8 @@ class VaultBrowser implements OpenBrowser {
   }
 
   async #open(): Promise<Opened> {
-    const { source, prefix } = await this.#place();
-    return openPeek(source, prefix, { ...(await this.#reading(true)), keyless: true });
+    const { source } = await this.#place();
+    return openPeek(source, { ...(await this.#reading(true)), keyless: true });
   }
 
   async #reading(anyKey: boolean): Promise<ReadingOptions> {

@@ -27,7 +27,7 @@ import { Desk, type DeskOptions } from './key-desk.ts';
 import type { KeyFlags, RemoteFlags, VaultFlags } from './options.ts';
 import { checkNesting, checkPlace, modeOf, remoteOf, vaultFor } from './register.ts';
 
-export interface InitFlags extends RemoteFlags, KeyFlags {}
+export interface InitFlags extends RemoteFlags, KeyFlags, Pick<VaultFlags, 'encryptNames'> {}
 
 export interface InitDeskOptions extends Pick<DeskOptions, 'env' | 'where' | 'clock' | 'workFactorForTests'> {
   readonly dir: string | undefined;

@@ -5,6 +5,7 @@ import { formatBytes, plural, safeName } from '../model/display.ts';
 import { EXIT, VaultError } from '../model/errors.ts';
 import type { ReadingOptions } from '../vaults/reading.ts';
 import { type History, type Peek, type Shown, peekInto } from '../vaults/peek.ts';
+import { Foreign } from './foreign.ts';
 import { Out } from './out.ts';
 import { type Place, type PlaceFlags, placeFor } from './place.ts';
 import { openTerminal } from './prompt.ts';
@@ -38,7 +39,7 @@ async function looking(paths: readonly string[], flags: LookFlags, keyless: bool
     anyKey: at !== undefined || flags.version !== undefined,
     keyless,
   };
-  return { ...place, at, open: (work) => peekInto(place.source, place.prefix, options, work) };
+  return { ...place, at, open: (work) => peekInto(place.source, options, work) };
 }
 
 const now = (): string => new Date(systemClock.now()).toISOString();
@@ -60,12 +61,14 @@ export async function lsCommand(paths: readonly string[], flags: LookFlags): Pro
   const started = systemClock.ticks();
   const { names, at, open } = await looking(paths, flags, true);
   const out = new Out(process.stdout);
+  const others = new Foreign();
   let [files, bytes] = [0, 0];
   await open(async (peek) => {
     for (const name of names) {
       let found = false;
       for await (const shown of peek.ls(name, { recursive: flags.recursive ?? false, at })) {
         found = true;
+        if (others.leavesOut(shown)) continue;
         files += shown.kind === 'object' ? 1 : 0;
         bytes += shown.kind === 'object' ? shown.bytes : 0;
         if (!(await out.line(lsLine(shown, flags)))) return;
@@ -73,6 +76,7 @@ export async function lsCommand(paths: readonly string[], flags: LookFlags): Pro
       if (!found && (name !== '' || at !== undefined)) throw nothingAt(name);
     }
   });
+  await others.tell(out, flags.json);
   if (flags.json === true) await out.line(summary(files, bytes, 0, EXIT.inStep, started));
   await out.end();
   return EXIT.inStep;
@@ -154,6 +158,7 @@ export async function versionsCommand(paths: readonly string[], flags: LookFlags
   const started = systemClock.ticks();
   const { names, open } = await looking(paths, flags, true);
   const out = new Out(process.stdout);
+  const others = new Foreign();
   let files = 0;
   let kept = false;
   await open(async (peek) => {
@@ -161,6 +166,7 @@ export async function versionsCommand(paths: readonly string[], flags: LookFlags
       let found = false;
       for await (const history of peek.histories(name)) {
         found = true;
+        if (others.leavesOut(history)) continue;
         files++;
         kept ||= history.versions.some(({ versionId }) => versionId !== 'null');
         // A look at each version tells when it was written in the first place; of a folder there may be too many.
@@ -171,6 +177,7 @@ export async function versionsCommand(paths: readonly string[], flags: LookFlags
       if (!found) throw nothingAt(name);
     }
   });
+  await others.tell(out, flags.json);
   if (flags.json === true) await out.line(summary(files, 0, 0, EXIT.inStep, started));
   await out.end();
   if (!kept && flags.json !== true)
@@ -231,7 +238,7 @@ async function removedIn(peek: Peek, names: readonly string[]): Promise<readonly
     let found = false;
     for await (const history of peek.histories(name)) {
       found = true;
-      if (peek.removals(history) !== undefined) removed.push(history);
+      if (history.foreign === undefined && peek.removals(history) !== undefined) removed.push(history);
     }
     if (!found) throw nothingAt(name);
   }

@@ -31,6 +31,7 @@ export interface VaultFlags extends RemoteFlags {
   readonly kmsQuota?: number;
   readonly kmsShare?: number;
   readonly pollRemote?: number;
+  readonly encryptNames?: boolean;
 }
 
 /** Where keys come from. */
@@ -85,8 +86,16 @@ const addKmsOptions = (command: Command): Command =>
     .option('--kms-quota <n>', 'KMS requests a second of the account (default: as AWS says)', parseQuota)
     .option('--kms-share <percent>', 'percent of the KMS quota to use at most (default: 50)', parseShare);
 
+/** Of a vault that is made now. */
+export function addNamesOption(command: Command): Command {
+  return command.option(
+    '--encrypt-names',
+    'encrypt the names of files and folders as well; for a new vault, and for good',
+  );
+}
+
 export function addVaultOptions(command: Command): Command {
-  return addPlaceOptions(command)
+  return addNamesOption(addPlaceOptions(command))
     .addOption(
       new Option('--direction <direction>', 'which way changes go (default: push)').choices([
         'push',

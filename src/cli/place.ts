@@ -239,6 +239,7 @@ function sourceOf(bucket: string, prefix: string, flags: PlaceFlags, config: Con
   const keyStore = flags.keyStore ?? vault?.keyStore;
   return {
     remote: { ...vault?.remote, bucket, prefix, ...remoteOf(flags) },
+    ...(vault === undefined || said?.kind !== undefined ? {} : { around: vault }),
     // A mode that is said is meant for this object, whatever the vault around it is in.
     mode: said?.kind === undefined ? (said ?? known) : said,
     rules: { ...kmsRulesOf(vault?.rules ?? {}), ...rulesOf(flags) },

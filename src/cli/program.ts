@@ -6,6 +6,7 @@ import { addDaemon } from './daemon-options.ts';
 import {
   addKeyOptions,
   addLogLevel,
+  addNamesOption,
   addPlaceOptions,
   addReadOptions,
   addRekeyOptions,
@@ -303,7 +304,8 @@ function addInit(program: Command, setExit: SetExit): void {
     .command('init')
     .argument('[dir]', 'the folder that is to become a vault')
     .description('make a vault step by step: folder, bucket, protection, key with its words, first plan');
-  addKeyOptions(addRemoteOptions(command)).action(async (dir: string | undefined, flags: object) => {
+  const options = addNamesOption(addKeyOptions(addRemoteOptions(command)));
+  options.action(async (dir: string | undefined, flags: object) => {
     const { initCommand } = await import('./init.ts');
     setExit(await initCommand(dir, flags));
   });

@@ -7,6 +7,7 @@ import { VaultError } from '../model/errors.ts';
 import type { KeyStoreKind } from '../model/keyref.ts';
 import { MODE_KINDS, type Mode, type ModeKind } from '../model/mode.ts';
 import type { Remote, Rules, Vault } from '../model/vault.ts';
+import { noKeeper } from '../vaults/names.ts';
 import type { KeyFlags, RemoteFlags, VaultFlags } from './options.ts';
 
 type Flags = VaultFlags & KeyFlags;
@@ -110,15 +111,24 @@ async function newVault(root: string, to: string, flags: Flags, config: Config):
   const remote = { bucket, prefix, ...remoteOf(flags) };
   checkPlace({ root, remote }, config.vaults);
   const keyStore: KeyStoreKind | undefined = flags.keyStore ?? config.keyStore;
+  const mode = modeOf(flags);
   return {
     id: (await markedId(root)) ?? vaultId(randomUUID()),
     root,
     remote,
-    mode: modeOf(flags),
+    mode,
+    ...namesFrom(flags, mode),
     ...(keyStore === undefined ? {} : { keyStore }),
     direction: flags.direction ?? 'push',
     rules: rulesOf(flags),
   };
+}
+
+/** The key to them is made, or found, when the vault meets its bucket. */
+function namesFrom({ encryptNames }: Flags, { kind }: Mode): Pick<Vault, 'names'> {
+  if (encryptNames !== true) return {};
+  if (kind !== 'client' && kind !== 'sse-c') throw noKeeper(kind);
+  return { names: { scheme: 'aes-siv', keys: [] } };
 }
 
 type Place = Pick<Vault, 'root' | 'remote'>;
@@ -253,6 +263,7 @@ function adjusted(vault: Vault, flags: Flags): Vault {
   if (flags.to !== undefined) checkSameTarget(vault, flags.to);
   const mode = flags.mode ?? flags.key ?? flags.kmsKey;
   if (mode !== undefined) checkSameMode(vault, flags);
+  if (flags.encryptNames === true && vault.names === undefined) throw plainNames(vault);
   const { keyStore, endpoint } = flags;
   const { capabilities, ...known } = vault;
   const sameStore = endpoint === undefined || endpoint === vault.remote.endpoint;
@@ -273,6 +284,11 @@ function adjusted(vault: Vault, flags: Flags): Vault {
     },
   };
 }
+
+const plainNames = ({ root }: Vault): VaultError =>
+  new VaultError('usage', 'plain-names', `${root} is kept with plain names`, {
+    hint: `leave --encrypt-names out; to encrypt names: s3vault forget ${root}, then sync --encrypt-names with another --to`,
+  });
 
 function checkSameTarget(vault: Vault, to: string): void {
   const { bucket, prefix } = parseTarget(to);

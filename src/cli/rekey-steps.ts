@@ -27,14 +27,15 @@ export function steps(
   const place = `s3://${vault.remote.bucket}/${vault.remote.prefix}`;
   let named = false;
   return {
-    onMet: () =>
+    onMet: (names) =>
       change((now) => {
         refuseOther(now, next);
         named = now.rekeyTo === undefined;
-        return { ...now, rekeyTo: next };
+        return { ...now, rekeyTo: next, ...(names === undefined ? {} : { names }) };
       }),
     onUndone: async () => {
-      if (named) await change(settled);
+      const names = vault.names === undefined ? {} : { names: vault.names };
+      if (named) await change((now) => ({ ...settled(now), ...names }));
     },
     onBegin: () => change((now) => ({ ...now, rekeyTo: next })),
     onEnd: async (versions, oldKey) => {

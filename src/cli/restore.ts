@@ -24,15 +24,15 @@ export interface RestoreFlags extends PlaceFlags {
 export async function restoreCommand(paths: readonly string[], flags: RestoreFlags): Promise<number> {
   const where = places(process.env);
   const config = await readConfig(where);
-  const { source, prefix, names } = placeFor(paths, flags, config);
+  const { source, names: wantedPaths } = placeFor(paths, flags, config);
   const at = flags.at === undefined ? undefined : parseTime(flags.at, systemClock.now());
-  if (flags.version !== undefined) checkVersion(names, at);
+  if (flags.version !== undefined) checkVersion(wantedPaths, at);
   const options: ReadingOptions = {
     ...openOptions(flags, where, config),
     commitment: flags.commitment ?? 'require',
     anyKey: at !== undefined || flags.version !== undefined,
   };
-  const wanted = { prefix, names, at, versionId: flags.version, force: flags.force ?? false };
+  const wanted = { paths: wantedPaths, at, versionId: flags.version, force: flags.force ?? false };
   const { restore, run } = await openRestore(source, resolve(flags.out), wanted, options);
   const log = await openLog(flags.logLevel);
   if (log !== undefined) restore.subscribe(log);

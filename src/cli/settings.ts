@@ -65,7 +65,8 @@ const FIELDS: readonly Field[] = [
   {
     name: 'target',
     says: 'in the bucket',
-    read: ({ remote }) => `s3://${remote.bucket}/${remote.prefix}`,
+    read: ({ remote, names }) =>
+      `s3://${remote.bucket}/${remote.prefix}${names === undefined ? '' : ' (names encrypted)'}`,
     change: fixed('to send it elsewhere: s3vault forget, then sync with --to'),
   },
   {

@@ -42,7 +42,7 @@ export async function syncCommand(dir: string, flags: SyncFlags): Promise<number
   const vault = wanted.isNew ? await joined(wanted.vault, options) : wanted.vault;
   const alone = async (): Promise<number> => {
     if (flags.dryRun === true || flags.plan !== undefined) return planCommand(vault, options, flags);
-    const open = await openVault(vault, { ...options, onMet: () => wanted.register(vault) });
+    const open: OpenVault = await openVault(vault, { ...options, onMet: () => wanted.register(open.vault) });
     return present(open, vault, flags, log);
   };
   const holding = await holderOf(vault, where);

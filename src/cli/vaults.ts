@@ -34,8 +34,14 @@ export async function vaultsCommand(flags: { readonly json?: boolean }): Promise
   for (const vault of vaults) {
     const line =
       flags.json === true
-        ? JSON.stringify({ id: vault.id, root: vault.root, target: targetOf(vault), mode: vault.mode.kind })
-        : `${safeName(vault.root)}  →  ${safeText(targetOf(vault))}  ${nameOfMode(vault.mode)}`;
+        ? JSON.stringify({
+            id: vault.id,
+            root: vault.root,
+            target: targetOf(vault),
+            mode: vault.mode.kind,
+            ...(vault.names === undefined ? {} : { names: 'encrypted' }),
+          })
+        : `${safeName(vault.root)}  →  ${safeText(targetOf(vault))}  ${nameOfMode(vault.mode)}${vault.names === undefined ? '' : ', names encrypted'}`;
     process.stdout.write(`${line}\n`);
   }
   if (vaults.length === 0 && flags.json !== true) sayNone();

@@ -1,5 +1,6 @@
 /** Renames, found by the bytes: the object is copied inside the store instead of sent again. */
 import { asVaultError, VaultError } from '../model/errors.ts';
+import { META_NAME } from '../model/names.ts';
 import type { Action } from '../model/plan.ts';
 import type { Receipt } from '../model/receipt.ts';
 import { statMetadata } from './stats.ts';
@@ -15,7 +16,7 @@ export async function copyRenamed(
   digest: Buffer,
   signal: AbortSignal,
 ): Promise<Receipt | undefined> {
-  const { copier, renames, direction, modeFingerprint } = world;
+  const { copier, renames, direction, modeFingerprint, names } = world;
   const old =
     copier === undefined || record !== undefined || reason !== 'new' ? undefined : renames.find(digest);
   if (copier === undefined || old?.modeFingerprint !== modeFingerprint || old.size !== local.size)
@@ -25,7 +26,8 @@ export async function copyRenamed(
       keyIn(world, old.key),
       ({ etag, metadata }) => {
         if (etag !== old.etag) throw new VaultError('changed', 'precondition', 'it is another object by now');
-        return { ...metadata, ...statMetadata(local) };
+        const { [META_NAME]: _, ...others } = metadata;
+        return { ...others, ...statMetadata(local), ...names.metadata(local.path) };
       },
       { signal, to: keyIn(world, key), ...(direction === 'push' ? {} : { ifNoneMatch: '*' as const }) },
     );

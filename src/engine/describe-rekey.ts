@@ -6,6 +6,7 @@ import type { Side } from './conversion.ts';
 import {
   type SideName,
   type VaultDescription,
+  checkNames,
   descriptionKey,
   nameOfSide,
   placeOf,
@@ -34,6 +35,7 @@ export async function meetRekey(described: DescribedRekey, signal?: AbortSignal)
     throw new VaultError('usage', 'other-vault', `${place} holds the vault of another folder`, {
       hint: 'rekey that folder instead; s3vault vaults lists those of this machine',
     });
+  checkNames(found, vault);
   const { movingTo } = found;
   if (movingTo !== undefined && !isSide(movingTo, to))
     throw new VaultError('usage', 'other-rekey', `${place} is on its way to ${nameOfSide(movingTo)}`, {
@@ -69,13 +71,14 @@ export async function describeRekey(
   const begun = state === 'begun';
   const side = begun ? from : to;
   const description: VaultDescription = {
-    version: 1,
+    version: vault.names === undefined ? 1 : 2,
     id: vault.id,
     mode: side.kind,
     keys: [...new Set(begun ? [from.key, to.key] : [to.key])].filter((key) => key !== ''),
     created: known?.created ?? new Date(clock.now()).toISOString(),
     ...(begun ? { movingTo: nameOf(to) } : {}),
     ...(known?.shared === true ? { shared: true } : {}),
+    ...(vault.names === undefined ? {} : { names: vault.names }),
   };
   const text = Buffer.from(`${JSON.stringify(description)}\n`);
   await side.store.put(descriptionKey(prefix), text, {}, { signal });

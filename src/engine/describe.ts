@@ -1,6 +1,7 @@
 import { OWN_FOLDER, objectKey } from '../model/brands.ts';
 import { VaultError } from '../model/errors.ts';
 import type { Clock, Index, ObjectStore, StoredObject, WriteOptions } from '../model/ports.ts';
+import type { NamesSetting, WrappedNamesKey } from '../model/names.ts';
 import type { Vault } from '../model/vault.ts';
 import { forgetListing, pages } from './rounds.ts';
 
@@ -9,7 +10,8 @@ import { forgetListing, pages } from './rounds.ts';
  * noticed. Holds no secret; stored under the vault's own server-side protection, never sealed.
  */
 export interface VaultDescription {
-  readonly version: 1;
+  /** 2 where names are encrypted: who does not know of that must not write here. */
+  readonly version: 1 | 2;
   readonly id: string;
   readonly mode: string;
   /** Fingerprints of the keys in use; the KMS key id for KMS modes; empty for `sse-s3`. */
@@ -19,6 +21,8 @@ export interface VaultDescription {
   readonly movingTo?: SideName;
   /** Machines keep it in step both ways: one that only pushes would go over what the others wrote. */
   readonly shared?: true;
+  /** Names are encrypted, and the key to them wrapped under `keys` and earlier ones. */
+  readonly names?: NamesSetting;
 }
 
 export interface SideName {
@@ -84,29 +88,57 @@ function parseDescription(text: string): VaultDescription {
     throw bad;
   }
   if (typeof value !== 'object' || value === null) throw bad;
-  const { version, id, mode, keys, created, movingTo, shared } = value as { [name: string]: unknown };
-  if (typeof version === 'number' && version > 1) {
-    throw new VaultError(
-      'usage',
-      'description-newer',
-      'the vault in the bucket was made by a newer s3vault',
-      {
-        hint: 'update s3vault on this machine',
-      },
-    );
-  }
+  const { version, id, mode, keys, created, movingTo, shared, names } = value as { [name: string]: unknown };
+  if (typeof version === 'number' && version > (names === undefined ? 1 : 2)) throw newer();
   const keyList =
     Array.isArray(keys) && keys.every((key): key is string => typeof key === 'string') ? keys : undefined;
-  if (version !== 1 || typeof id !== 'string' || typeof mode !== 'string' || keyList === undefined) throw bad;
+  if (
+    (version !== 1 && version !== 2) ||
+    typeof id !== 'string' ||
+    typeof mode !== 'string' ||
+    keyList === undefined
+  )
+    throw bad;
+  const setting = parseNames(names);
+  // Whatever else it is that an older program must not overlook, it is not known here.
+  if ((version === 2) !== (setting !== undefined)) throw newer();
   return {
-    version: 1,
+    version,
     id,
     mode,
     keys: keyList,
     created: typeof created === 'string' ? created : '',
     ...parseMoving(movingTo),
     ...(shared === true ? { shared } : {}),
+    ...(setting === undefined ? {} : { names: setting }),
   };
+}
+
+const newer = (): VaultError =>
+  new VaultError('usage', 'description-newer', 'the vault in the bucket was made by a newer s3vault', {
+    hint: 'update s3vault on this machine',
+  });
+
+const WRAPS: ReadonlySet<unknown> = new Set(['AES/GCM', 'RSA-OAEP-SHA1', 'kms+context']);
+
+/** Undefined: plain names. What is not understood is never taken for that. */
+function parseNames(value: unknown): NamesSetting | undefined {
+  if (value === undefined) return undefined;
+  const { scheme, keys } = (value ?? {}) as { [name: string]: unknown };
+  if (scheme !== 'aes-siv' || !Array.isArray(keys) || keys.length === 0 || !keys.every(isWrapping))
+    throw newer();
+  return { scheme, keys };
+}
+
+function isWrapping(value: unknown): value is WrappedNamesKey {
+  const { key, wrap, wrapped, context = {} } = (value ?? {}) as { [name: string]: unknown };
+  const pairs: unknown[] = typeof context === 'object' && context !== null ? Object.values(context) : [0];
+  return (
+    typeof key === 'string' &&
+    WRAPS.has(wrap) &&
+    typeof wrapped === 'string' &&
+    pairs.every((one) => typeof one === 'string')
+  );
 }
 
 function parseMoving(value: unknown): Pick<VaultDescription, 'movingTo'> {
@@ -141,12 +173,13 @@ export async function meetRemote(
   forgetListing(index);
   if (vault.direction === 'pull') return;
   const description: VaultDescription = {
-    version: 1,
+    version: vault.names === undefined ? 1 : 2,
     id: vault.id,
     mode: vault.mode.kind,
     keys: keyFingerprint === '' ? [] : [keyFingerprint],
     created: new Date(clock.now()).toISOString(),
     ...(vault.direction === 'both' ? { shared: true } : {}),
+    ...(vault.names === undefined ? {} : { names: vault.names }),
   };
   try {
     // Only where it is known what the store makes of conditions.
@@ -238,6 +271,7 @@ export function checkDescription(found: VaultDescription, vault: Vault, keyFinge
           : 'use another prefix; a folder joins a vault when it is synced for the first time, so to join this one: s3vault forget the folder, remove its .s3vault, and sync it anew',
     });
   }
+  checkNames(found, vault);
   if (keyFingerprint !== '' && !found.keys.includes(keyFingerprint)) {
     throw new VaultError(
       'security',
@@ -248,4 +282,20 @@ export function checkDescription(found: VaultDescription, vault: Vault, keyFinge
       },
     );
   }
+}
+
+/** Names are encrypted from the first object on, or never. */
+export function checkNames(
+  found: Pick<VaultDescription, 'names'>,
+  vault: Pick<Vault, 'remote' | 'names'>,
+): void {
+  if ((found.names === undefined) === (vault.names === undefined)) return;
+  const place = placeOf(vault);
+  throw found.names === undefined
+    ? new VaultError('usage', 'plain-names', `${place} holds a vault with plain names`, {
+        hint: 'leave --encrypt-names out, or use another prefix: names are encrypted from the first object on, or never',
+      })
+    : new VaultError('usage', 'encrypted-names', `${place} holds a vault with encrypted names`, {
+        hint: 'add --encrypt-names, or use another prefix',
+      });
 }

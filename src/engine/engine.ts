@@ -1,4 +1,4 @@
-import { type RelPath, nameKey, relPath } from '../model/brands.ts';
+import { type NameKey, type RelPath, relPath } from '../model/brands.ts';
 import type { Command, EngineHandle, Outcome } from '../model/command.ts';
 import { EXIT, type VaultError, asVaultError, report } from '../model/errors.ts';
 import type { EngineState, Event, EventBody } from '../model/event.ts';
@@ -32,7 +32,7 @@ import { adoptStrays } from './strays.ts';
 import { Standing } from './standing.ts';
 import { Timetable } from './timetable.ts';
 import { prepareTwoWay } from './two-way.ts';
-import { type EngineParts, worldOf } from './world.ts';
+import { type EngineParts, namesOf, worldOf } from './world.ts';
 
 export interface EngineOptions {
   /** Ends when in step; else keeps watching. */
@@ -63,6 +63,7 @@ const ROOT = relPath('');
  */
 export class Engine implements EngineHandle {
   readonly #parts: EngineParts;
+  readonly #key = (path: string): NameKey => namesOf(this.#parts).keyOf(path);
   readonly #options: EngineOptions;
   readonly #emitter: Emitter;
   readonly #hints: Hints;
@@ -184,10 +185,10 @@ export class Engine implements EngineHandle {
         return;
       case 'first':
         // What still waits in the Plan is looked at now, and its Action goes first then.
-        if (!this.#runs.first(nameKey(command.path))) this.#runs.lookAgain(relPath(command.path));
+        if (!this.#runs.first(this.#key(command.path))) this.#runs.lookAgain(relPath(command.path));
         return;
       case 'skip':
-        this.#runs.skip(nameKey(command.path), relPath(command.path));
+        this.#runs.skip(this.#key(command.path), relPath(command.path));
         return;
       case 'consent':
         this.#runs.consented(command.yes);
@@ -207,7 +208,7 @@ export class Engine implements EngineHandle {
   }
 
   #retry(paths: readonly RelPath[] = this.#runs.failedPaths()): void {
-    this.#runs.takeIn(paths.map(nameKey));
+    this.#runs.takeIn(paths.map(this.#key));
     for (const path of paths) this.#runs.lookAgain(path);
   }
 

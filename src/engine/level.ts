@@ -1,17 +1,16 @@
 /** A folder of a place as a listing shows it: its files and folders, page by page, with memory for one page. */
 import { OWN_FOLDER, type ObjectKey } from '../model/brands.ts';
 import type { ModeKind } from '../model/mode.ts';
-import type { ListedObject, ObjectStore, Waits } from '../model/ports.ts';
+import type { ListedObject, Waits } from '../model/ports.ts';
 import { hasEnvelope, plainSize } from './fetching.ts';
-import { type Selected, selectOne, versionsByKey } from './selecting.ts';
+import { keyOfPath, shownName } from './naming.ts';
+import { type ListedPlace, type Selected, selectOne, versionsByKey } from './selecting.ts';
 
 export type Shown =
-  | { readonly kind: 'folder'; readonly name: string }
+  | { readonly kind: 'folder'; readonly name: string; readonly foreign?: true }
   | (Selected & { readonly kind: 'object'; readonly bytes: number });
 
-export interface Level {
-  readonly store: ObjectStore;
-  readonly prefix: string;
+export interface Level extends ListedPlace {
   readonly mode: ModeKind;
   /** All below, not folder by folder. */
   readonly recursive: boolean;
@@ -26,7 +25,7 @@ const LAST = '\u{10ffff}';
 export async function* showLevel(level: Level, name: string, options: Waits = {}): AsyncIterable<Shown> {
   const folder = name === '' ? '' : `${name}/`;
   const flat = level.recursive || level.at !== undefined;
-  const found = flat ? selectOne(level.store, level, name, options) : oneLevel(level, name, options);
+  const found = flat ? selectOne(level, level.at, name, options) : oneLevel(level, name, options);
   let last: string | undefined;
   for await (const selected of withoutInstructions(level, found, options)) {
     const cut = level.recursive ? -1 : selected.name.indexOf('/', folder.length);
@@ -35,15 +34,21 @@ export async function* showLevel(level: Level, name: string, options: Waits = {}
       continue;
     }
     const below = selected.name.slice(0, cut + 1);
-    if (below !== last) yield { kind: 'folder', name: below };
+    if (below !== last) yield folderOf(selected, below);
     last = below;
   }
 }
 
+const folderOf = ({ foreign }: Selected, name: string): Extract<Shown, { kind: 'folder' }> => ({
+  kind: 'folder',
+  name,
+  ...(foreign === undefined ? {} : { foreign }),
+});
+
 /** Where a page ends inside a folder, the listing goes on behind that folder: a million files in it cost one request. */
 async function* oneLevel(level: Level, name: string, options: Waits): AsyncIterable<Selected> {
   if (name !== '') yield* exactly(level, name, options);
-  const top = name === '' ? level.prefix : `${level.prefix}${name}/`;
+  const top = name === '' ? level.prefix : `${keyOfPath(level, name)}/`;
   let startAfter: string | undefined;
   for (;;) {
     let behind: string | undefined;
@@ -51,7 +56,7 @@ async function* oneLevel(level: Level, name: string, options: Waits): AsyncItera
       top,
       startAfter === undefined ? options : { ...options, startAfter },
     )) {
-      for (const object of page) if (isShown(level, object)) yield asSelected(level, object);
+      for (const object of page) if (isShown(level, object)) yield await asSelected(level, object, options);
       behind = folderIn(page.at(-1)?.key ?? '', top);
       if (behind !== undefined) break;
     }
@@ -61,9 +66,10 @@ async function* oneLevel(level: Level, name: string, options: Waits): AsyncItera
 }
 
 async function* exactly(level: Level, name: string, options: Waits): AsyncIterable<Selected> {
-  for await (const page of level.store.list(level.prefix + name, options)) {
+  const key = keyOfPath(level, name);
+  for await (const page of level.store.list(key, options)) {
     const [first] = page;
-    if (first?.key === level.prefix + name && isShown(level, first)) yield asSelected(level, first);
+    if (first?.key === key && isShown(level, first)) yield await asSelected(level, first, options);
     return;
   }
 }
@@ -86,7 +92,7 @@ export async function* showKept(
       continue;
     }
     const below = kept.name.slice(0, cut + 1);
-    if (below !== last) yield { kind: 'folder', name: below };
+    if (below !== last) yield folderOf(kept, below);
     last = below;
   }
 }
@@ -96,12 +102,13 @@ async function* keptUnder(
   folder: string,
   options: Waits,
 ): AsyncIterable<Kept> {
-  for await (const versions of versionsByKey(level.store, level.prefix + folder, options)) {
+  const top = folder === '' ? level.prefix : `${keyOfPath(level, folder.slice(0, -1))}/`;
+  for await (const versions of versionsByKey(level.store, top, options)) {
     const [newest] = versions;
     const content = versions.find(({ marker }) => !marker);
     if (newest === undefined || content === undefined || !isShown(level, content)) continue;
     const bytes = plainSize(level.mode, content.size);
-    const found = { ...asSelected(level, content), modified: newest.modified };
+    const found = { ...(await asSelected(level, content, options)), modified: newest.modified };
     yield { ...found, kind: 'object', bytes, removed: newest.marker };
   }
 }
@@ -114,10 +121,11 @@ const folderIn = (key: string, top: string): string | undefined => {
 const isShown = ({ prefix }: Pick<Level, 'prefix'>, { key, size }: ListedObject): boolean =>
   !key.startsWith(`${prefix}${OWN_FOLDER}/`) && !(key.endsWith('/') && size === 0);
 
-const asSelected = ({ prefix }: Pick<Level, 'prefix'>, object: ListedObject): Selected => ({
-  ...object,
-  name: object.key.slice(prefix.length),
-});
+const asSelected = async (
+  level: ListedPlace,
+  object: ListedObject & { readonly versionId?: string },
+  options: Waits,
+): Promise<Selected> => ({ ...object, ...(await shownName(level, object, options)) });
 
 /** An instruction file belongs to the object before it and is none itself; a file may have such a name, too. */
 async function* withoutInstructions<T extends Selected>(

@@ -1,6 +1,6 @@
 import type { RelPath } from '../model/brands.ts';
 import { safeName } from '../model/display.ts';
-import { VaultError, asVaultError, report } from '../model/errors.ts';
+import { VaultError, asVaultError } from '../model/errors.ts';
 import type { TransferFacts } from '../model/event.ts';
 import type { ModeKind } from '../model/mode.ts';
 import type { Action } from '../model/plan.ts';
@@ -11,6 +11,7 @@ import { bytesOf } from './bytes.ts';
 import type { Committer } from './committer.ts';
 import { difference } from './detect.ts';
 import type { Emitter } from './emitter.ts';
+import { reportOf } from './naming.ts';
 import { SINGLE_MAX, dropUpload, putFile } from './put.ts';
 import { type ReceiveOptions, receive } from './receive.ts';
 import { type World, keyIn } from './world.ts';
@@ -109,7 +110,7 @@ export class Performer {
       proof: null,
       attempts: this.#options.attempts(action),
       ms: Math.round(this.#world.clock.ticks() - start),
-      error: report(error),
+      error: reportOf(error, facts),
       again: this.#options.again(action, error),
     });
     return { ended: 'failed', error };

@@ -71,12 +71,26 @@ export async function* planActions(
   rules: PlanRules,
 ): AsyncIterable<Action> {
   let unseen: string | undefined;
-  for await (const sides of mergeSides(locals, remotes, records)) {
+  for await (const merged of mergeSides(locals, remotes, records)) {
+    const sides = lacksPath(merged, rules) ? await withPath(merged, rules) : merged;
     if (sides.local?.kind === 'oddity' && sides.key.endsWith('/')) unseen = sides.key;
     if (sides.local === undefined && unseen !== undefined && sides.key.startsWith(unseen)) continue;
     const action = decide(sides, rules);
     if (action !== undefined) yield action;
   }
+}
+
+/** Only the bucket knows it, and it may come here. */
+export const lacksPath = ({ local, record, remote }: Sides, { direction, pathOf }: PlanRules): boolean =>
+  pathOf !== undefined &&
+  direction !== 'push' &&
+  local === undefined &&
+  record === undefined &&
+  remote !== undefined;
+
+export async function withPath(sides: Sides, { pathOf }: PlanRules): Promise<Sides> {
+  if (sides.remote === undefined || pathOf === undefined) return sides;
+  return { ...sides, path: await pathOf(sides.remote) };
 }
 
 /** Merges three sorted streams of batches into one stream of Sides. */

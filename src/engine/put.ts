@@ -95,7 +95,7 @@ async function putWhole(world: World, action: Put, seenAt: number, options: PutO
     const receipt = await world.store.put(
       keyIn(world, action.key),
       body,
-      metadataOf(local, wrapping, digest),
+      metadataOf(world, local, wrapping, digest),
       { signal: options.signal, ...conditionOf(world, action) },
     );
     return { record: recordOf(world, action, receipt, digest, seenAt), receipt };
@@ -172,7 +172,7 @@ async function beginOrGoOn(
   }
   if (found !== undefined) await dropUpload(world, action.key, options.signal);
   const wrapping = await world.sealing.start(options);
-  const metadata = metadataOf(action.local, wrapping, digest);
+  const metadata = metadataOf(world, action.local, wrapping, digest);
   const journal = world.index.journal().create({ ...wanted, metadata });
   return { wrapping, metadata, journal, partSize: wanted.partSize };
 }
@@ -281,9 +281,10 @@ async function* paced(
   }
 }
 
-function metadataOf(local: Entry, wrapping: Wrapping, digest: Buffer): Metadata {
+function metadataOf({ names }: World, local: Entry, wrapping: Wrapping, digest: Buffer): Metadata {
   const mac = wrapping.mac(digest);
-  return { ...wrapping.metadata, ...statMetadata(local), ...(mac === undefined ? {} : { [META_MAC]: mac }) };
+  const own = { ...statMetadata(local), ...names.metadata(local.path) };
+  return { ...wrapping.metadata, ...own, ...(mac === undefined ? {} : { [META_MAC]: mac }) };
 }
 
 function stampOf(local: Entry, seenAt: number): Entry & { readonly seenAt: number } {

@@ -1,6 +1,6 @@
 /** What changes of the bucket do to the folder: files that come, files that go, and both sides changed. */
 import { createHash, timingSafeEqual } from 'node:crypto';
-import type { NameKey, RelPath } from '../model/brands.ts';
+import type { RelPath } from '../model/brands.ts';
 import { safeName } from '../model/display.ts';
 import type { Entry } from '../model/entry.ts';
 import { VaultError } from '../model/errors.ts';
@@ -150,7 +150,7 @@ async function receiveConflict(
   const seenAt = world.clock.now();
   const { digest, md5 } = await hashBoth(world, local, options.signal);
   const stat = await world.store.head(keyIn(world, key), { signal: options.signal });
-  if (stat === undefined) throw goneThere(key);
+  if (stat === undefined) throw goneThere(path);
   const inStepAlready = (now: ObjectStat): Received => ({
     result: 'unchanged',
     change: { kind: 'put', record: recordOf(world, local, now, digest, seenAt) },
@@ -158,7 +158,7 @@ async function receiveConflict(
   if (await isProved(world, local, stat, { digest, md5 }, options.signal)) return inStepAlready(stat);
   await writerOf(world).check(path, local, bytesOf(action, world));
   const fetched = await fetchObject(world, key, fetching(options));
-  if (fetched === undefined) throw goneThere(key);
+  if (fetched === undefined) throw goneThere(path);
   const sameKind = fetched.facts.kind === local.kind;
   const sameBytes = sameKind && same(digest, fetched.digest);
   if (sameBytes && statFits(local, fetched.stat.metadata)) {
@@ -215,9 +215,9 @@ async function receiveRemoval(
   { signal, stored }: ReceiveOptions,
 ): Promise<Received> {
   const now = world.index.get(key);
-  if (now?.etag !== record.etag) throw goneThere(key);
+  if (now?.etag !== record.etag) throw goneThere(local.path);
   if ((await world.store.head(keyIn(world, key), { signal })) !== undefined) {
-    throw new VaultError('changed', 'object-back', `${safeName(key)} is in the store again`, {
+    throw new VaultError('changed', 'object-back', `${safeName(local.path)} is in the store again`, {
       hint: 'it is looked at again',
     });
   }
@@ -246,7 +246,7 @@ async function takeAway(world: World, local: Entry, record: Record): Promise<str
   return undefined;
 }
 
-const goneThere = (key: NameKey): VaultError =>
-  new VaultError('changed', 'object-moved-on', `${safeName(key)} is no longer what it was in the store`, {
+const goneThere = (path: RelPath): VaultError =>
+  new VaultError('changed', 'object-moved-on', `${safeName(path)} is no longer what it was in the store`, {
     hint: 'it is looked at again',
   });

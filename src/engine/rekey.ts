@@ -3,10 +3,11 @@
  * carries the new fingerprint is done. Killed at any point, each object is under one of the two protections.
  */
 import type PQueue from 'p-queue';
-import { type ObjectKey, nameKey } from '../model/brands.ts';
+import { type NameKey, type ObjectKey, nameKey } from '../model/brands.ts';
 import type { Command, EngineHandle, Outcome } from '../model/command.ts';
 import { EXIT, VaultError, asVaultError, report } from '../model/errors.ts';
 import type { Event, EventBody, TransferFacts } from '../model/event.ts';
+import type { Names } from '../model/names.ts';
 import { EMPTY_TOTALS } from '../model/plan.ts';
 import type { Clock, Index, Mover, Waits } from '../model/ports.ts';
 import type { Snapshot } from '../model/snapshot.ts';
@@ -18,6 +19,7 @@ import type { Conversion, Side } from './conversion.ts';
 import { type Converted, convertObject } from './convert.ts';
 import { describeRekey, meetRekey } from './describe-rekey.ts';
 import { Emitter } from './emitter.ts';
+import { reportOf } from './naming.ts';
 import { Online } from './online.ts';
 import { SINGLE_MAX, dropUpload } from './put.ts';
 import { type Ground, probe } from './rekey-probe.ts';
@@ -33,6 +35,8 @@ export interface RekeyParts {
   /** From `to` to `to`. */
   readonly onward: Mover;
   readonly index: Index;
+  /** For what is shown; undefined: plain names. */
+  readonly names?: Names;
   readonly clock: Clock;
   /** Rejects where a key in use is not what its store holds any more. */
   readonly keysHold: (begun: boolean) => Promise<void>;
@@ -350,7 +354,8 @@ export class Rekey implements EngineHandle {
     this.#emitter.emit({ event: 'transfer.start', ...facts });
     let attempts = 0;
     try {
-      await dropUpload({ index, store: to.store, prefix: vault.remote.prefix }, nameKey(facts.path), signal);
+      const world = { index, store: to.store, prefix: vault.remote.prefix };
+      await dropUpload(world, nameKey(this.#conversion.nameOf(work.key)), signal);
       const converted = await this.#online.reaching(() => {
         attempts++;
         return this.#convert(work, { signal });
@@ -384,14 +389,29 @@ export class Rekey implements EngineHandle {
   }
 
   #factsOf({ key, size, versions = [] }: Work): TransferFacts {
-    const path = this.#conversion.nameOf(key);
+    const path = this.#pathOf(nameKey(this.#conversion.nameOf(key)));
     const { kind } = this.#parts.to;
     const bytes = versions.length === 0 ? size : versions.reduce((sum, version) => sum + version.size, 0);
     return { id: ++this.#lastId, path, key, direction: 'rekey', bytes, mode: kind };
   }
 
+  /** What the Index or the name says; where neither does, the name itself. */
+  #pathOf(name: NameKey): string {
+    const { index, names } = this.#parts;
+    if (names === undefined) return name;
+    const read = names.read(name);
+    return index.get(name)?.path ?? (read.kind === 'path' ? read.path : name);
+  }
+
   #failed(facts: TransferFacts, error: VaultError, attempts: number, ms: number): void {
-    const given = { versionId: null, proof: null, attempts, ms, error: report(error), again: false } as const;
+    const given = {
+      versionId: null,
+      proof: null,
+      attempts,
+      ms,
+      error: reportOf(error, facts),
+      again: false,
+    } as const;
     this.#emitter.emit({ event: 'transfer.failed', ...facts, ...given });
     this.#totals.failed++;
     // One object that does not open is that object's trouble; all else concerns every one of them.

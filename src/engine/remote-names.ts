@@ -1,5 +1,5 @@
-/** Names of objects as paths of files: anybody who may write to the bucket chooses them. */
-import { type NameKey, OWN_FOLDER } from '../model/brands.ts';
+/** Paths that names of objects say, as paths of files: anybody who may write to the bucket chooses them. */
+import { OWN_FOLDER } from '../model/brands.ts';
 
 /** Bytes of one name that file systems take. */
 const MAX_NAME = 255;
@@ -9,12 +9,12 @@ const WINDOWS_BAD =
 const DRAFT = /^\.s3vault-[0-9a-f]{8}-\d+-[0-9a-f]{12}\.part$/;
 
 /**
- * True where the key may become a path below the root: relative, in form NFC, no empty, `.` or `..` segment, no control
+ * True where what a name says may become a path below the root: relative, in form NFC, no empty, `.` or `..` segment, no control
  * character that ends a path, nothing that s3vault keeps for itself.
  */
-export function fitsHere(key: NameKey, platform: NodeJS.Platform = process.platform): boolean {
-  if (key !== key.normalize('NFC') || key.includes('\0') || !key.isWellFormed()) return false;
-  const segments = key.split('/');
+export function fitsHere(path: string, platform: NodeJS.Platform = process.platform): boolean {
+  if (path !== path.normalize('NFC') || path.includes('\0') || !path.isWellFormed()) return false;
+  const segments = path.split('/');
   // On a file system that is blind to case `.S3VAULT` is ours as well.
   if (segments[0]?.toLowerCase() === OWN_FOLDER) return false;
   return segments.every((segment) => fits(segment, platform));

@@ -15,17 +15,20 @@ import type { TransferPhase } from '../model/transfer.ts';
 import { Budget } from './budget.ts';
 import { Emitter } from './emitter.ts';
 import { type Reader, memoryOf, plainSize } from './fetching.ts';
+import { type Naming, keyOfPath, nameIn, reportOf, shownName } from './naming.ts';
 import { Online } from './online.ts';
 import { SINGLE_MAX } from './put.ts';
 import { type FileWanted, type RestoreWorld, restoreFile } from './restore-file.ts';
 import { Failures } from './restore-failures.ts';
 import { Schedule } from './schedule.ts';
-import { type Selected, type Selection, distinct, selectOne } from './selecting.ts';
+import { type ListedPlace, type Selected, type Selection, distinct, selectOne } from './selecting.ts';
 
 export interface RestoreParts {
   readonly reader: Omit<Reader, 'reach'>;
   readonly target: RestoreWorld['target'];
   readonly digestOf: RestoreWorld['digestOf'];
+  readonly prefix: string;
+  readonly names: Naming['names'];
   readonly clock: Clock;
   readonly transfers: number;
 }
@@ -34,8 +37,8 @@ export interface RestoreOptions extends Selection {
   readonly force: boolean;
   /** Of the one name that is asked for. */
   readonly versionId?: string | undefined;
-  /** The file's path below the target; default: its name. */
-  readonly pathOf?: (name: string) => string;
+  /** The file's path below the target, by its name in the bucket; undefined: what the name says. */
+  readonly pathOf?: (name: NameKey) => string | undefined;
 }
 
 const PATIENCE_MS = 15_000;
@@ -51,6 +54,9 @@ const NO_VERSIONS = {
   message: 'the bucket keeps no versions: what was overwritten or removed since that time is gone',
   hint: 'what has not changed since is restored; versioning helps from the day it is turned on',
 };
+
+const FOREIGN =
+  'has a name that does not open with the key of this vault: somebody else wrote it, or moved it';
 
 type Get = Extract<Action, { kind: 'get' }>;
 
@@ -186,8 +192,7 @@ export class Restore implements EngineHandle {
   }
 
   async *#gets(): AsyncIterable<Get> {
-    const { names } = this.#options;
-    for (const name of distinct(names)) {
+    for (const name of distinct(this.#options.paths)) {
       let found = false;
       for await (const selected of this.#select(name)) {
         found = true;
@@ -198,31 +203,38 @@ export class Restore implements EngineHandle {
     }
   }
 
-  #select(name: string): AsyncIterable<Selected> {
-    const { store } = this.#parts.reader;
-    const { signal } = this.#abort;
-    return this.#options.versionId === undefined
-      ? selectOne(store, this.#options, name, { signal })
-      : this.#version(name, this.#options.versionId);
+  get #place(): ListedPlace {
+    const { reader, prefix, names } = this.#parts;
+    return { store: reader.store, prefix, names };
   }
 
-  async *#version(name: string, versionId: string): AsyncIterable<Selected> {
-    const { store } = this.#parts.reader;
-    const key = (this.#options.prefix + name) as Selected['key'];
-    const stat = await store.head(key, { versionId, signal: this.#abort.signal });
-    if (stat !== undefined) yield { ...stat, name, versionId };
+  #select(path: string): AsyncIterable<Selected> {
+    const { signal } = this.#abort;
+    const { at, versionId } = this.#options;
+    return versionId === undefined
+      ? selectOne(this.#place, at, path, { signal })
+      : this.#version(path, versionId);
+  }
+
+  async *#version(path: string, versionId: string): AsyncIterable<Selected> {
+    const place = this.#place;
+    const { signal } = this.#abort;
+    const key = keyOfPath(place, path);
+    const stat = await place.store.head(key, { versionId, signal });
+    if (stat !== undefined)
+      yield { ...stat, ...(await shownName(place, { key, versionId }, { signal })), versionId };
   }
 
   /** Undefined for a name that cannot stand here, which is noted. */
-  #actionFor({ name, etag, size, modified, versionId }: Selected): Get | undefined {
-    const path = this.#options.pathOf?.(name) ?? name;
-    const fault = this.#parts.target.refuses(path);
+  #actionFor({ key: listed, name, foreign, etag, size, modified, versionId }: Selected): Get | undefined {
+    // As listed: an object of another program need not be in the vault's Unicode form.
+    const key = nameIn(this.#parts, listed);
+    const path = this.#options.pathOf?.(key) ?? name;
+    const fault = foreign === true ? FOREIGN : this.#parts.target.refuses(path);
     if (fault !== undefined) {
       this.#failures.refuse(name, `${safeName(name)} ${fault}`);
       return undefined;
     }
-    // As listed: an object of another program need not be in the vault's Unicode form.
-    const key = name as NameKey;
     const version = versionId === undefined ? {} : { versionId };
     return {
       kind: 'get',
@@ -283,7 +295,7 @@ export class Restore implements EngineHandle {
       });
       return;
     }
-    const given = { ...ended, versionId: null, error: report(error), again: false };
+    const given = { ...ended, versionId: null, error: reportOf(error, facts), again: false };
     this.#emitter.emit({ event: 'transfer.failed', ...facts, ...given });
     const fatal = this.#failures.note(error);
     if (fatal !== undefined) this.#fail(fatal);
@@ -301,7 +313,7 @@ export class Restore implements EngineHandle {
 
   #wantedBy({ key: name, path, remote }: Get): FileWanted {
     const { size, versionId } = remote;
-    const key = (this.#options.prefix + name) as FileWanted['key'];
+    const key = (this.#parts.prefix + name) as FileWanted['key'];
     return { key, name, path, size, ...(versionId === undefined ? {} : { versionId }) };
   }
 

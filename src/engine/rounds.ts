@@ -1,15 +1,17 @@
-import { type NameKey, OWN_FOLDER, type RelPath, nameKey, relPath } from '../model/brands.ts';
+import { type NameKey, OWN_FOLDER, type RelPath, relPath } from '../model/brands.ts';
 import type { Seen } from '../model/entry.ts';
 import type { Hint } from '../model/hint.ts';
 import type { Action, RemoteEntry } from '../model/plan.ts';
+import type { Names } from '../model/names.ts';
 import type { FileTree, Index, ObjectStore } from '../model/ports.ts';
 import type { Record } from '../model/record.ts';
 import type { Looks } from './looks.ts';
-import { decide, mergeSides, planActions } from './plan.ts';
+import { nameIn, pathOf } from './naming.ts';
+import { decide, lacksPath, mergeSides, planActions, withPath } from './plan.ts';
 import { fitsHere } from './remote-names.ts';
 import type { PlanRules } from './sides.ts';
 import type { Vault } from '../model/vault.ts';
-import { type EngineParts, keyIn } from './world.ts';
+import { type EngineParts, keyIn, namesOf } from './world.ts';
 
 /** Records read from the Index at a time. */
 const PAGE = 2_000;
@@ -19,6 +21,7 @@ export interface RoundSources {
   readonly index: Index;
   readonly store: ObjectStore;
   readonly prefix: string;
+  readonly names: Names;
   readonly rules: PlanRules;
   readonly signal: AbortSignal;
   /** Called with the number of files seen so far. */
@@ -69,15 +72,21 @@ export function roundSources(
   { listed, signal, onSeen = () => undefined, remoteOf = () => undefined, looks }: RoundOptions,
 ): RoundSources {
   const { tree, index, store, vault, sealing, modeFingerprint } = parts;
+  const { prefix } = vault.remote;
+  const names = namesOf(parts);
+  const naming = { store, prefix, names };
+  const pathOfRemote = async ({ key }: RemoteEntry): Promise<string | null> =>
+    (await pathOf(naming, { key: keyIn({ prefix }, key) }, { signal })) ?? null;
   const rules: PlanRules = {
     direction: vault.direction,
     removals: vault.rules.removals,
     listed,
     modeFingerprint,
     maxSize: sealing.maxPlaintext,
+    pathOf: names.id === 'plain' ? undefined : pathOfRemote,
     ignores: (path) => tree.ignores(path),
   };
-  return { tree, index, store, prefix: vault.remote.prefix, rules, signal, onSeen, remoteOf, looks };
+  return { tree, index, store, prefix, names, rules, signal, onSeen, remoteOf, looks };
 }
 
 /** Plans the whole vault: the scan is the truth. */
@@ -98,8 +107,9 @@ export async function* planHints(sources: RoundSources, hints: readonly Hint[]):
 }
 
 async function* planPath(sources: RoundSources, path: RelPath, rules: PlanRules): AsyncIterable<Action> {
-  const { tree, index, looks } = sources;
-  if (looks?.asked(nameKey(path)) === true) {
+  const { tree, index, looks, names } = sources;
+  const key = names.keyOf(path);
+  if (looks?.asked(key) === true) {
     yield* planLooked(sources, path, rules, looks);
     return;
   }
@@ -108,32 +118,30 @@ async function* planPath(sources: RoundSources, path: RelPath, rules: PlanRules)
     yield* planUnder(sources, path, rules);
     return;
   }
-  const key = local?.key ?? nameKey(path);
-  const action = decide({ key, local, record: index.get(key), remote: sources.remoteOf(key) }, rules);
+  const action = decide({ key, path, local, record: index.get(key), remote: sources.remoteOf(key) }, rules);
   if (action !== undefined) yield action;
 }
 
 /** One path with its object as it is now. */
 async function* planLooked(
-  { tree, index, store, prefix, signal }: RoundSources,
+  { tree, index, store, prefix, names, signal }: RoundSources,
   path: RelPath,
   rules: PlanRules,
   looks: Looks,
 ): AsyncIterable<Action> {
-  const key = nameKey(path);
+  const key = names.keyOf(path);
   const local = await tree.look(path);
   const stat = await store.head(keyIn({ prefix }, key), { signal });
   const remote =
     stat === undefined ? undefined : { key, etag: stat.etag, size: stat.size, modified: stat.modified };
   looks.done(key);
-  const action = decide({ key, local, remote, record: index.get(key) }, { ...rules, listed: true });
+  const action = decide({ key, path, local, remote, record: index.get(key) }, { ...rules, listed: true });
   if (action !== undefined) yield action;
 }
 
-async function isOrWasFolder({ tree, index }: RoundSources, path: RelPath): Promise<boolean> {
-  return (
-    (await tree.isFolder(path)) || (index.get(nameKey(path)) === undefined && index.under(path).length > 0)
-  );
+async function isOrWasFolder({ tree, index, names }: RoundSources, path: RelPath): Promise<boolean> {
+  const key = names.keyOf(path);
+  return (await tree.isFolder(path)) || (index.get(key) === undefined && index.under(key).length > 0);
 }
 
 /**
@@ -142,12 +150,13 @@ async function isOrWasFolder({ tree, index }: RoundSources, path: RelPath): Prom
  */
 export async function* planRemote(sources: RoundSources): AsyncIterable<Action> {
   const { tree, index, rules } = sources;
-  for await (const sides of mergeSides(noLocals(), listRemote(sources), pages(index))) {
-    const { key, remote, record } = sides;
+  for await (const merged of mergeSides(noLocals(), listRemote(sources), pages(index))) {
+    const { key, remote, record } = merged;
     if (remote?.etag === record?.etag) continue;
-    const path = record?.path ?? relPath(key);
-    const local = fitsHere(key) ? await tree.look(path) : undefined;
-    const action = decide({ key, local, remote, record }, { ...rules, listed: true });
+    const sides = lacksPath(merged, rules) ? await withPath(merged, rules) : merged;
+    const path = record?.path ?? relPath(sides.path ?? key);
+    const local = sides.path !== null && fitsHere(path.normalize('NFC')) ? await tree.look(path) : undefined;
+    const action = decide({ ...sides, local }, { ...rules, listed: true });
     if (action !== undefined) yield action;
   }
 }
@@ -155,8 +164,9 @@ export async function* planRemote(sources: RoundSources): AsyncIterable<Action> 
 async function* noLocals(): AsyncIterable<readonly Seen[]> {}
 
 function planUnder(sources: RoundSources, path: RelPath, rules: PlanRules): AsyncIterable<Action> {
-  const { tree, index, signal } = sources;
-  return planActions(tree.walk({ under: path, signal }), undefined, [index.under(path)], rules);
+  const { tree, index, names, signal } = sources;
+  const records = index.under(names.keyOf(path));
+  return planActions(tree.walk({ under: path, signal }), undefined, [records], rules);
 }
 
 async function* counted(
@@ -191,7 +201,7 @@ export async function* listRemote(
     const entries: RemoteEntry[] = [];
     for (const object of page) {
       if (object.key.startsWith(own)) continue;
-      const key = object.key.slice(prefix.length) as NameKey;
+      const key = nameIn({ prefix }, object.key);
       entries.push({ key, etag: object.etag, size: object.size, modified: object.modified });
     }
     yield entries;

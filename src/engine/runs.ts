@@ -1,4 +1,4 @@
-import { type NameKey, type RelPath, nameKey } from '../model/brands.ts';
+import type { NameKey, RelPath } from '../model/brands.ts';
 import { type VaultError, asVaultError } from '../model/errors.ts';
 import type { EngineState, EventBody } from '../model/event.ts';
 import type { Hint } from '../model/hint.ts';
@@ -25,7 +25,7 @@ import type { Skips } from './skips.ts';
 import type { Standing } from './standing.ts';
 import { withIntents } from './strays.ts';
 import { Upcoming, firstLines } from './upcoming.ts';
-import { type EngineParts, worldOf } from './world.ts';
+import { type EngineParts, namesOf, worldOf } from './world.ts';
 
 /** Answers to requests that were under way together are one answer. */
 const SLOWER_AT_MOST_EVERY_MS = 1_000;
@@ -97,7 +97,7 @@ export class Runs {
       attempts: (action) => this.#retries.attempts(action.key) + 1,
       overlapping: () => this.#plans > 1,
       stopping,
-      onNews: (path) => this.#hint({ key: nameKey(path), path }, true),
+      onNews: (path) => this.#hint({ key: this.#key(path), path }, true),
     });
   }
 
@@ -134,7 +134,7 @@ export class Runs {
 
   /** Looks at a path now, on both sides. */
   lookAgain(path: RelPath): void {
-    this.#hint({ key: nameKey(path), path }, true, 0);
+    this.#hint({ key: this.#key(path), path }, true, 0);
   }
 
   /** Paths whose last try failed, and those left out. */
@@ -168,7 +168,9 @@ export class Runs {
     this.#leftOut.lookingAt(covers);
     // What failed at its object is not over because the disk was looked at.
     const pushes = parts.vault.direction === 'push';
-    this.#failures.lookingAt((path) => covers(path) && (pushes || this.looks.asked(nameKey(path))));
+    this.#failures.lookingAt(
+      (path) => covers(path) && (pushes || this.looks.asked(namesOf(parts).keyOf(path))),
+    );
   }
 
   /** A new scan finds again what is held, and what is still wrong. */
@@ -262,6 +264,10 @@ export class Runs {
     const { parts, signal } = this.#options;
     await checkSource(parts);
     if (removals.some(({ kind }) => kind === 'remove-local')) await checkBucket(parts, signal);
+  }
+
+  #key(path: RelPath): NameKey {
+    return namesOf(this.#options.parts).keyOf(path);
   }
 
   /** A path that may have news. `remotely`: its object is looked at first. */

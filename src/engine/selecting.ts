@@ -1,13 +1,16 @@
 /** What of a place is asked for: paths, at a time, or a version; as a listing says it. */
 import { OWN_FOLDER, type ObjectKey, objectKey } from '../model/brands.ts';
 import type { ListedObject, ListedVersion, ObjectStore, Waits } from '../model/ports.ts';
+import { type Naming, keyOfPath, shownName } from './naming.ts';
 import { inTurn, versionAt } from './written.ts';
 
 /** An object as it was at the time asked for. */
 export interface Selected {
   readonly key: ObjectKey;
-  /** The key without the prefix. */
+  /** Its path; of a foreign one the key without the prefix. */
   readonly name: string;
+  /** Its name is none of the vault's. */
+  readonly foreign?: true;
   readonly etag: string;
   /** Bytes as stored. */
   readonly size: number;
@@ -16,9 +19,8 @@ export interface Selected {
 }
 
 export interface Selection {
-  readonly prefix: string;
-  /** Names without the prefix, of objects and of folders; the empty name: everything. */
-  readonly names: readonly string[];
+  /** Paths of objects and of folders; the empty one: everything. */
+  readonly paths: readonly string[];
   /** ms since 1970: the state at that time, from the versions the bucket keeps. */
   readonly at?: number | undefined;
 }
@@ -33,21 +35,27 @@ const isUnder = (name: string, folder: string): boolean => folder === '' || name
 
 /** Everything at and below one name, in the order of keys, s3vault's own objects and folder markers left out. */
 export async function* selectOne(
-  store: ObjectStore,
-  { prefix, at }: Omit<Selection, 'names'>,
-  name: string,
+  place: ListedPlace,
+  at: Selection['at'],
+  path: string,
   options: Waits = {},
 ): AsyncIterable<Selected> {
+  const { store, prefix } = place;
   const own = `${prefix}${OWN_FOLDER}/`;
-  for await (const found of name === ''
+  for await (const found of path === ''
     ? under(store, prefix, at, options)
-    : atOrUnder(store, prefix + name, at, options)) {
+    : atOrUnder(store, keyOfPath(place, path), at, options)) {
     if (found.key.startsWith(own) || (found.key.endsWith('/') && found.size === 0)) continue;
-    yield { ...found, name: found.key.slice(prefix.length) };
+    yield { ...found, ...(await shownName(place, found, options)) };
   }
 }
 
-type Found = Omit<Selected, 'name'>;
+/** A place whose objects are listed. */
+export interface ListedPlace extends Naming {
+  readonly store: ObjectStore;
+}
+
+type Found = Omit<Selected, 'name' | 'foreign'>;
 
 async function* atOrUnder(
   store: ObjectStore,

@@ -7,6 +7,8 @@ import type { Direction } from '../model/vault.ts';
 /** What one key looks like on the three sides. At least one of them is there. */
 export interface Sides {
   readonly key: NameKey;
+  /** What an object's name says where nothing else says its path; null: it is no name of this vault. */
+  readonly path?: string | null;
   readonly local?: Seen | undefined;
   /** Undefined: not there; where the remote was not listed: not known. */
   readonly remote?: RemoteEntry | undefined;
@@ -23,6 +25,8 @@ export interface PlanRules {
   readonly modeFingerprint: string;
   /** Largest plaintext that can be stored; larger files are skipped with reason `too-large`. */
   readonly maxSize: number;
+  /** The path that an object's name says; null where it is none of this vault's. Undefined: each name is its path. */
+  readonly pathOf?: ((remote: RemoteEntry) => Promise<string | null>) | undefined;
   /** True for paths that the ignore rules leave out: they are not removed for being unseen, and not fetched. */
   ignores(path: Entry['path']): boolean;
 }

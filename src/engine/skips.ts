@@ -20,8 +20,8 @@ const WORDING: { readonly [R in SkipReason]: Wording } = {
   device: { message: 'is a device and is skipped', hint: 'nothing to do', unprotected: false },
   fifo: { message: 'is a named pipe and is skipped', hint: 'nothing to do', unprotected: false },
   'key-too-long': {
-    message: 'has a name too long for S3: over 1,024 bytes with the prefix',
-    hint: 'shorten the path, or use a shorter prefix',
+    message: 'has a name too long for S3: over 1,024 bytes with the prefix, as it stands in the bucket',
+    hint: 'shorten the path, or use a shorter prefix; encrypted names take more room than plain ones',
     unprotected: true,
   },
   'not-utf8': { message: 'has a name that is not valid UTF-8', hint: 'rename it', unprotected: true },
@@ -63,6 +63,11 @@ const WORDING: { readonly [R in SkipReason]: Wording } = {
   'remote-name': {
     message: 'is in the bucket under a name that cannot be a file here',
     hint: 'rename the object, or leave it; nothing was written',
+    unprotected: false,
+  },
+  'foreign-name': {
+    message: 'is in the bucket under a name that does not open with the key of this vault',
+    hint: 'somebody else wrote it, or moved it; it is left alone',
     unprotected: false,
   },
   'remote-only': {

@@ -1,5 +1,5 @@
 /** Decides one key where changes may come from the bucket too: local × remote × Index. Pure. */
-import { relPath } from '../model/brands.ts';
+import { type RelPath, relPath } from '../model/brands.ts';
 import type { Entry } from '../model/entry.ts';
 import type { Action, RemoteEntry } from '../model/plan.ts';
 import type { Record } from '../model/record.ts';
@@ -57,9 +57,11 @@ export function decidePull(sides: Known, rules: PlanRules): Action | undefined {
 /** Nothing stands here: it is fetched, or what was removed here is removed there. */
 function decideAbsent(sides: Known, rules: PlanRules): Action | undefined {
   const { key, remote, record } = sides;
-  const path = record?.path ?? relPath(key);
+  const path = record?.path ?? relPath(sides.path ?? key);
+  if (record === undefined && remote === undefined) return undefined;
+  if (sides.path === null && remote !== undefined) return foreign(remote);
   if (rules.ignores(path)) return undefined;
-  if (record === undefined) return remote === undefined ? undefined : getNew(remote);
+  if (record === undefined) return remote === undefined ? undefined : getNew(remote, path);
   const base = { key, path, record };
   const change = remoteChange(sides, rules);
   if (change === 'gone') return { ...base, kind: 'forget', reason: 'gone-on-both' };
@@ -77,12 +79,18 @@ function remoteChange({ remote, record }: Known, { listed }: PlanRules): RemoteC
   return listed ? 'gone' : 'unknown';
 }
 
-function getNew(remote: RemoteEntry): Action | undefined {
+/** A folder as other programs mark one: folders come with their files. */
+const marksFolder = ({ key, size }: RemoteEntry): boolean => (key === '' || key.endsWith('/')) && size === 0;
+
+function foreign(remote: RemoteEntry): Action | undefined {
   const { key } = remote;
-  const path = relPath(key);
-  // A folder as other programs mark one: folders come with their files.
-  if ((key === '' || key.endsWith('/')) && remote.size === 0) return undefined;
-  if (!fitsHere(key)) return { kind: 'skip', key, path, reason: 'remote-name' };
+  return marksFolder(remote) ? undefined : { kind: 'skip', key, path: relPath(key), reason: 'foreign-name' };
+}
+
+function getNew(remote: RemoteEntry, path: RelPath): Action | undefined {
+  const { key } = remote;
+  if (marksFolder(remote)) return undefined;
+  if (!fitsHere(path)) return { kind: 'skip', key, path, reason: 'remote-name' };
   return { kind: 'get', key, path, reason: 'new', remote };
 }
 

@@ -3,46 +3,50 @@ import { OWN_FOLDER, type ObjectKey } from '../model/brands.ts';
 import { safeName } from '../model/display.ts';
 import { VaultError } from '../model/errors.ts';
 import type { ListedVersion, Metadata, Mover, ObjectStore, Waits } from '../model/ports.ts';
-import { versionsByKey } from './selecting.ts';
+import { keyOfPath, shownName } from './naming.ts';
+import { type ListedPlace, versionsByKey } from './selecting.ts';
 
 /** All versions of one file, the newest first. */
 export interface History {
   readonly key: ObjectKey;
   readonly name: string;
+  /** Its name is none of the vault's. */
+  readonly foreign?: true;
   readonly versions: readonly ListedVersion[];
 }
 
 /** Of everything at and below a name, in the order of keys. */
 export async function* historiesOf(
-  store: ObjectStore,
-  prefix: string,
-  name: string,
+  place: ListedPlace,
+  path: string,
   options: Waits = {},
 ): AsyncIterable<History> {
-  const own = `${prefix}${OWN_FOLDER}/`;
-  for await (const versions of named(store, prefix, name, options)) {
+  const own = `${place.prefix}${OWN_FOLDER}/`;
+  for await (const versions of atOrUnder(place, path, options)) {
     const key = versions[0]?.key;
     if (key === undefined || key.startsWith(own)) continue;
-    yield { key, name: key.slice(prefix.length), versions };
+    const versionId = versions.find(({ marker }) => !marker)?.versionId;
+    yield { key, ...(await shownName(place, { key, versionId }, options)), versions };
   }
 }
 
-async function* named(
-  store: ObjectStore,
-  prefix: string,
-  name: string,
+async function* atOrUnder(
+  place: ListedPlace,
+  path: string,
   options: Waits,
 ): AsyncIterable<readonly ListedVersion[]> {
-  if (name === '') {
+  const { store, prefix } = place;
+  if (path === '') {
     yield* versionsByKey(store, prefix, options);
     return;
   }
+  const key = keyOfPath(place, path);
   // The key itself is the first of all that begin with it.
-  for await (const versions of versionsByKey(store, prefix + name, options)) {
-    if (versions[0]?.key === prefix + name) yield versions;
+  for await (const versions of versionsByKey(store, key, options)) {
+    if (versions[0]?.key === key) yield versions;
     break;
   }
-  yield* versionsByKey(store, `${prefix}${name}/`, options);
+  yield* versionsByKey(store, `${key}/`, options);
 }
 
 /** What stands in the way of the newest content: removals; undefined where the file is there, or never had content. */

@@ -6,7 +6,7 @@ import type { Record } from '../model/record.ts';
 /** Something that is not as it should be, as a `warning` says it. */
 export interface Finding {
   readonly kind: 'missing' | 'extra' | 'differing';
-  readonly code: 'missing-remotely' | 'extra' | 'size' | 'changed-remotely' | 'other-mode';
+  readonly code: 'missing-remotely' | 'extra' | 'foreign-name' | 'size' | 'changed-remotely' | 'other-mode';
   readonly path: string;
   readonly message: string;
   readonly hint: string;
@@ -19,19 +19,22 @@ export interface Pair {
 
 const SEND = 's3vault sync DIR --check-remote sends it again';
 
-/** What Index and listing say of one name; undefined where they agree. */
+/**
+ * What Index and listing say of one name; undefined where they agree. `path`: what the name of an object without a Record says,
+ * undefined where it is none of this vault's.
+ */
 export function compare(
   record: Record | undefined,
   remote: RemoteEntry | undefined,
   modeFingerprint: string,
+  path?: string,
 ): Finding | undefined {
-  if (record === undefined) return remote === undefined ? undefined : extra(remote.key);
-  const { path } = record;
-  const name = safeName(path);
+  if (record === undefined) return remote === undefined ? undefined : extra(remote, path);
+  const name = safeName(record.path);
   const finding = (kind: Finding['kind'], code: Finding['code'], message: string, hint = SEND): Finding => ({
     kind,
     code,
-    path,
+    path: record.path,
     message: `${name} ${message}`,
     hint,
   });
@@ -53,13 +56,22 @@ export function compare(
   );
 }
 
-const extra = (path: string): Finding => ({
-  kind: 'extra',
-  code: 'extra',
-  path,
-  message: `${safeName(path)} is in the bucket, and this machine has not sent it`,
-  hint: "s3vault restore fetches it; remove it if it is nobody's",
-});
+const extra = ({ key }: RemoteEntry, path: string | undefined): Finding =>
+  path === undefined
+    ? {
+        kind: 'extra',
+        code: 'foreign-name',
+        path: key,
+        message: `${safeName(key)} is in the bucket under a name that does not open with the key of this vault`,
+        hint: "somebody else wrote it, or moved it; it is left alone; remove it if it is nobody's",
+      }
+    : {
+        kind: 'extra',
+        code: 'extra',
+        path,
+        message: `${safeName(path)} is in the bucket, and this machine has not sent it`,
+        hint: "s3vault restore fetches it; remove it if it is nobody's",
+      };
 
 /** Two streams in the order of keys, as one. */
 export async function* mergeKeys(

@@ -9,6 +9,7 @@ import { safeName } from '../model/display.ts';
 import { EXIT, VaultError, asVaultError, report } from '../model/errors.ts';
 import type { Event, EventBody, TransferFacts } from '../model/event.ts';
 import { type NameKey, type ObjectKey, objectKey } from '../model/brands.ts';
+import type { Names } from '../model/names.ts';
 import type { RemoteEntry } from '../model/plan.ts';
 import type { Clock, Index, Mover } from '../model/ports.ts';
 import type { Record } from '../model/record.ts';
@@ -16,6 +17,7 @@ import type { Snapshot } from '../model/snapshot.ts';
 import { Budget } from './budget.ts';
 import { Emitter } from './emitter.ts';
 import { type Reader, fetchObject, hasEnvelope, memoryOf, openingOf } from './fetching.ts';
+import { pathOf, reportOf } from './naming.ts';
 import { Online } from './online.ts';
 import { listRemote, pages } from './rounds.ts';
 import { DeepShare } from './verify-share.ts';
@@ -28,6 +30,7 @@ export interface VerifyParts {
   readonly prefix: string;
   /** Changes come from the bucket, too: an object of another machine is news. */
   readonly receives: boolean;
+  readonly names: Names;
   /** What a Record in step carries. */
   readonly modeFingerprint: string;
   readonly clock: Clock;
@@ -199,7 +202,8 @@ export class Verify implements EngineHandle {
     for await (const { record, remote } of mergeKeys(pages(index), remotes)) {
       if (this.#stopping) break;
       this.#totals.objects++;
-      const finding = compare(record, remote, this.#parts.modeFingerprint);
+      const path = record === undefined && remote !== undefined ? await this.#pathOf(remote) : undefined;
+      const finding = compare(record, remote, this.#parts.modeFingerprint, path);
       const both = remote !== undefined && record !== undefined;
       if (both) this.#newest = Math.max(this.#newest, remote.modified);
       const look = this.#options.every || finding !== undefined || (both && remote.modified >= looked);
@@ -209,6 +213,13 @@ export class Verify implements EngineHandle {
       void queue.add(() => this.#one({ record, remote }, finding, { look, deep }));
     }
     await queue.onIdle();
+  }
+
+  async #pathOf({ key }: RemoteEntry): Promise<string | undefined> {
+    const { prefix, names } = this.#parts;
+    const { store, reach } = this.#reader;
+    const { signal } = this.#abort;
+    return reach(() => pathOf({ store, prefix, names }, { key: objectKey(prefix + key) }, { signal }));
   }
 
   #found({ kind, ...warning }: Finding, opened: boolean): void {
@@ -230,7 +241,8 @@ export class Verify implements EngineHandle {
     const key = objectKey(this.#parts.prefix + name);
     try {
       const { record, remote } = found === undefined ? seen : await this.#anew(seen, name, key);
-      const finding = found && compare(record, remote, this.#parts.modeFingerprint);
+      const path = record === undefined && remote !== undefined ? await this.#pathOf(remote) : undefined;
+      const finding = found && compare(record, remote, this.#parts.modeFingerprint, path);
       const opened =
         deep && record !== undefined && remote !== undefined && finding?.code !== 'other-mode'
           ? await this.#open(record, remote, key, finding === undefined)
@@ -240,7 +252,7 @@ export class Verify implements EngineHandle {
       if (look && opened !== false && record !== undefined && remote !== undefined)
         await this.#look(record, key);
     } catch (thrown) {
-      this.#trouble(seen.record?.path ?? name, asVaultError(thrown));
+      this.#trouble({ key, path: seen.record?.path ?? name }, asVaultError(thrown));
     }
   }
 
@@ -262,9 +274,10 @@ export class Verify implements EngineHandle {
     }
   }
 
-  #trouble(path: string, error: VaultError): void {
+  #trouble(object: { readonly key: ObjectKey; readonly path: string }, error: VaultError): void {
     if (!this.#note(error)) return;
-    const { message, ...rest } = report(error);
+    const { path } = object;
+    const { message, ...rest } = reportOf(error, object);
     const about = message.includes(safeName(path)) ? message : `${path}: ${message}`;
     this.#emitter.emit({ event: 'warning', path, ...rest, message: about });
   }
@@ -336,7 +349,7 @@ export class Verify implements EngineHandle {
         ...ended(),
         versionId: null,
         proof: null,
-        error: report(error),
+        error: reportOf(error, facts),
         again: false,
       });
       this.#note(error);

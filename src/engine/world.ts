@@ -1,5 +1,6 @@
-import { type NameKey, type ObjectKey, objectKey } from '../model/brands.ts';
+import { MAX_KEY_BYTES, type NameKey, type ObjectKey, objectKey } from '../model/brands.ts';
 import { VaultError } from '../model/errors.ts';
+import { type Names, plainNames } from '../model/names.ts';
 import type { Clock, FileTree, FolderWriter, Index, Mover, ObjectStore, Watcher } from '../model/ports.ts';
 import type { Direction, Vault } from '../model/vault.ts';
 import { RateLimit } from './budget.ts';
@@ -21,6 +22,8 @@ export interface EngineParts {
   /** Undefined: no watching (`--once`). */
   readonly watcher: Watcher | undefined;
   readonly sealing: Sealing;
+  /** Default: plain names. */
+  readonly names?: Names;
   readonly clock: Clock;
   /** See `modeFingerprint`: what a Record must carry to be in step with the vault's Mode. */
   readonly modeFingerprint: string;
@@ -45,6 +48,7 @@ export interface World {
   readonly upload: RateLimit;
   readonly download: RateLimit;
   readonly prefix: string;
+  readonly names: Names;
   readonly modeFingerprint: string;
 }
 
@@ -65,6 +69,7 @@ export function worldOf(parts: EngineParts): World {
     upload: new RateLimit(clock, vault.rules.limitUpload),
     download: new RateLimit(clock, vault.rules.limitDownload),
     prefix: vault.remote.prefix,
+    names: namesOf(parts),
     modeFingerprint,
   };
 }
@@ -73,6 +78,8 @@ export function writerOf({ writer }: { readonly writer?: FolderWriter | undefine
   if (writer !== undefined) return writer;
   throw new VaultError('internal', 'no-writer', 'this vault was opened without a way to write files');
 }
+
+export const namesOf = ({ names = plainNames(MAX_KEY_BYTES) }: Pick<EngineParts, 'names'>): Names => names;
 
 export const keyIn = (world: { readonly prefix: string }, key: NameKey): ObjectKey =>
   objectKey(world.prefix + key);

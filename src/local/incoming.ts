@@ -22,8 +22,9 @@ import {
 } from 'node:fs';
 import { type FileHandle, mkdir, open } from 'node:fs/promises';
 import { randomUUID } from 'node:crypto';
-import { OWN_FOLDER, type RelPath, nameKey } from '../model/brands.ts';
+import { OWN_FOLDER, type RelPath } from '../model/brands.ts';
 import { type Entry, sameStamp } from '../model/entry.ts';
+import { type Names, plainNames } from '../model/names.ts';
 import type { IncomingFile, FileTraits, FolderWriter } from '../model/ports.ts';
 import { isRealFolder, lookAt } from './walk.ts';
 import { changedHere, clash, incomingError } from './incoming-errors.ts';
@@ -34,11 +35,11 @@ const COMING = 'coming-';
 const GOING = 'going-';
 
 /** Calls next to a rename are synchronous: nothing of this process comes between a check and what rests on it. */
-export function openWriter(root: string): FolderWriter {
+export function openWriter(root: string, names = plainNames(Number.MAX_SAFE_INTEGER)): FolderWriter {
   return {
     check: async (path, over, bytes) => checkPlace(root, path, over, bytes),
-    begin: () => beginDraft(root),
-    remove: (entry) => removeEntry(root, entry),
+    begin: () => beginDraft(root, names),
+    remove: async (entry) => removeEntry(root, entry),
     move: async (entry, to) => moveEntry(root, entry, to),
     setAside: (entry) => setAside(root, entry),
     sweep: async () => sweep(root),
@@ -54,11 +55,11 @@ async function placeOf(root: string): Promise<string> {
   return folder;
 }
 
-async function beginDraft(root: string): Promise<IncomingFile> {
+async function beginDraft(root: string, names: Names): Promise<IncomingFile> {
   const path = `${await placeOf(root)}/${COMING}${randomUUID()}`;
   const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
   try {
-    return new FileComing(root, path, await open(path, flags, 0o600));
+    return new FileComing(root, names, path, await open(path, flags, 0o600));
   } catch (thrown) {
     throw incomingError(PLACE, thrown);
   }
@@ -66,12 +67,14 @@ async function beginDraft(root: string): Promise<IncomingFile> {
 
 class FileComing implements IncomingFile {
   readonly #root: string;
+  readonly #names: Names;
   readonly #draft: string;
   readonly #file: FileHandle;
   #open = true;
 
-  constructor(root: string, draft: string, file: FileHandle) {
+  constructor(root: string, names: Names, draft: string, file: FileHandle) {
     this.#root = root;
+    this.#names = names;
     this.#draft = draft;
     this.#file = file;
   }
@@ -93,10 +96,17 @@ class FileComing implements IncomingFile {
       await this.#file.sync();
       await this.#close();
       if (facts.kind === 'link') this.#becomeLink(facts);
-      return intoPlace(this.#root, this.#draft, path, over, keepAs);
+      intoPlace(this.#root, this.#draft, path, over, keepAs);
+      return this.#placed(path);
     } catch (thrown) {
       throw incomingError(path, thrown);
     }
+  }
+
+  #placed(path: RelPath): Entry {
+    const placed = lookAt({ root: this.#root, names: this.#names }, path, this.#names.keyOf(path));
+    if (placed === undefined || placed.kind === 'oddity') throw changedHere(path);
+    return placed;
   }
 
   /** The bytes are a link's target. */
@@ -131,7 +141,7 @@ function intoPlace(
   path: RelPath,
   over: Entry | undefined,
   keepAs: RelPath | undefined,
-): Entry {
+): void {
   const made = makeFolders(root, path);
   refuseOtherSpelling(root, path);
   const there = standing(root, path);
@@ -144,9 +154,6 @@ function intoPlace(
     renameSync(draft, `${root}/${path}`);
   }
   for (const folder of [...made, folderOf(path)]) syncFolder(root, folder);
-  const placed = lookAt({ root, maxKeyBytes: Number.MAX_SAFE_INTEGER }, path, nameKey(path));
-  if (placed === undefined || placed.kind === 'oddity') throw changedHere(path);
-  return placed;
 }
 
 const folderOf = (path: string): string => path.slice(0, Math.max(0, path.lastIndexOf('/')));

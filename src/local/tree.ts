@@ -1,4 +1,5 @@
-import { MAX_KEY_BYTES, nameKey, relPath } from '../model/brands.ts';
+import { MAX_KEY_BYTES, relPath } from '../model/brands.ts';
+import { type Names, plainNames } from '../model/names.ts';
 import type { Clock, FileTree } from '../model/ports.ts';
 import { IGNORE_FILE, IgnoreRules } from './ignore.ts';
 import { readEntry, streamEntry } from './read.ts';
@@ -11,30 +12,30 @@ export interface TreeOptions {
   readonly include: readonly string[];
   readonly exclude: readonly string[];
   readonly clock: Clock;
-  /** Longest key in bytes, the prefix taken off. */
-  readonly maxKeyBytes?: number;
+  /** Default: plain names as long as S3 takes them. */
+  readonly names?: Names;
 }
 
 /** The disk side of one vault. */
 export function openTree(options: TreeOptions): FileTree {
   const { root, clock } = options;
-  const maxKeyBytes = options.maxKeyBytes ?? MAX_KEY_BYTES;
+  const names = options.names ?? plainNames(MAX_KEY_BYTES);
   const rules = new IgnoreRules(options);
   return {
-    walk: ({ under = relPath(''), signal } = {}) =>
-      walkFolder({ root, rules, clock, maxKeyBytes, under, signal }),
+    walk: ({ under = relPath(''), signal } = {}) => walkFolder({ root, rules, clock, names, under, signal }),
     look: async (path) => {
       if (path === IGNORE_FILE || path.endsWith(`/${IGNORE_FILE}`)) {
         rules.refresh(path.slice(0, Math.max(0, path.length - IGNORE_FILE.length - 1)), true);
       }
       const parent = path.slice(0, Math.max(0, path.lastIndexOf('/')));
       if (rules.ignores(path)) return undefined;
-      const above = parent === '' || lookForFolder(root, parent);
-      if (typeof above === 'object') return { ...above, path, key: nameKey(path) };
+      const above = parent === '' || lookForFolder({ root, names }, parent);
+      if (typeof above === 'object') return { ...above, path, key: names.keyOf(path) };
       if (!above) return undefined;
-      return lookAt({ root, maxKeyBytes }, path, nameKey(path));
+      return lookAt({ root, names }, path, names.keyOf(path));
     },
-    isFolder: async (path) => path !== '' && !rules.ignores(path, true) && lookForFolder(root, path) === true,
+    isFolder: async (path) =>
+      path !== '' && !rules.ignores(path, true) && lookForFolder({ root, names }, path) === true,
     ignores: (path) => rules.ignores(path),
     read: (entry, waits) => readEntry(root, entry, waits),
     stream: (entry, chunkSize, waits) => streamEntry(root, entry, chunkSize, waits),

@@ -1,7 +1,8 @@
 import { type Dirent, type Stats, lstatSync, readdirSync, readlinkSync } from 'node:fs';
-import { type NameKey, type RelPath, compareUtf8, nameKey, relPath } from '../model/brands.ts';
+import { type NameKey, type RelPath, compareUtf8, relPath } from '../model/brands.ts';
 import type { Entry, Oddity, OddityReason, Seen } from '../model/entry.ts';
 import { VaultError } from '../model/errors.ts';
+import type { Names } from '../model/names.ts';
 import type { Clock } from '../model/ports.ts';
 import { IGNORE_FILE, type IgnoreRules } from './ignore.ts';
 
@@ -13,8 +14,7 @@ export interface WalkOptions {
   readonly root: string;
   readonly rules: IgnoreRules;
   readonly clock: Clock;
-  /** Longest key in bytes, the prefix taken off. */
-  readonly maxKeyBytes: number;
+  readonly names: Names;
   readonly under: RelPath;
   readonly signal: AbortSignal | undefined;
 }
@@ -34,7 +34,7 @@ interface Named {
  */
 export async function* walkFolder(options: WalkOptions): AsyncIterable<readonly Seen[]> {
   const { clock, signal, under, rules } = options;
-  const there = under === '' || (!rules.ignores(under, true) && lookForFolder(options.root, under));
+  const there = under === '' || (!rules.ignores(under, true) && lookForFolder(options, under));
   if (typeof there === 'object') yield [there];
   if (there !== true) return;
   let batch: Seen[] = [];
@@ -64,33 +64,35 @@ export function isRealFolder(root: string, path: string): boolean {
 }
 
 /** Whether a folder is there, or what keeps from knowing: below a closed folder nothing is seen, and nothing is gone. */
-export function lookForFolder(root: string, path: string): boolean | Oddity {
+export function lookForFolder(
+  { root, names }: Pick<WalkOptions, 'root' | 'names'>,
+  path: string,
+): boolean | Oddity {
   try {
     return isRealFolder(root, path);
   } catch (thrown) {
     const { code } = thrown as NodeJS.ErrnoException;
     if (code !== 'EACCES' && code !== 'EPERM' && code !== 'EIO') return false;
-    return oddity(path, `${nameKey(path)}/` as NameKey, 'unreadable', code);
+    return oddity(path, `${names.keyOf(path)}/` as NameKey, 'unreadable', code);
   }
 }
 
 /** One step per name looked at; undefined where there was nothing to report. */
 function* walkSync(options: WalkOptions, folder: string): Generator<Seen | undefined> {
-  const names = listFolder(options, folder);
-  if (!Array.isArray(names)) {
-    yield names;
+  const entries = listFolder(options, folder);
+  if (!Array.isArray(entries)) {
+    yield entries;
     return;
   }
-  for (const named of names) {
-    if (options.rules.leavesOut(named.path, named.isFolder)) yield undefined;
-    else if (named.clashes) yield oddity(named.path, named.key, 'name-clash');
+  for (const named of yield* inOrder(options, entries, folder)) {
+    if (named.clashes) yield oddity(named.path, named.key, 'name-clash');
     else if (named.isFolder) yield* walkSync(options, named.path);
     else yield lookAt(options, relPath(named.path), named.key);
   }
 }
 
-/** A folder's names in the order of their keys, or the reason why it can't be listed (undefined: it is gone). */
-function listFolder(options: WalkOptions, folder: string): Named[] | Oddity | undefined {
+/** What stands in a folder, or the reason why it can't be listed (undefined: it is gone). */
+function listFolder(options: WalkOptions, folder: string): Dirent[] | Oddity | undefined {
   let entries: Dirent[];
   try {
     entries = readdirSync(folder === '' ? options.root : `${options.root}/${folder}`, {
@@ -100,13 +102,13 @@ function listFolder(options: WalkOptions, folder: string): Named[] | Oddity | un
     const { code } = thrown as NodeJS.ErrnoException;
     if (folder === '') throw rootLost(options.root, code, thrown);
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
-    return oddity(folder, `${nameKey(folder)}/` as NameKey, 'unreadable', code);
+    return oddity(folder, `${options.names.keyOf(folder)}/` as NameKey, 'unreadable', code);
   }
   options.rules.refresh(
     folder,
     entries.some((entry) => entry.name === IGNORE_FILE),
   );
-  return inOrder(entries, folder === '' ? '' : `${folder}/`);
+  return entries;
 }
 
 /** Nothing below was seen, which must never be taken for nothing being there. */
@@ -116,22 +118,28 @@ const rootLost = (root: string, code: string | undefined, cause: unknown): Vault
     hint: 'nothing was removed; is its disk mounted, and may you read it',
   });
 
-function inOrder(entries: readonly Dirent[], base: string): Named[] {
-  const keyBase = nameKey(base);
-  const all = entries.map((entry) => {
+/**
+ * A folder's names in the order of their keys, without what the ignore rules leave out. Sealing a name takes its time: one step
+ * for each.
+ */
+function* inOrder(
+  { names, rules }: WalkOptions,
+  entries: readonly Dirent[],
+  folder: string,
+): Generator<undefined, readonly Named[]> {
+  const base = folder === '' ? '' : `${folder}/`;
+  const keyBase = folder === '' ? '' : `${names.keyOf(folder)}/`;
+  const all: (Named & { readonly order: string })[] = [];
+  for (const entry of entries) {
+    yield undefined;
     const { name } = entry;
     const isFolder = entry.isDirectory();
-    const nfc = name.normalize('NFC');
-    return {
-      name,
-      path: base + name,
-      key: (keyBase + nfc) as NameKey,
-      isFolder,
-      order: isFolder ? `${nfc}/` : nfc,
-    };
-  });
+    if (rules.leavesOut(base + name, isFolder)) continue;
+    const key = (keyBase + names.segment(keyBase, name.normalize('NFC'))) as NameKey;
+    all.push({ name, path: base + name, key, isFolder, clashes: false, order: isFolder ? `${key}/` : key });
+  }
   // The spelling that is NFC already goes first among names with one key.
-  all.sort((a, b) => compareUtf8(a.order, b.order) || Number(a.path !== a.key) - Number(b.path !== b.key));
+  all.sort((a, b) => compareUtf8(a.order, b.order) || isOther(a.name) - isOther(b.name));
   const taken = new Set<string>();
   return all.map((named) => {
     const clashes = taken.has(named.key);
@@ -140,9 +148,11 @@ function inOrder(entries: readonly Dirent[], base: string): Named[] {
   });
 }
 
+const isOther = (name: string): number => Number(name !== name.normalize('NFC'));
+
 /** What stands at a path now; undefined where nothing does, or a folder. */
 export function lookAt(
-  options: Pick<WalkOptions, 'root' | 'maxKeyBytes'>,
+  options: Pick<WalkOptions, 'root' | 'names'>,
   path: RelPath,
   key: NameKey,
 ): Seen | undefined {
@@ -159,7 +169,7 @@ export function lookAt(
   const odd = oddKind(stat);
   if (odd !== undefined) return oddity(path, key, odd);
   if (stat.isDirectory()) return undefined;
-  if (tooLong(key, options.maxKeyBytes)) return oddity(path, key, 'key-too-long');
+  if (!options.names.fits(key, path)) return oddity(path, key, 'key-too-long');
   return entryOf(stat, full, path, key);
 }
 
@@ -178,11 +188,6 @@ function oddKind(stat: Stats): OddityReason | undefined {
   if (stat.isSocket()) return 'socket';
   if (stat.isFIFO()) return 'fifo';
   return stat.isCharacterDevice() || stat.isBlockDevice() ? 'device' : undefined;
-}
-
-/** A character is at most three bytes per UTF-16 unit: most keys need no counting. */
-function tooLong(key: string, limit: number): boolean {
-  return key.length * 3 > limit && Buffer.byteLength(key) > limit;
 }
 
 function oddity(path: string, key: NameKey, reason: OddityReason, code?: string): Oddity {

@@ -10,8 +10,8 @@ type Branded<T, Name extends string> = T & { readonly [brand]: Name };
 export type RelPath = Branded<string, 'RelPath'>;
 
 /**
- * A RelPath in Unicode form NFC: what stands behind the prefix in the bucket, and what the Index is ordered by.
- * Two RelPaths with one NameKey are a clash.
+ * What stands behind the prefix in the bucket, and what the Index is ordered by: a RelPath in Unicode form NFC, or that sealed
+ * (`model/names.ts`). Two RelPaths with one NameKey are a clash.
  */
 export type NameKey = Branded<string, 'NameKey'>;
 
@@ -25,7 +25,7 @@ export const relPath = (text: string): RelPath => text as RelPath;
 export const vaultId = (text: string): VaultId => text as VaultId;
 export const objectKey = (text: string): ObjectKey => text as ObjectKey;
 
-/** NFC form of a path. ASCII, by far the commonest, passes through untouched. */
+/** NFC form of a path: its name where names are plain. ASCII, by far the commonest, passes through untouched. */
 export const nameKey = (path: RelPath | string): NameKey => path.normalize('NFC') as NameKey;
 
 /**

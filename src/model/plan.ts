@@ -21,7 +21,9 @@ export type SkipReason =
   | 'local-only'
   | 'local-changed'
   /** The object's name cannot be a file's path here. */
-  | 'remote-name';
+  | 'remote-name'
+  /** The object's name is none that this vault makes. */
+  | 'foreign-name';
 
 /** One line of the Plan. `local` and `record` are the facts it was decided on. */
 export type Action =

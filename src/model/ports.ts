@@ -304,8 +304,8 @@ export interface Index {
   setMeta(name: string, value: string | undefined): void;
   /** A page in the order of keys, after `after`. */
   page(after: NameKey | undefined, limit: number): readonly IndexRecord[];
-  /** Records at or under a folder, in the order of keys. */
-  under(path: RelPath): readonly IndexRecord[];
+  /** Records at or under a folder's key, in the order of keys. */
+  under(key: NameKey): readonly IndexRecord[];
   get(key: NameKey): IndexRecord | undefined;
   count(): { readonly files: number; readonly bytes: number };
   /** All changes in one transaction; Intents of the same keys end with it. */

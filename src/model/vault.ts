@@ -2,6 +2,7 @@ import type { VaultId } from './brands.ts';
 import type { Capabilities } from './doctor.ts';
 import type { KeyStoreKind } from './keyref.ts';
 import type { Mode } from './mode.ts';
+import type { NamesSetting } from './names.ts';
 
 /** Where a vault's objects live, and how that place is reached. */
 export interface Remote {
@@ -32,6 +33,8 @@ export interface Vault {
   readonly mode: Mode;
   /** A rekey that was begun and has not ended: some objects are under this Mode already. */
   readonly rekeyTo?: Mode;
+  /** Undefined: plain names. Decided once, before the first object. */
+  readonly names?: NamesSetting;
   readonly keyStore?: KeyStoreKind;
   readonly direction: Direction;
   readonly rules: Rules;

@@ -71,8 +71,7 @@ function indexOn(database: DatabaseSync, release: () => void, folder: string): I
     setMeta: (name, value) => (value === undefined ? dropMeta.run(name) : putMeta.run(name, value)),
     page: (after, limit) =>
       (after === undefined ? records.first.all(limit) : records.after.all(after, limit)).map(toRecord),
-    under: (path) => {
-      const key = path.normalize('NFC');
+    under: (key) => {
       if (key === '') return records.first.all(-1).map(toRecord);
       // '0' is the character after '/': all keys that begin with `key/` lie between.
       return records.under.all(key, `${key}/`, `${key}0`).map(toRecord);

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemClock } from '../clock.ts';
-import { readDescription } from '../engine/describe.ts';
+import { checkNames, readDescription } from '../engine/describe.ts';
 import { OWN_FOLDER, vaultId } from '../model/brands.ts';
 import type { Vault } from '../model/vault.ts';
 import { resolveRemote } from '../s3/connect.ts';
@@ -16,7 +16,7 @@ import { protect } from './protect.ts';
 /**
  * The vault with the id that the bucket names, where changes are to come from there: marker, Index and description then say
  * the same on every machine. A vault that only pushes keeps an id of its own, so that two folders that push into one prefix
- * are still told apart. Rejects where the store does not answer.
+ * are still told apart. Where names are encrypted there, they are for this folder, too. Rejects where the store does not answer.
  */
 export async function joined(vault: Vault, options: OpenOptions): Promise<Vault> {
   if (vault.direction === 'push') return vault;
@@ -33,8 +33,11 @@ export async function joined(vault: Vault, options: OpenOptions): Promise<Vault>
   });
   try {
     const found = await readDescription(store, vault.remote.prefix);
-    if (found === undefined || found.id === vault.id) return vault;
-    const member = { ...vault, id: vaultId(found.id) };
+    if (found === undefined) return vault;
+    const named = found.names === undefined ? vault : { ...vault, names: found.names };
+    checkNames(found, named);
+    if (found.id === vault.id) return named;
+    const member = { ...named, id: vaultId(found.id) };
     await setAside(member, options);
     return member;
   } finally {

@@ -8,7 +8,6 @@ import { Engine } from '../engine/engine.ts';
 import { openWriter } from '../local/incoming.ts';
 import { openTree } from '../local/tree.ts';
 import { openWatcher } from '../local/watch.ts';
-import { MAX_KEY_BYTES } from '../model/brands.ts';
 import type { Outcome } from '../model/command.ts';
 import { modeFingerprint } from '../model/mode.ts';
 import type { Action } from '../model/plan.ts';
@@ -24,12 +23,15 @@ import { type KmsPace, openKmsPace, throttling } from './kms-pace.ts';
 import { type OpenOptions, copiesOf, vaultState } from './options.ts';
 import { explainOwnRule } from './own-rules.ts';
 import { type Protecting, protect } from './protect.ts';
+import { type WithNames, holdToNames, namesOfVault } from './settle-names.ts';
 
 /** Copies of renamed files at a time. */
 const COPIES = 4;
 
 export interface OpenVault {
   readonly engine: Engine;
+  /** As it was given, with the key to its names where that was not known before. */
+  readonly vault: Vault;
   /** Runs to the end, then frees everything. */
   run(): Promise<Outcome>;
   /** Only plans (`--dry-run`), then frees everything. */
@@ -45,7 +47,12 @@ export async function openVault(vault: Vault, options: OpenOptions): Promise<Ope
   try {
     pace = await openKmsPace(vault, vault.mode, resolved, options, clock);
     const protecting = await protect(vault.mode, vault, resolved, options, clock, pace);
-    return assemble(vault, resolved, index, { ...protecting, pace }, options, clock);
+    const named = await namesOfVault(vault, protecting, options).catch((thrown: unknown) => {
+      protecting.wipe();
+      throw thrown;
+    });
+    holdToNames(index, named.names);
+    return assemble(named, resolved, index, { ...protecting, pace }, options, clock);
   } catch (thrown) {
     await pace?.close();
     index.close();
@@ -55,7 +62,7 @@ export async function openVault(vault: Vault, options: OpenOptions): Promise<Ope
 }
 
 function assemble(
-  vault: Vault,
+  { vault, names }: WithNames,
   resolved: ResolvedRemote,
   index: Index,
   protecting: Protecting & { readonly pace: KmsPace },
@@ -83,8 +90,7 @@ function assemble(
     copies: copiesOf(vault),
     pace: { from: pace.store, to: pace.store },
   });
-  const maxKeyBytes = MAX_KEY_BYTES - Buffer.byteLength(vault.remote.prefix);
-  const tree = openTree({ root: vault.root, include, exclude, clock, maxKeyBytes });
+  const tree = openTree({ root: vault.root, include, exclude, clock, names });
   const watcher = options.once
     ? undefined
     : openWatcher({ root: vault.root, ignores: (path) => tree.ignores(path), clock });
@@ -94,11 +100,12 @@ function assemble(
       store,
       index,
       tree,
-      writer: openWriter(vault.root),
+      writer: openWriter(vault.root, names),
       copier,
       host: hostname(),
       watcher,
       sealing: protecting.sealing,
+      names,
       clock,
       modeFingerprint: modeFingerprint(vault.mode, protecting.key),
       keyFingerprint: protecting.key,
@@ -113,6 +120,7 @@ function assemble(
     await copier.close();
     await store.close();
     protecting.wipe();
+    names.wipe();
   };
   const closing = async (work: () => Promise<Outcome>): Promise<Outcome> => {
     const letGo = holdProcess();
@@ -125,6 +133,7 @@ function assemble(
   };
   return {
     engine,
+    vault,
     run: () => closing(() => engine.run()),
     preview: (onAction) => closing(() => engine.preview(onAction)),
   };

@@ -3,15 +3,18 @@ import { Online } from '../engine/online.ts';
 import { verifiedBytes } from '../engine/cat.ts';
 import type { Reader, Wanted } from '../engine/fetching.ts';
 import { type Kept, type Shown, showKept, showLevel } from '../engine/level.ts';
-import { type Selected, selectOne } from '../engine/selecting.ts';
+import { keyOfPath } from '../engine/naming.ts';
+import { type ListedPlace, type Selected, selectOne } from '../engine/selecting.ts';
 import { type History, historiesOf, removalsOf, undelete } from '../engine/undelete.ts';
 import { asWritten } from '../engine/written.ts';
+import { MAX_KEY_BYTES, compareUtf8 } from '../model/brands.ts';
 import type { VaultError } from '../model/errors.ts';
 import type { ModeKind } from '../model/mode.ts';
+import { bareNames, pathTyped } from '../model/names.ts';
 import type { ListedVersion, Mover, Waits } from '../model/ports.ts';
 import { type OpenCopier, openCopier } from './copier.ts';
 import { holdProcess } from './hold.ts';
-import { type ReadingOptions, type Source, openReading } from './reading.ts';
+import { type Reading, type ReadingOptions, type Source, openReading } from './reading.ts';
 import { plainSize } from '../engine/fetching.ts';
 
 export type { History, Kept, Selected, Shown };
@@ -40,6 +43,7 @@ export interface Peek {
 }
 
 const PATIENCE_MS = 15_000;
+const BARE = bareNames(MAX_KEY_BYTES);
 
 export interface PeekOptions extends ReadingOptions {
   readonly onOffline?: (error: VaultError | undefined, retryIn: number) => void;
@@ -48,13 +52,12 @@ export interface PeekOptions extends ReadingOptions {
 /** Opens a place, hands it to `work`, frees everything. Rejects as `openReading` and as `work` do. */
 export async function peekInto<T>(
   source: Source,
-  prefix: string,
   options: PeekOptions,
   work: (peek: Peek) => Promise<T>,
 ): Promise<T> {
   const letGo = holdProcess();
   try {
-    const open = await openPeek(source, prefix, options);
+    const open = await openPeek(source, options);
     try {
       return await work(open.peek);
     } finally {
@@ -68,7 +71,6 @@ export async function peekInto<T>(
 /** Opens a place until it is closed. Rejects as `openReading` does. */
 export async function openPeek(
   source: Source,
-  prefix: string,
   options: PeekOptions,
 ): Promise<{ readonly peek: Peek; close(): Promise<void> }> {
   const abort = new AbortController();
@@ -91,27 +93,41 @@ export async function openPeek(
     await reading.close();
   };
   const copying = async (): Promise<Mover> => (await (copier ??= openCopier(source, options))).mover;
-  return { peek: peekOf(reader, prefix, copying, signal), close };
+  return { peek: peekOf(reader, reading, copying, signal), close };
 }
 
-function peekOf(reader: Reader, prefix: string, copier: () => Promise<Mover>, signal: AbortSignal): Peek {
+function peekOf(
+  reader: Reader,
+  { prefix, names }: Pick<Reading, 'prefix' | 'names'>,
+  copier: () => Promise<Mover>,
+  signal: AbortSignal,
+): Peek {
   const { store, mode } = reader;
+  const place: ListedPlace = { store, prefix, names };
+  const typed = (name: string): string => pathTyped(names, name);
+  // Sealed names stand in an order that says nothing to people.
+  const shown = <T extends { readonly name: string }>(all: AsyncIterable<T>): AsyncIterable<T> =>
+    names.id === 'plain' ? all : byName(all);
   const either = (own: AbortSignal | undefined): AbortSignal =>
     own === undefined ? signal : AbortSignal.any([signal, own]);
   return {
     mode,
     ls: (name, { signal: own, ...how }) =>
-      showLevel({ store, prefix, mode, ...how }, name, { signal: either(own) }),
-    kept: (name, options) => showKept({ store, prefix, mode }, name, { signal: either(options?.signal) }),
-    find: (name, { at, versionId }) =>
-      versionId === undefined
-        ? findOne(reader, prefix, name, at)
-        : findVersion(reader, prefix, name, versionId),
+      shown(showLevel({ ...place, mode, ...how }, typed(name), { signal: either(own) })),
+    kept: (name, options) =>
+      shown(showKept({ ...place, mode }, typed(name), { signal: either(options?.signal) })),
+    find: async (name, { at, versionId }) => {
+      const one = (where: ListedPlace, path: string): Promise<Selected | undefined> =>
+        versionId === undefined ? findOne(where, path, at) : findVersion(where, path, versionId);
+      const found = await one(place, typed(name));
+      // Somebody else's object among sealed ones is found by the name that it has.
+      return found !== undefined || names.id === 'plain' ? found : one({ ...place, names: BARE }, name);
+    },
     cat: ({ key, size, versionId }) => {
       const wanted: Wanted = { key, size, ...(versionId === undefined ? {} : { versionId }) };
       return verifiedBytes(reader, wanted, signal);
     },
-    histories: (name, options) => historiesOf(store, prefix, name, { signal: either(options?.signal) }),
+    histories: (name, options) => shown(historiesOf(place, typed(name), { signal: either(options?.signal) })),
     written: ({ versions }, options) =>
       gathered(asWritten(store, versions, { signal: either(options?.signal) })),
     removals: removalsOf,
@@ -127,22 +143,35 @@ async function gathered<T>(all: AsyncIterable<T>): Promise<readonly T[]> {
 }
 
 async function findOne(
-  { store }: Reader,
-  prefix: string,
+  place: ListedPlace,
   name: string,
   at: number | undefined,
 ): Promise<Selected | undefined> {
-  for await (const selected of selectOne(store, { prefix, at }, name))
-    return selected.name === name ? selected : undefined;
+  for await (const selected of selectOne(place, at, name))
+    return selected.name === name && selected.foreign === undefined ? selected : undefined;
   return undefined;
 }
 
 async function findVersion(
-  { store }: Reader,
-  prefix: string,
+  place: ListedPlace,
   name: string,
   versionId: string,
 ): Promise<Selected | undefined> {
-  const stat = await store.head((prefix + name) as Selected['key'], { versionId });
+  const stat = await place.store.head(keyOfPath(place, name), { versionId });
   return stat === undefined ? undefined : { ...stat, name, versionId };
+}
+
+/** So many are put in order at once; of more, each so many by themselves. */
+const IN_ORDER = 20_000;
+
+async function* byName<T extends { readonly name: string }>(all: AsyncIterable<T>): AsyncIterable<T> {
+  let some: T[] = [];
+  const inOrder = (): readonly T[] => some.sort((a, b) => compareUtf8(a.name, b.name));
+  for await (const one of all) {
+    some.push(one);
+    if (some.length < IN_ORDER) continue;
+    yield* inOrder();
+    some = [];
+  }
+  yield* inOrder();
 }

@@ -14,6 +14,7 @@ import type { ResolvedRemote } from '../s3/connect.ts';
 import type { Protection } from '../s3/modes.ts';
 import { throttlingKms } from '../s3/throttling-kms.ts';
 import type { KmsPace } from './kms-pace.ts';
+import { type NamesKeeper, keeperOf } from './names.ts';
 import type { OpenOptions } from './options.ts';
 
 export interface Protecting {
@@ -21,11 +22,14 @@ export interface Protecting {
   readonly sealing: Sealing;
   /** Fingerprint of the key in use, or the KMS key; empty where there is none. */
   readonly key: string;
+  /** What can keep the key to encrypted names; undefined where no key is held here. */
+  readonly names: NamesKeeper | undefined;
   /** Overwrites the key: nothing can be sealed, opened or asked of the store under it any more. */
   readonly wipe: () => void;
 }
 
 const NOTHING_TO_WIPE = (): void => undefined;
+const PLAIN = { sealing: serverSealing, names: undefined, wipe: NOTHING_TO_WIPE } as const;
 
 export async function protect(
   mode: Mode,
@@ -55,6 +59,7 @@ export async function protect(
         protection: { mode: 'sse-c', key: material.secret },
         sealing: serverSealing,
         key: material.fingerprint,
+        names: keeperOf(keyringOf(material), material),
         wipe: () => material.secret.wipe(),
       };
     }
@@ -63,15 +68,10 @@ export async function protect(
       const keyId = await resolveKmsKey(mode.keyId, vault, resolved, options);
       const { kind, context, bucketKey } = mode;
       const protection = { mode: kind, keyId, context, ...(bucketKey === undefined ? {} : { bucketKey }) };
-      return { protection, sealing: serverSealing, key: keyId, wipe: NOTHING_TO_WIPE };
+      return { ...PLAIN, protection, key: keyId };
     }
     case 'sse-s3':
-      return {
-        protection: { mode: 'sse-s3' },
-        sealing: serverSealing,
-        key: '',
-        wipe: NOTHING_TO_WIPE,
-      };
+      return { ...PLAIN, protection: { mode: 'sse-s3' }, key: '' };
     default:
       return mode satisfies never;
   }
@@ -85,16 +85,17 @@ async function protectHere(
   clock: Clock,
   pace: KmsPace | undefined,
 ): Promise<Protecting> {
-  const under = (keyring: Keyring, wipe: () => void): Protecting => {
+  const under = (keyring: Keyring, wipe: () => void, material?: KeyMaterial): Protecting => {
     const key = keyring.fingerprint;
-    return { protection: { mode: 'client', key }, sealing: clientSealing(keyring), key, wipe };
+    const names = keeperOf(keyring, material);
+    return { protection: { mode: 'client', key }, sealing: clientSealing(keyring), key, names, wipe };
   };
   if (ref.kind === 'kms') {
     const kms = await pacedKms(vault, resolved, options, clock, pace);
     return under(kmsKeyring(kms, ref.keyId, ref.context), NOTHING_TO_WIPE);
   }
   const material = await loadKey(ref, vault, options, clock);
-  return under(keyringOf(material), () => wipeMaterial(material));
+  return under(keyringOf(material), () => wipeMaterial(material), material);
 }
 
 async function loadKey(

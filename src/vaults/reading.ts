@@ -3,11 +3,12 @@ import { systemClock } from '../clock.ts';
 import { RateLimit } from '../engine/budget.ts';
 import { type VaultDescription, readDescription } from '../engine/describe.ts';
 import type { Reader } from '../engine/fetching.ts';
-import { vaultId } from '../model/brands.ts';
-import { VaultError } from '../model/errors.ts';
+import { MAX_KEY_BYTES, vaultId } from '../model/brands.ts';
+import { VaultError, asVaultError } from '../model/errors.ts';
 import type { EventBody } from '../model/event.ts';
 import type { KeyRef } from '../model/keyref.ts';
 import { MODE_KINDS, type Mode, type ModeKind } from '../model/mode.ts';
+import { type Names, bareNames, namesBelow, pathTyped } from '../model/names.ts';
 import type { Clock, ObjectStore } from '../model/ports.ts';
 import { DEFAULT_TRANSFERS, type Rules, type Vault } from '../model/vault.ts';
 import { type ResolvedRemote, resolveRemote } from '../s3/connect.ts';
@@ -15,6 +16,7 @@ import type { Protection } from '../s3/modes.ts';
 import { type StoreOptions, openStore } from '../s3/open-store.ts';
 import type { KmsPlace } from './kms-group.ts';
 import { type KmsPace, openKmsPace, throttling } from './kms-pace.ts';
+import { type NamedPlace, openNames, placeOfNames } from './names.ts';
 import type { OpenOptions } from './options.ts';
 import { type Protecting, keysOf, protect } from './protect.ts';
 
@@ -22,6 +24,8 @@ import { type Protecting, keysOf, protect } from './protect.ts';
 export interface Source extends Pick<Vault, 'remote' | 'keyStore'> {
   /** A registered vault's. */
   readonly vault?: Vault;
+  /** A registered vault in which the place lies; what this machine remembers of it is not used. */
+  readonly around?: Vault;
   /** Undefined: what the description in the bucket says. */
   readonly mode?: ReadMode | undefined;
   readonly rules?: Pick<Rules, 'transfers' | 'limitDownload' | 'kmsQuota' | 'kmsShare'>;
@@ -45,6 +49,9 @@ export interface ReadingOptions extends OpenOptions {
 
 export interface Reading {
   readonly reader: Omit<Reader, 'reach'>;
+  /** What the names of the place stand behind. */
+  readonly prefix: string;
+  readonly names: Names;
   readonly mode: ModeKind;
   /** Fingerprint of the key in use, or empty. */
   readonly key: string;
@@ -80,22 +87,18 @@ export async function openReading(source: Source, options: ReadingOptions): Prom
   const closePaces = (): Promise<unknown> => Promise.all(paces.map((one) => one.close()));
   try {
     const found = await findOut(source, plain);
-    const how =
-      options.keyless === true ? { kind: found.kind } : await keyedMode(found, source, options, clock);
+    const keyless = options.keyless === true && !needsKeyForNames(source, found);
+    const how = keyless ? { kind: found.kind } : await keyedMode(found, source, options, clock);
     if ('key' in how && how.key.kind === 'kms')
       paces.push(await openKmsPace(placeIn(source), how, resolved, options, clock));
-    const { protection, sealing, key } = await protectReading(
-      how,
-      source,
-      resolved,
-      options,
-      clock,
-      paces.at(-1),
-    );
-    checkKey(found, source, key, options);
+    const opened = await protectReading(how, source, resolved, options, clock, paces.at(-1));
+    const { protection, sealing, key } = opened;
+    checkKey(found, source, key, { ...options, keyless });
     if (sealing.keyring?.canOpen === false) throw encryptOnly(source);
     const store = protection.mode === 'sse-c' ? openStore(resolved, protection, storeOptions) : plain;
+    const named = await namesOfPlace(source, found, store, { ...opened, kind: how.kind, keyless });
     return {
+      ...named,
       reader: {
         store,
         mode: how.kind,
@@ -117,6 +120,7 @@ export async function openReading(source: Source, options: ReadingOptions): Prom
         if (store !== plain) await store.close();
         await plain.close();
         if (protection.mode === 'sse-c') protection.key.wipe();
+        named.names.wipe();
       },
     };
   } catch (thrown) {
@@ -148,6 +152,8 @@ interface Found {
   readonly kind: ModeKind;
   readonly key?: KeyRef | undefined;
   readonly description?: VaultDescription | undefined;
+  /** The prefix of the vault that the description is of. */
+  readonly home?: string | undefined;
   /** The description itself is under a customer key. */
   readonly unread?: boolean;
 }
@@ -155,12 +161,12 @@ interface Found {
 /** What the command line and the description in the bucket say of the mode. */
 async function findOut({ remote, mode }: Source, store: ObjectStore): Promise<Found> {
   if (mode?.kind !== undefined) return { kind: mode.kind, key: mode.key };
-  const description = await describedAbove(store, remote.prefix);
-  if (description === 'under-customer-key') return { kind: 'sse-c', key: mode?.key, unread: true };
-  if (description === undefined)
-    return { kind: mode?.key === undefined ? 'sse-s3' : 'client', key: mode?.key };
+  const above = await describedAbove(store, remote.prefix);
+  if (above === 'under-customer-key') return { kind: 'sse-c', key: mode?.key, unread: true };
+  if (above === undefined) return { kind: mode?.key === undefined ? 'sse-s3' : 'client', key: mode?.key };
+  const { description, home } = above;
   const kind = MODE_KINDS.find((one) => one === description.mode);
-  if (kind !== undefined) return { kind, key: mode?.key, description };
+  if (kind !== undefined) return { kind, key: mode?.key, description, home };
   throw new VaultError(
     'usage',
     'description-newer',
@@ -171,15 +177,20 @@ async function findOut({ remote, mode }: Source, store: ObjectStore): Promise<Fo
   );
 }
 
+interface DescribedAt {
+  readonly description: VaultDescription;
+  readonly home: string;
+}
+
 async function describedAbove(
   store: ObjectStore,
   prefix: string,
-): Promise<VaultDescription | 'under-customer-key' | undefined> {
+): Promise<DescribedAt | 'under-customer-key' | undefined> {
   let folder = prefix;
   for (let up = 0; up < MAX_UP; up++) {
     try {
       const description = await readDescription(store, folder);
-      if (description !== undefined) return description;
+      if (description !== undefined) return { description, home: folder };
     } catch (thrown) {
       if (thrown instanceof VaultError && thrown.code === 'other-mode') return 'under-customer-key';
       throw thrown;
@@ -241,10 +252,68 @@ async function protectReading(
   options: ReadingOptions,
   clock: Clock,
   pace: KmsPace | undefined,
-): Promise<Pick<Protecting, 'protection' | 'sealing' | 'key'>> {
+): Promise<Pick<Protecting, 'protection' | 'sealing' | 'key' | 'names'>> {
   if ('key' in how) return protect(how, asVault(source), resolved, options, clock, pace);
   const { serverSealing } = await import('../engine/sealing.ts');
-  return { protection: PLAIN, sealing: serverSealing, key: '' };
+  return { protection: PLAIN, sealing: serverSealing, key: '', names: undefined };
+}
+
+// -------------------------------------------------------------------------------------------------------------- names
+
+/** The vault's names are encrypted: without its key there is nothing to see. */
+function needsKeyForNames({ vault, around, mode }: Source, { description, unread }: Found): boolean {
+  if ((vault ?? around)?.names !== undefined || description?.names !== undefined) return true;
+  return unread === true && mode?.key !== undefined;
+}
+
+interface OpenedForNames extends Pick<Protecting, 'names'> {
+  readonly kind: ModeKind;
+  readonly keyless: boolean;
+}
+
+async function namesOfPlace(
+  source: Source,
+  found: Found,
+  store: ObjectStore,
+  { names: keeper, kind, keyless }: OpenedForNames,
+): Promise<Pick<Reading, 'prefix' | 'names'>> {
+  const { prefix } = source.remote;
+  const place = keyless ? undefined : await namedPlace(source, found, store);
+  if (place?.setting === undefined) return { prefix, names: bareNames(MAX_KEY_BYTES) };
+  const names = await openNames(place, keeper, kind);
+  // What was typed behind the vault's own prefix is a folder: as people call it, or as the bucket does.
+  const folder = pathTyped(names, prefix.slice(place.prefix.length).replace(/\/+$/, ''));
+  if (folder === '') return { prefix: place.prefix, names };
+  return { prefix: `${place.prefix}${names.keyOf(folder)}/`, names: namesBelow(names, folder) };
+}
+
+/** The vault whose names these are; undefined where there is none, or it does not say. */
+async function namedPlace(
+  source: Source,
+  { description, home }: Found,
+  store: ObjectStore,
+): Promise<NamedPlace | undefined> {
+  const known = source.vault ?? source.around;
+  // Before it has met its bucket a vault does not know its names key.
+  if (known !== undefined && known.names?.keys.length !== 0) return placeOfNames(known);
+  const above = description === undefined ? await describedForNames(store, source.remote.prefix) : undefined;
+  if (above !== undefined)
+    return { id: above.description.id, prefix: above.home, setting: above.description.names };
+  if (description === undefined || home === undefined) return undefined;
+  return { id: description.id, prefix: home, setting: description.names };
+}
+
+/** Where the description cannot be had, objects are read by the names they have. */
+async function describedForNames(store: ObjectStore, prefix: string): Promise<DescribedAt | undefined> {
+  try {
+    const above = await describedAbove(store, prefix);
+    return above === 'under-customer-key' ? undefined : above;
+  } catch (thrown) {
+    const { kind, status, code } = asVaultError(thrown);
+    if (kind === 'refused' || status === 400 || code === 'wrong-key' || code === 'description-unreadable')
+      return undefined;
+    throw thrown;
+  }
 }
 
 /** A wrong key is noticed before anything is fetched. */

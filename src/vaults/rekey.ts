@@ -1,11 +1,12 @@
 import { systemClock } from '../clock.ts';
 import type { Side } from '../engine/conversion.ts';
-import { Rekey, type RekeyOptions, type RekeyTotals } from '../engine/rekey.ts';
+import { Rekey, type RekeyOptions as EngineOptions, type RekeyTotals } from '../engine/rekey.ts';
 import type { Outcome } from '../model/command.ts';
 import type { KeyStore, Mover } from '../model/ports.ts';
 import { VaultError } from '../model/errors.ts';
 import type { Pace } from '../model/kms.ts';
 import { type Mode, modeFingerprint } from '../model/mode.ts';
+import type { NamesSetting } from '../model/names.ts';
 import { DEFAULT_TRANSFERS, type Vault } from '../model/vault.ts';
 import { type ResolvedRemote, resolveRemote } from '../s3/connect.ts';
 import type { Protection } from '../s3/modes.ts';
@@ -16,10 +17,16 @@ import { holdProcess } from './hold.ts';
 import { type KmsPace, openKmsPace } from './kms-pace.ts';
 import { type OpenOptions, copiesOf, vaultState } from './options.ts';
 import { explainOwnRule } from './own-rules.ts';
+import { type NamesKeeper, namesUnderBoth } from './names.ts';
 import { keysOf, protect } from './protect.ts';
 import { wipeMaterial } from '../keys/stored-key.ts';
 
-export type { RekeyOptions, RekeyTotals };
+export type { RekeyTotals };
+
+export interface RekeyOptions extends Omit<EngineOptions, 'onMet'> {
+  /** See the engine's; with the key to the vault's names under both keys, where it has one. */
+  readonly onMet?: (names: NamesSetting | undefined) => Promise<void>;
+}
 
 export interface OpenRekey {
   readonly rekey: Rekey;
@@ -27,13 +34,17 @@ export interface OpenRekey {
   readonly run: () => Promise<Outcome>;
 }
 
-type OpenSide = Side & { readonly protection: Protection; readonly pace: Pace | undefined };
+type OpenSide = Side & {
+  readonly protection: Protection;
+  readonly pace: Pace | undefined;
+  readonly keeper: NamesKeeper | undefined;
+};
 
 /** Opens a vault for moving its objects to another Mode. Rejects as `openVault` does. */
 export async function openRekey(
   vault: Vault,
   next: Mode,
-  options: OpenOptions & RekeyOptions,
+  { onMet, ...options }: Omit<OpenOptions, 'onMet'> & RekeyOptions,
 ): Promise<OpenRekey> {
   refuseUnproved(vault, next);
   const clock = options.clock ?? systemClock;
@@ -59,7 +70,8 @@ export async function openRekey(
       const pace = await openKmsPace(vault, mode, resolved, options, clock);
       paces.push(pace);
       closing.push(() => pace.close());
-      const { protection, sealing, key, wipe } = await protect(mode, vault, resolved, opening, clock, pace);
+      const protecting = await protect(mode, vault, resolved, opening, clock, pace);
+      const { protection, sealing, key, names: keeper, wipe } = protecting;
       // Each store closes the connections and credentials it was given.
       const own = await resolveRemote(vault.remote, options.env);
       const explain = explainOwnRule(vault, own, mode, from);
@@ -73,32 +85,25 @@ export async function openRekey(
         key,
         protection,
         pace: pace.store,
+        keeper,
       };
     };
     const from = await side(vault.mode);
     const to = await side(next, vault.mode);
+    const { vault: named, names } = await namesUnderBoth(vault, from.keeper, to.keeper, next.kind);
+    closing.push(() => names.wipe());
     const { mover, onward } = movers(vault, resolved, from, to, { clock, transfers, onThrottle });
     closing.push(
       () => mover.close(),
       () => onward.close(),
     );
-    const keysHold = async (begun: boolean): Promise<void> => {
-      if (options.material !== undefined) return;
-      await holds(keysFrom, vault.mode, from.key, begun);
-      await holds(keysFrom, next, to.key, begun);
-    };
-    const rekey: Rekey = new Rekey({ vault, from, to, mover, onward, index, clock, keysHold }, options);
+    const keysHold = allHold(options, keysFrom, [vault.mode, from.key], [next, to.key]);
+    const rekey: Rekey = new Rekey(
+      { vault: named, names, from, to, mover, onward, index, clock, keysHold },
+      { ...options, onMet: async () => onMet?.(named.names) },
+    );
     paces.at(-1)?.tellTo((body) => rekey.announce(body));
-    const run = async (): Promise<Outcome> => {
-      const letGo = holdProcess();
-      try {
-        return await rekey.run();
-      } finally {
-        await closeAll();
-        letGo();
-      }
-    };
-    return { rekey, run };
+    return { rekey, run: () => heldOpen(() => rekey.run(), closeAll) };
   } catch (thrown) {
     await closeAll();
     throw thrown;
@@ -112,6 +117,23 @@ function refuseUnproved({ capabilities }: Vault, { kind }: Mode): void {
     hint: `move to mode client, or where the store has changed, have it looked at anew: s3vault doctor`,
   });
 }
+
+async function heldOpen(work: () => Promise<Outcome>, close: () => Promise<void>): Promise<Outcome> {
+  const letGo = holdProcess();
+  try {
+    return await work();
+  } finally {
+    await close();
+    letGo();
+  }
+}
+
+const allHold =
+  ({ material }: Pick<OpenOptions, 'material'>, keys: KeyStore, ...all: readonly [Mode, string][]) =>
+  async (begun: boolean): Promise<void> => {
+    if (material !== undefined) return;
+    for (const [mode, fingerprint] of all) await holds(keys, mode, fingerprint, begun);
+  };
 
 /** Fetches a key anew: it must still be the one in use. */
 async function holds(keys: KeyStore, mode: Mode, fingerprint: string, begun: boolean): Promise<void> {

@@ -3,6 +3,7 @@ import { openTarget } from '../local/write.ts';
 import type { NameKey } from '../model/brands.ts';
 import type { Outcome } from '../model/command.ts';
 import type { VaultError } from '../model/errors.ts';
+import { pathTyped } from '../model/names.ts';
 import type { Vault } from '../model/vault.ts';
 import { readIndex } from '../state/open-index.ts';
 import { holdProcess } from './hold.ts';
@@ -26,11 +27,11 @@ export async function openRestore(
   const onThrottle = (error: VaultError): void => restore?.throttled(error);
   const reading = await openReading(source, { ...options, onThrottle });
   const index = await rememberedBy(source.vault, options);
-  const { reader, clock, transfers } = reading;
+  const { reader, prefix, names, clock, transfers } = reading;
   const { digestOf, pathOf } = index;
   const made = new Restore(
-    { reader, target: openTarget({ root: out, clock }), digestOf, clock, transfers },
-    { ...wanted, pathOf },
+    { reader, target: openTarget({ root: out, clock }), digestOf, prefix, names, clock, transfers },
+    { ...wanted, paths: wanted.paths.map((path) => pathTyped(names, path)), pathOf },
   );
   restore = made;
   reading.tellTo(made.announce);
@@ -54,7 +55,7 @@ async function rememberedBy(
 ): Promise<{
   digestOf: (name: NameKey, etag: string) => Uint8Array | undefined;
   /** As the disk here spells it: not every name is in the Unicode form of keys. */
-  pathOf: (name: string) => string;
+  pathOf: (name: NameKey) => string | undefined;
   close: () => void;
 }> {
   const index =
@@ -64,7 +65,7 @@ async function rememberedBy(
       const record = index?.get(name);
       return record?.etag === etag ? record.digest : undefined;
     },
-    pathOf: (name) => index?.get(name as NameKey)?.path ?? name,
+    pathOf: (name) => index?.get(name)?.path,
     close: () => index?.close(),
   };
 }

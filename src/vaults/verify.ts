@@ -13,6 +13,7 @@ import { holdProcess } from './hold.ts';
 import { type OpenOptions, vaultState } from './options.ts';
 import { openKmsPace, throttling } from './kms-pace.ts';
 import { keysOf, protect } from './protect.ts';
+import { namesOfVault } from './settle-names.ts';
 
 export type { VerifyTotals };
 
@@ -44,8 +45,11 @@ export async function openVerify(
     closing.push(() => resolved.close());
     const kms = await openKmsPace(vault, vault.mode, resolved, options, clock);
     closing.push(() => kms.close());
-    const made = await protect(vault.mode, vault, resolved, opening, clock, kms);
-    const { protection, sealing, key, wipe } = made;
+    const protecting = await protect(vault.mode, vault, resolved, opening, clock, kms);
+    const { protection, sealing, key, wipe } = protecting;
+    closing.push(wipe);
+    const { names } = await namesOfVault(vault, protecting, opening);
+    closing.push(() => names.wipe());
     const pace = kms.store;
     const onThrottle = throttling(kms);
     const own = await resolveRemote(vault.remote, options.env);
@@ -57,7 +61,7 @@ export async function openVerify(
       onThrottle,
       pace: { from: pace, to: pace },
     });
-    closing.push(() => mover.close(), wipe);
+    closing.push(() => mover.close());
     const reader = {
       store,
       mode: vault.mode.kind,
@@ -72,6 +76,7 @@ export async function openVerify(
         index,
         prefix: vault.remote.prefix,
         receives: vault.direction !== 'push',
+        names,
         modeFingerprint: modeFingerprint(vault.mode, key),
         clock,
         transfers,

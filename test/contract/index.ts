@@ -120,7 +120,7 @@ export function indexContract(name: string, make: () => Promise<IndexUnderTest>)
 
     test('under a folder is what lies in it, and the path itself; never a sibling with a longer name', () => {
       index.commit(put('a', 'a/b', 'a/b/c', 'a-b', 'a.txt', 'a0', 'ab/c', 'b'));
-      const under_ = (path: string) => paths(index.under(relPath(path)));
+      const under_ = (path: string) => paths(index.under(nameKey(path)));
       expect(under_('a')).toEqual(['a', 'a/b', 'a/b/c']);
       expect(under_('a/b')).toEqual(['a/b', 'a/b/c']);
       expect(under_('')).toEqual(['a', 'a-b', 'a.txt', 'a/b', 'a/b/c', 'a0', 'ab/c', 'b']);

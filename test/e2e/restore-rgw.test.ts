@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { describeRgw, rgw } from '../rgw.ts';
 import { differences, facts, giveFacts } from './compare.ts';
 import { Machine, writeMixedFolder } from './harness.ts';
+import { namesNothing } from './names-rounds.ts';
 
 /** All of them with the long tests; else enough for every kind of file. */
 const FILES = process.env['S3VAULT_TEST_LONG'] === '1' ? 2_000 : 400;
@@ -45,12 +46,13 @@ describeRgw('out and back on Ceph RGW', () => {
 
   for (const [name, args] of [
     ['client', () => ['--mode', 'client', '--key', 'laptop']],
-    ['sse-c', () => ['--mode', 'sse-c', '--key', 'laptop']],
+    ['sse-c', () => ['--mode', 'sse-c', '--key', 'laptop', '--encrypt-names']],
     ['sse-kms', () => ['--mode', 'sse-kms', '--kms-key', rgw().kmsKeyIds[0] ?? '']],
   ] as const) {
     test(`mode ${name}: mixed files come back equal: contents, times, permissions, links`, async () => {
       const bucket = await rgw().createBucket();
       expect((await sync(machine, bucket, ...args())).code).toBe(0);
+      if (name === 'sse-c') await namesNothing(rgw().client, bucket, machine);
       rmSync(out, { recursive: true, force: true });
       const back = await restore(machine, out, machine.root);
       expect(back.stderr).toBe('');
@@ -65,9 +67,11 @@ describeRgw('out and back on Ceph RGW', () => {
     }, 300_000);
   }
 
-  test('a second home, with recovery words only, gets all of it', async () => {
+  test('a second home, with recovery words only, gets all of it, encrypted names too', async () => {
     const bucket = await rgw().createBucket();
-    expect((await sync(machine, bucket, '--mode', 'client', '--key', 'laptop')).code).toBe(0);
+    const names = '--encrypt-names';
+    expect((await sync(machine, bucket, '--mode', 'client', '--key', 'laptop', names)).code).toBe(0);
+    await namesNothing(rgw().client, bucket);
     const exporting = ['keys', 'export', 'laptop', '--format', 'words', '--yes', '--key-store', 'file'];
     const words = await machine.run(exporting);
     expect(words.stdout.trim().split(/\s+/)).toHaveLength(24);

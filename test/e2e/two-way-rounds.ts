@@ -25,8 +25,11 @@ export async function twoWayRounds(
   const machines = [0, 1].map(() => new Machine({ ...server, endpoint: wire.endpoint }, key));
   const contents: Contents = new Map();
   try {
-    // Who comes first makes the vault, the other one joins it.
-    for (const machine of machines) expect((await machine.run(args(machine, bucket))).code).toBe(0);
+    // Who comes first makes the vault, with encrypted names; the other one joins it, and is not told.
+    for (const [n, machine] of machines.entries()) {
+      const names = n === 0 ? ['--encrypt-names'] : [];
+      expect((await machine.run([...args(machine, bucket), ...names])).code).toBe(0);
+    }
     for (let round = 0; round < rounds; round++) {
       for (const machine of machines) edit(machine, contents, random);
       wire.trouble = round % 3 === 0 ? 0 : 0.03;

@@ -8,9 +8,10 @@ import { VaultError } from '../../src/model/errors.ts';
 import type { Mover, ObjectStore } from '../../src/model/ports.ts';
 import { MemoryBucket, type MemoryStep } from '../../src/s3/memory.ts';
 import { ManualClock } from '../support/manual-clock.ts';
-import { EngineMachine, mortal } from './machine.ts';
+import { EngineMachine, mortal, sealed } from './machine.ts';
 
-const NAMES = ['a', 'b.txt', 'd', 'd/a', 'café'];
+/** One of them is too long to be whole where names are sealed. */
+const NAMES = ['a', 'b.txt', 'd', 'd/a', `${'e'.repeat(255)}/${'e'.repeat(255)}/a`, 'café'];
 
 export interface Change {
   readonly client: number;
@@ -43,6 +44,7 @@ export interface Round {
 export interface History {
   readonly clients: 2 | 3;
   readonly skews: readonly number[];
+  readonly sealedNames: boolean;
   readonly rounds: readonly Round[];
 }
 
@@ -104,9 +106,14 @@ const skews = fc.array(fc.constantFrom(0, 3_000, -3_000, 86_400_000, -400_000_00
 });
 
 const historiesBy = (habits: Habits): fc.Arbitrary<History> =>
-  fc
-    .constantFrom(2 as const, 3 as const)
-    .chain((clients) => fc.record({ clients: fc.constant(clients), skews, rounds: rounds(clients, habits) }));
+  fc.constantFrom(2 as const, 3 as const).chain((clients) =>
+    fc.record({
+      clients: fc.constant(clients),
+      skews,
+      sealedNames: fc.boolean(),
+      rounds: rounds(clients, habits),
+    }),
+  );
 
 export const histories = historiesBy({ names: NAMES, renames: 1 });
 /** Of people who rename a lot, and like the same names. */
@@ -149,12 +156,13 @@ export class Fleet {
     this.#clock = clock;
   }
 
-  static async make({ clients, skews: wrong }: History, bug: Bug | undefined): Promise<Fleet> {
+  static async make({ clients, skews: wrong, sealedNames }: History, bug: Bug | undefined): Promise<Fleet> {
     const clock = new ManualClock();
     const bucket = new MemoryBucket();
     const machines: EngineMachine[] = [];
     for (let n = 0; n < clients; n++) {
       const machine = await EngineMachine.with({ clock, bucket, host: `m${n}`, skew: wrong[n] ?? 0 });
+      if (sealedNames) machine.names = sealed();
       machine.direction = 'both';
       machine.rules = { ...machine.rules, removals: true };
       if (bug !== undefined) {

@@ -21,7 +21,7 @@ const shownAs = (shown: Shown): string =>
 
 async function ls(rig: RestoreRig, name = '', recursive = false): Promise<string[]> {
   rig.steps = [];
-  const level = { store: rig.store(), prefix: PREFIX, mode: rig.mode, recursive };
+  const level = { store: rig.store(), prefix: PREFIX, names: rig.names, mode: rig.mode, recursive };
   return (await gather(showLevel(level, name))).map(shownAs);
 }
 
@@ -54,7 +54,7 @@ describe('ls', () => {
     await rig.raw('.s3vault/vault.json', '{}');
     await rig.store().remove(objectKey(`${PREFIX}a`));
     await rig.store().remove(objectKey(`${PREFIX}b/c`));
-    const level = { store: rig.store(), prefix: PREFIX, mode: rig.mode };
+    const level = { store: rig.store(), prefix: PREFIX, names: rig.names, mode: rig.mode };
     const kept = async (name: string): Promise<string[]> =>
       (await gather(showKept(level, name))).map((shown) =>
         shown.kind === 'object' && shown.removed ? `${shownAs(shown)} removed` : shownAs(shown),
@@ -140,7 +140,7 @@ describe('undelete', () => {
     for (const name of ['a/removed', 'a/twice', 'a/here', 'ab']) await rig.put(name, name);
     for (const name of ['a/removed', 'a/twice', 'a/twice', 'a/never', 'ab'])
       await store.remove(objectKey(PREFIX + name));
-    const histories = await gather(historiesOf(store, PREFIX, 'a'));
+    const histories = await gather(historiesOf({ store, prefix: PREFIX, names: rig.names }, 'a'));
     expect(histories.map((one) => [one.name, removalsOf(one)?.length])).toEqual([
       ['a/here', undefined],
       ['a/never', undefined],
@@ -163,7 +163,7 @@ describe('undelete', () => {
     rig.fault = ({ operation }) => {
       if (operation === 'remove') throw new VaultError('refused', 'access-denied', 'no DeleteObjectVersion');
     };
-    const [history] = await gather(historiesOf(store, PREFIX, 'a'));
+    const [history] = await gather(historiesOf({ store, prefix: PREFIX, names: rig.names }, 'a'));
     await undelete(store, history!, async () => mover);
     const [newest] = rig.bucket
       .versions(`${PREFIX}a`)
@@ -192,7 +192,11 @@ describe('undelete', () => {
 
 describe('a time before all versions were written anew', () => {
   const at = async (rig: RestoreRig, time: number): Promise<string | undefined> => {
-    for await (const { key, versionId } of selectOne(rig.store(), { prefix: PREFIX, at: time }, 'f')) {
+    for await (const { key, versionId } of selectOne(
+      { store: rig.store(), prefix: PREFIX, names: rig.names },
+      time,
+      'f',
+    )) {
       return rig.bucket.find(key, versionId)?.body.toString();
     }
     return undefined;

@@ -1,14 +1,16 @@
 /** The whole engine in memory: a folder, a bucket, an Index, a clock that stands still until it is driven. */
 import { createHash } from 'node:crypto';
 import { aesMaterial } from '../../src/crypto/generate.ts';
+import { sealedNames } from '../../src/crypto/names.ts';
 import { keyringOf } from '../../src/crypto/wrap.ts';
 import { Engine, type EngineOptions } from '../../src/engine/engine.ts';
 import { clientSealing, serverSealing } from '../../src/engine/sealing.ts';
-import { relPath, vaultId } from '../../src/model/brands.ts';
+import { type NameKey, relPath, vaultId } from '../../src/model/brands.ts';
 import type { Outcome } from '../../src/model/command.ts';
 import { VaultError } from '../../src/model/errors.ts';
 import type { Event, EventName } from '../../src/model/event.ts';
 import { modeFingerprint } from '../../src/model/mode.ts';
+import type { Names, NamesSetting } from '../../src/model/names.ts';
 import type {
   Clock,
   FolderWriter,
@@ -31,6 +33,16 @@ import { ManualClock } from '../support/manual-clock.ts';
 
 export const PREFIX = 'docs/';
 export const OWN = `${PREFIX}.s3vault/vault.json`;
+
+/** Sealed names, the same for every machine. */
+export const sealed = (): Names =>
+  sealedNames(new Secret(Buffer.alloc(64, 3)), { id: 'sealed', maxBytes: 1_000, metadataRoom: 1_500 });
+
+/** What the description says where names are sealed; nothing in memory opens it. */
+const SEALED: NamesSetting = {
+  scheme: 'aes-siv',
+  keys: [{ key: 'k', wrap: 'AES/GCM', wrapped: 'AA==' }],
+};
 
 export type Of<Name extends EventName> = Extract<Event, { event: Name }>;
 
@@ -71,6 +83,15 @@ export class EngineMachine {
   readonly host: string;
   readonly #skew: number;
   direction: Direction = 'push';
+  get names(): Names {
+    return this.tree.names;
+  }
+
+  /** From the start on: the names of its folder and of its bucket. */
+  set names(names: Names) {
+    this.tree.names = names;
+  }
+
   /** The store of this machine, as the engine gets it. */
   wrap: (store: ObjectStore) => ObjectStore = (store) => store;
   wrapCopier: (copier: Mover) => Mover = (copier) => copier;
@@ -134,6 +155,7 @@ export class EngineMachine {
       id: vaultId('11111111-1111-4111-8111-111111111111'),
       root: '/files',
       remote: { bucket: 'bucket', prefix: PREFIX },
+      ...(this.names.id === 'plain' ? {} : { names: SEALED }),
       mode:
         this.mode === 'client'
           ? { kind: 'client', key: { kind: 'stored', name: 'laptop' } }
@@ -236,6 +258,7 @@ export class EngineMachine {
         host: this.host,
         watcher,
         sealing: this.mode === 'client' ? clientSealing(this.keyring) : serverSealing,
+        names: this.names,
         clock: this.#time,
         modeFingerprint: modeFingerprint(this.vault.mode, keyFingerprint),
         keyFingerprint,
@@ -330,18 +353,25 @@ export class EngineMachine {
 
   /** Plaintext of an object, opened by other code than the product's. */
   plaintext(path: string): Buffer {
-    const stored = this.bucket.find(PREFIX + path.normalize('NFC'));
+    const stored = this.bucket.find(PREFIX + this.names.keyOf(path));
     if (stored === undefined) throw new Error(`no object for ${path}`);
     if (this.mode !== 'client') return Buffer.from(stored.body);
     return openIndependently(this.key, stored.stat.metadata, Buffer.from(stored.body));
   }
 
-  /** Paths in the bucket, the vault's own left out. */
+  /** Paths in the bucket, the vault's own left out; bare names where they say none. */
   remote(): string[] {
     return this.bucket
       .keys()
       .filter((key) => key !== OWN)
-      .map((key) => key.slice(PREFIX.length));
+      .map((key) => this.#pathOf(key));
+  }
+
+  #pathOf(key: string): string {
+    const name = key.slice(PREFIX.length) as NameKey;
+    const read = this.names.read(name);
+    if (read.kind === 'path') return read.path;
+    return this.names.readCut(name, this.bucket.find(key)?.stat.metadata ?? {}) ?? name;
   }
 
   /** Every file is in the bucket with its bytes, and the Index says the same as the bucket. */

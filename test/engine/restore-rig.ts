@@ -6,8 +6,9 @@ import { RateLimit } from '../../src/engine/budget.ts';
 import type { Reader } from '../../src/engine/fetching.ts';
 import { Restore, type RestoreOptions } from '../../src/engine/restore.ts';
 import { clientSealing, serverSealing } from '../../src/engine/sealing.ts';
-import { objectKey } from '../../src/model/brands.ts';
+import { type ObjectKey, objectKey } from '../../src/model/brands.ts';
 import type { Event } from '../../src/model/event.ts';
+import { type Names, bareNames } from '../../src/model/names.ts';
 import type { Metadata, ObjectStore } from '../../src/model/ports.ts';
 import { Secret } from '../../src/model/secret.ts';
 import { MemoryBucket, type MemoryStep, memoryStore } from '../../src/s3/memory.ts';
@@ -23,6 +24,7 @@ export class RestoreRig {
   readonly mode: 'client' | 'sse-s3';
   readonly keyring = keyringOf(aesMaterial(new Secret(Buffer.alloc(32, 9))));
   readonly target = new FakeTarget();
+  names: Names = bareNames(1_024);
   fault: (step: MemoryStep) => void | Promise<void> = () => undefined;
   unconditional = false;
   steps: MemoryStep[] = [];
@@ -51,10 +53,19 @@ export class RestoreRig {
     const plaintext = Buffer.from(content);
     const wrapping = await (this.mode === 'client' ? clientSealing(this.keyring) : serverSealing).start();
     const mac = wrapping.mac(createHash('sha256').update(plaintext).digest());
-    const facts = { 's3vault-mtime': '1577880000.123456', 's3vault-mode': '100640', ...over };
+    const facts = {
+      's3vault-mtime': '1577880000.123456',
+      's3vault-mode': '100640',
+      ...this.names.metadata(path),
+      ...over,
+    };
     const metadata = { ...wrapping.metadata, ...facts, ...(mac === undefined ? {} : { 's3vault-mac': mac }) };
-    await this.store().put(objectKey(PREFIX + path), wrapping.whole(Buffer.from(plaintext)), metadata);
+    await this.store().put(this.keyOf(path), wrapping.whole(Buffer.from(plaintext)), metadata);
     this.clock.advance(1_000);
+  }
+
+  keyOf(path: string): ObjectKey {
+    return objectKey(PREFIX + this.names.keyOf(path));
   }
 
   /** Something that was put there as it is. */
@@ -87,10 +98,12 @@ export class RestoreRig {
         reader: this.reader(),
         target: this.target,
         digestOf: (name) => this.digests.get(name),
+        prefix: PREFIX,
+        names: this.names,
         clock: this.clock,
         transfers: 4,
       },
-      { prefix: PREFIX, names: [''], force: false, ...over },
+      { paths: [''], force: false, ...over },
     );
     const events: Event[] = [];
     restore.subscribe((event) => {

@@ -331,7 +331,7 @@ describe('what is asked for', () => {
   test('files and folders by name, each once, and what is not there is said', async () => {
     const rig = new RestoreRig();
     for (const name of ['a', 'a/b', 'a/c/d', 'a-b', 'b']) await rig.put(name, name);
-    expect(await rig.restore({ names: ['a/c', 'a-b', 'a/c/d', 'nope', 'a-b'] })).toMatchObject({
+    expect(await rig.restore({ paths: ['a/c', 'a-b', 'a/c/d', 'nope', 'a-b'] })).toMatchObject({
       exit: 3,
       warnings: ['nothing-there'],
     });
@@ -366,9 +366,9 @@ describe('what is asked for', () => {
     await rig.put('a', 'first');
     const { versionId = '' } = rig.bucket.find(`${PREFIX}a`)!.stat;
     await rig.put('a', 'second');
-    expect(await rig.restore({ names: ['a'], versionId })).toMatchObject({ exit: 0 });
+    expect(await rig.restore({ paths: ['a'], versionId })).toMatchObject({ exit: 0 });
     expect(rig.files).toEqual({ a: 'first' });
-    expect(await rig.restore({ names: ['a'], versionId: 'nope' })).toMatchObject({
+    expect(await rig.restore({ paths: ['a'], versionId: 'nope' })).toMatchObject({
       exit: 3,
       warnings: ['nothing-there'],
     });

@@ -53,6 +53,7 @@ class VerifyRig extends RestoreRig {
         index: this.index,
         prefix: PREFIX,
         receives: this.receives,
+        names: this.names,
         modeFingerprint: 'm',
         clock: this.clock,
         transfers: 4,

@@ -20,6 +20,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
 import { compareUtf8, relPath } from '../../src/model/brands.ts';
 import type { Oddity, Seen } from '../../src/model/entry.ts';
+import { type Names, plainNames } from '../../src/model/names.ts';
 import type { FileTree } from '../../src/model/ports.ts';
 import { openTree } from '../../src/local/tree.ts';
 import { Folder } from '../support/folder.ts';
@@ -31,7 +32,7 @@ beforeEach(() => {
 });
 afterEach(() => folder.remove());
 
-const tree = (over: { include?: string[]; exclude?: string[]; maxKeyBytes?: number } = {}): FileTree =>
+const tree = (over: { include?: string[]; exclude?: string[]; names?: Names } = {}): FileTree =>
   openTree({ root: folder.root, include: [], exclude: [], clock: systemClock, ...over });
 
 async function seen(of: FileTree = tree(), under = ''): Promise<Seen[]> {
@@ -202,7 +203,7 @@ describe('what is no plain file', () => {
   test('keys up to the limit, in bytes, not beyond', async () => {
     folder.write('é'.repeat(5));
     folder.write('é'.repeat(6));
-    const limited = tree({ maxKeyBytes: 10 });
+    const limited = tree({ names: plainNames(10) });
     expect(await oddities(limited)).toEqual([{ path: 'é'.repeat(6), reason: 'key-too-long' }]);
     expect(await paths(limited)).toHaveLength(2);
   });

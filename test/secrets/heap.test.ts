@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
 import { aesMaterial, generateRsa } from '../../src/crypto/generate.ts';
+import { firstNamesKey, namesCipher } from '../../src/crypto/names-key.ts';
 import { type EmbeddedServer, startEmbedded } from '../../src/embedded/server.ts';
 import { toWords } from '../../src/keys/formats.ts';
 import { keychainStore } from '../../src/keys/keychain.ts';
@@ -47,8 +48,21 @@ beforeAll(async () => {
     ...needlesOfBytes('key', key),
     ...words.use((bytes) => needlesOfWords('words', bytes.toString('utf8'))),
     ...needlesOfText('passphrase', PASSPHRASE),
+    ...[0, 1].flatMap(needlesOfNames),
   ];
 });
+
+/** The key to the names of a vault of the program, and what it becomes. */
+function needlesOfNames(n: number): readonly Needle[] {
+  const id = `0b7a2a4e-5f0c-4c8b-9a39-0d9a5d1c2e3${n}`;
+  const names = firstNamesKey(aesMaterial(new Secret(key)), id);
+  if (names === undefined) throw new Error('an AES key gives a names key');
+  const cipher = namesCipher(names, id).secret;
+  return [
+    ...names.use((bytes) => needlesOfBytes('names key', Buffer.from(bytes))),
+    ...cipher.use((bytes) => needlesOfBytes('names cipher', Buffer.from(bytes))),
+  ];
+}
 
 afterAll(async () => {
   await server.close();

@@ -1,6 +1,7 @@
-import { type RelPath, compareUtf8, nameKey, relPath } from '../../src/model/brands.ts';
+import { type NameKey, type RelPath, compareUtf8, relPath } from '../../src/model/brands.ts';
 import type { Entry, Oddity, OddityReason, Seen } from '../../src/model/entry.ts';
 import { VaultError } from '../../src/model/errors.ts';
+import { type Names, plainNames } from '../../src/model/names.ts';
 import type { FileTree, FolderWriter, IncomingFile, SourceState } from '../../src/model/ports.ts';
 
 interface FakeFile {
@@ -29,6 +30,8 @@ export class FakeTree implements FileTree {
   onRead: (path: string) => void = () => undefined;
   /** Called before a file that came is put into its place. */
   onPlace: (path: string) => void = () => undefined;
+  /** How its files are called in the bucket. */
+  names: Names = plainNames(1_024);
   readonly #now: () => number;
   #inode = 100;
 
@@ -84,7 +87,7 @@ export class FakeTree implements FileTree {
   }
 
   #oddity(path: string, reason: OddityReason): Oddity {
-    return { kind: 'oddity', path: relPath(path.replace(/\/$/, '')), key: nameKey(path), reason };
+    return { kind: 'oddity', path: relPath(path.replace(/\/$/, '')), key: this.#key(path), reason };
   }
 
   #entry(path: string): Entry | undefined {
@@ -93,7 +96,7 @@ export class FakeTree implements FileTree {
     const { content, mtime, ctime, inode, link } = file;
     return {
       path: relPath(path),
-      key: nameKey(path),
+      key: this.#key(path),
       kind: link === true ? 'link' : 'file',
       size: content.length,
       mtime,
@@ -101,6 +104,11 @@ export class FakeTree implements FileTree {
       inode,
       mode: file.mode ?? (link === true ? 0o120777 : 0o100644),
     };
+  }
+
+  #key(path: string): NameKey {
+    const folder = path.endsWith('/');
+    return (this.names.keyOf(folder ? path.slice(0, -1) : path) + (folder ? '/' : '')) as NameKey;
   }
 
   async *walk(options: { under?: RelPath } = {}): AsyncIterable<readonly Seen[]> {
@@ -111,7 +119,7 @@ export class FakeTree implements FileTree {
         (under === '' || path === under || path.startsWith(`${under}/`)) &&
         !closed.some((folder) => path !== folder && path.startsWith(folder)),
     );
-    for (const path of paths.sort((a, b) => compareUtf8(nameKey(a), nameKey(b)))) {
+    for (const path of paths.sort((a, b) => compareUtf8(this.#key(a), this.#key(b)))) {
       const seen = this.#seen(path);
       if (seen !== undefined) yield [seen];
     }

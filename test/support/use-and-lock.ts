@@ -66,6 +66,7 @@ function vaultOf(
     root,
     remote: { bucket, prefix: `${kind}/`, endpoint, caBundle },
     mode: { kind, key: { kind: 'stored', name: key } },
+    names: { scheme: 'aes-siv', keys: [] },
     keyStore,
     direction: 'push',
     rules: { removals: false, include: [], exclude: [] },

@@ -48,22 +48,25 @@ async function undeleted(place: Place, bucket: string, kind: Mode['kind']) {
   };
   const secret = 'key' in protection && typeof protection.key !== 'string' ? protection.key : undefined;
   const mode = { kind, ...(vault.mode.kind === 'sse-c' ? { key: vault.mode.key } : {}) };
-  const open = await openPeek({ vault, remote: vault.remote, mode }, `${kind}/`, {
-    env: { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey, AWS_REGION: region },
-    places: places({ S3VAULT_HOME: home }),
-    keys: {},
-    keyStore: 'file',
-    ...(secret === undefined
-      ? {}
-      : { material: aesMaterial(new Secret(secret.use((bytes) => Buffer.from(bytes)))) }),
-    commitment: 'require',
-    anyKey: false,
-    keyless: true,
-    once: true,
-    consent: false,
-    acceptSource: false,
-    checkRemote: false,
-  });
+  const open = await openPeek(
+    { vault, remote: vault.remote, mode },
+    {
+      env: { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey, AWS_REGION: region },
+      places: places({ S3VAULT_HOME: home }),
+      keys: {},
+      keyStore: 'file',
+      ...(secret === undefined
+        ? {}
+        : { material: aesMaterial(new Secret(secret.use((bytes) => Buffer.from(bytes)))) }),
+      commitment: 'require',
+      anyKey: false,
+      keyless: true,
+      once: true,
+      consent: false,
+      acceptSource: false,
+      checkRemote: false,
+    },
+  );
   for await (const history of open.peek.histories('file')) await open.peek.undelete(history);
   await open.close();
   const back = await store.get(key);
