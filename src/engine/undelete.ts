@@ -72,11 +72,12 @@ export async function undelete(
       await store.remove(key, { ...options, versionId });
   } catch (thrown) {
     if (!(thrown instanceof VaultError) || thrown.kind !== 'refused') throw thrown;
-    await copyBack(history, copier, options, thrown);
+    await copyBack(store, history, copier, options, thrown);
   }
 }
 
 async function copyBack(
+  store: ObjectStore,
   { key, versions }: History,
   copier: () => Promise<Pick<Mover, 'copy'>>,
   options: Waits,
@@ -88,7 +89,15 @@ async function copyBack(
   try {
     const mover = await copier();
     const same = ({ metadata }: { readonly metadata: Metadata }): Metadata => metadata;
-    await mover.copy(key, same, { ...options, versionId, to: key, ifNoneMatch: '*' });
+    const how = { ...options, versionId, to: key };
+    try {
+      await mover.copy(key, same, { ...how, ifNoneMatch: '*' });
+    } catch (refused) {
+      if (!(refused instanceof VaultError) || refused.code !== 'copy-unsupported') throw refused;
+      // A store that keeps no condition of copies: what is written in this moment stays a version beneath.
+      if ((await store.head(key, options)) !== undefined) throw standsThere(key);
+      await mover.copy(key, same, how);
+    }
   } catch (thrown) {
     if (!(thrown instanceof VaultError) || thrown.kind === 'cancelled') throw thrown;
     throw new VaultError(
@@ -102,3 +111,6 @@ async function copyBack(
     );
   }
 }
+
+const standsThere = (key: ObjectKey): VaultError =>
+  new VaultError('changed', 'precondition', `${safeName(key)} is there by now`);

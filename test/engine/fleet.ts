@@ -11,7 +11,7 @@ import { ManualClock } from '../support/manual-clock.ts';
 import { EngineMachine, mortal, sealed } from './machine.ts';
 
 /** One of them is too long to be whole where names are sealed. */
-const NAMES = ['a', 'b.txt', 'd', 'd/a', `${'e'.repeat(255)}/${'e'.repeat(255)}/a`, 'café'];
+const NAMES = ['a', 'b.txt', 'd', 'd/a', `${'é'.repeat(127)}/${'e'.repeat(255)}/café`];
 
 export interface Change {
   readonly client: number;
@@ -119,13 +119,16 @@ export const histories = historiesBy({ names: NAMES, renames: 1 });
 /** Of people who rename a lot, and like the same names. */
 const renaming = historiesBy({ names: ['a', 'b.txt', 'd/a'], renames: 12 });
 
+/** Of people who all write the same files. */
+const crowded = historiesBy({ names: ['a', 'b.txt'], renames: 1 });
+
 /** Conditions that a planted bug leaves out. The model must find each of them. */
 export const BUGS = ['put ifMatch', 'put ifNoneMatch', 'remove ifMatch', 'copy ifNoneMatch'] as const;
 export type Bug = (typeof BUGS)[number];
 
 /** Histories in which it shows. */
 export const historiesFor = (bug: Bug): fc.Arbitrary<History> =>
-  bug.startsWith('copy') ? renaming : histories;
+  bug.startsWith('copy') ? renaming : bug === 'put ifMatch' ? crowded : histories;
 
 /** A store, or what copies in it, whose requests go out without one of their conditions. */
 const withBug =

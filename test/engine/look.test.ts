@@ -160,9 +160,10 @@ describe('undelete', () => {
     await rig.put('a', 'first');
     await rig.put('a', 'second');
     await store.remove(objectKey(`${PREFIX}a`));
-    rig.fault = ({ operation }) => {
+    const refuse: typeof rig.fault = ({ operation }) => {
       if (operation === 'remove') throw new VaultError('refused', 'access-denied', 'no DeleteObjectVersion');
     };
+    rig.fault = refuse;
     const [history] = await gather(historiesOf({ store, prefix: PREFIX, names: rig.names }, 'a'));
     await undelete(store, history!, async () => mover);
     const [newest] = rig.bucket
@@ -182,6 +183,9 @@ describe('undelete', () => {
     await expect(undelete(store, history!, async () => mover)).rejects.toMatchObject({
       code: 'precondition',
     });
+    rig.fault = () => undefined;
+    await store.remove(objectKey(`${PREFIX}a`));
+    rig.fault = refuse;
     const dumb = memoryMover({ clock, bucket, from: protection, to: protection, without: ['copy'] });
     await expect(undelete(store, history!, async () => dumb)).rejects.toMatchObject({
       code: 'copy-unsupported',
