@@ -2,8 +2,9 @@
 import type { Clock } from '../model/ports.ts';
 
 const HOUR_MS = 3_600_000;
-/** After own writes the bucket is listed so soon; not more often than a tenth of the time, and one listing for all of them. */
+/** After own writes the bucket is listed so soon; one listing for all of them, a tenth of the time at most, and so far apart. */
 const SOON_MS = 1_000;
+const APART_MS = 15_000;
 const SHARE = 10;
 
 export interface TimetableOptions {
@@ -53,7 +54,7 @@ export class Timetable {
     if (pollMs === undefined || sent === this.#sent) return;
     this.#sent = sent;
     const { at, ms } = this.#listed;
-    const wait = Math.max(SOON_MS, at + SHARE * ms - clock.ticks());
+    const wait = Math.max(SOON_MS, at + Math.max(APART_MS, SHARE * ms) - clock.ticks());
     // The next one is as near.
     if (wait < pollMs) this.#callOffSoon ??= clock.after(wait, onBucket);
   }
