@@ -9,7 +9,7 @@ import { Machine, writeMixedFolder } from './harness.ts';
 import { namesNothing } from './names-rounds.ts';
 
 /** All of them with the long tests; else enough for every kind of file. */
-const FILES = process.env['S3VAULT_TEST_LONG'] === '1' ? 2_000 : 200;
+const FILES = process.env['S3VAULT_TEST_LONG'] === '1' ? 2_000 : 240;
 const NFD = 'cafe\u0301 (NFD)';
 
 describeRgw('out and back on Ceph RGW', () => {

@@ -67,14 +67,16 @@ async function syncOrDie(machine: Machine, bucket: string, random: () => number)
 
 async function settle(machines: readonly Machine[], bucket: string, wire: BrokenWire): Promise<void> {
   wire.trouble = 0;
+  let last = '';
   for (let turn = 0; turn < 8; turn++) {
     const ended: Ended[] = [];
     for (const machine of machines)
       ended.push(await machine.run([...args(machine, bucket), '--accept-source']));
     const moved = ended.flatMap(({ lines }) => lines.filter(({ event }) => event === 'transfer.start'));
     if (moved.length === 0 && ended.every(({ code }) => code === 0)) return;
+    last = ended.map(({ code, stderr }) => `${code}: ${stderr.slice(-1_000)}`).join('\n');
   }
-  throw new Error('they never come to rest');
+  throw new Error(`they never come to rest:\n${last}`);
 }
 
 function edit(machine: Machine, contents: Contents, random: () => number): void {
