@@ -202,8 +202,7 @@ export class Verify implements EngineHandle {
     for await (const { record, remote } of mergeKeys(pages(index), remotes)) {
       if (this.#stopping) break;
       this.#totals.objects++;
-      const path = record === undefined && remote !== undefined ? await this.#pathOf(remote) : undefined;
-      const finding = compare(record, remote, this.#parts.modeFingerprint, path);
+      const finding = await this.#compare({ record, remote });
       const both = remote !== undefined && record !== undefined;
       if (both) this.#newest = Math.max(this.#newest, remote.modified);
       const look = this.#options.every || finding !== undefined || (both && remote.modified >= looked);
@@ -213,6 +212,11 @@ export class Verify implements EngineHandle {
       void queue.add(() => this.#one({ record, remote }, finding, { look, deep }));
     }
     await queue.onIdle();
+  }
+
+  async #compare({ record, remote }: Sides): Promise<Finding | undefined> {
+    const path = record === undefined && remote !== undefined ? await this.#pathOf(remote) : undefined;
+    return compare(record, remote, this.#parts.modeFingerprint, path);
   }
 
   async #pathOf({ key }: RemoteEntry): Promise<string | undefined> {
@@ -240,9 +244,9 @@ export class Verify implements EngineHandle {
     if (this.#stopping || name === undefined) return;
     const key = objectKey(this.#parts.prefix + name);
     try {
-      const { record, remote } = found === undefined ? seen : await this.#anew(seen, name, key);
-      const path = record === undefined && remote !== undefined ? await this.#pathOf(remote) : undefined;
-      const finding = found && compare(record, remote, this.#parts.modeFingerprint, path);
+      const now = found === undefined ? seen : await this.#anew(seen, name, key);
+      const finding = found && (await this.#compare(now));
+      const { record, remote } = now;
       const opened =
         deep && record !== undefined && remote !== undefined && finding?.code !== 'other-mode'
           ? await this.#open(record, remote, key, finding === undefined)

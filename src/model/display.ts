@@ -15,7 +15,8 @@ export function safeText(text: string): string {
 
 const SHORT: { readonly [char: string]: string } = { '\n': '\\n', '\r': '\\r', '\t': '\\t', '\u001b': '\\e' };
 
-function escapeChar(char: string): string {
+/** One character as an escape that people can read: `\n`, `\u{200b}`. */
+export function escapeChar(char: string): string {
   return SHORT[char] ?? `\\u{${(char.codePointAt(0) ?? 0).toString(16)}}`;
 }
 

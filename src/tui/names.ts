@@ -1,5 +1,5 @@
 import widthOf from 'string-width';
-import { safeName } from '../model/display.ts';
+import { escapeChar, safeName } from '../model/display.ts';
 
 /** Variation selectors: they only ask for another look of the character before. */
 const LOOKS = /[\ufe00-\ufe0f]/g;
@@ -24,13 +24,11 @@ export function shownName(text: string): string {
   return even(
     safe
       .replace(LOOKS, '')
-      .replace(JOINING, escapeOf)
-      .replace(UNSEEN, escapeOf)
+      .replace(JOINING, escapeChar)
+      .replace(UNSEEN, escapeChar)
       .replace(DOUBLE, (char) => char.normalize('NFKD')),
   );
 }
-
-const escapeOf = (char: string): string => `\\u{${(char.codePointAt(0) ?? 0).toString(16)}}`;
 
 const CLUSTERS = new Intl.Segmenter(undefined, { granularity: 'grapheme' });
 /** A syllable of Hangul letters: two cells in every terminal. */

@@ -18,7 +18,7 @@ import { openMover } from '../s3/mover.ts';
 import { openStore } from '../s3/open-store.ts';
 import { quirksOf } from '../s3/site.ts';
 import { openIndex } from '../state/open-index.ts';
-import { holdProcess } from './hold.ts';
+import { heldOpen } from './hold.ts';
 import { type KmsPace, openKmsPace, throttling } from './kms-pace.ts';
 import { type OpenOptions, copiesOf, vaultState } from './options.ts';
 import { explainOwnRule } from './own-rules.ts';
@@ -122,19 +122,10 @@ function assemble(
     protecting.wipe();
     names.wipe();
   };
-  const closing = async (work: () => Promise<Outcome>): Promise<Outcome> => {
-    const letGo = holdProcess();
-    try {
-      return await work();
-    } finally {
-      await close();
-      letGo();
-    }
-  };
   return {
     engine,
     vault,
-    run: () => closing(() => engine.run()),
-    preview: (onAction) => closing(() => engine.preview(onAction)),
+    run: () => heldOpen(() => engine.run(), close),
+    preview: (onAction) => heldOpen(() => engine.preview(onAction), close),
   };
 }

@@ -13,7 +13,7 @@ import type { ModeKind } from '../model/mode.ts';
 import { bareNames, pathTyped } from '../model/names.ts';
 import type { ListedVersion, Mover, Waits } from '../model/ports.ts';
 import { type OpenCopier, openCopier } from './copier.ts';
-import { holdProcess } from './hold.ts';
+import { heldOpen } from './hold.ts';
 import { type Reading, type ReadingOptions, type Source, openReading } from './reading.ts';
 import { plainSize } from '../engine/fetching.ts';
 
@@ -55,17 +55,14 @@ export async function peekInto<T>(
   options: PeekOptions,
   work: (peek: Peek) => Promise<T>,
 ): Promise<T> {
-  const letGo = holdProcess();
-  try {
+  return heldOpen(async () => {
     const open = await openPeek(source, options);
     try {
       return await work(open.peek);
     } finally {
       await open.close();
     }
-  } finally {
-    letGo();
-  }
+  });
 }
 
 /** Opens a place until it is closed. Rejects as `openReading` does. */

@@ -13,7 +13,7 @@ import type { Protection } from '../s3/modes.ts';
 import { type MoverOptions, openMover } from '../s3/mover.ts';
 import { openStore } from '../s3/open-store.ts';
 import { openIndex } from '../state/open-index.ts';
-import { holdProcess } from './hold.ts';
+import { heldOpen } from './hold.ts';
 import { type KmsPace, openKmsPace } from './kms-pace.ts';
 import { type OpenOptions, copiesOf, vaultState } from './options.ts';
 import { explainOwnRule } from './own-rules.ts';
@@ -116,16 +116,6 @@ function refuseUnproved({ capabilities }: Vault, { kind }: Mode): void {
   throw new VaultError('security', 'proof-missing', `the store was seen not to confirm mode ${kind}`, {
     hint: `move to mode client, or where the store has changed, have it looked at anew: s3vault doctor`,
   });
-}
-
-async function heldOpen(work: () => Promise<Outcome>, close: () => Promise<void>): Promise<Outcome> {
-  const letGo = holdProcess();
-  try {
-    return await work();
-  } finally {
-    await close();
-    letGo();
-  }
 }
 
 const allHold =

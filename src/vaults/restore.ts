@@ -6,7 +6,7 @@ import type { VaultError } from '../model/errors.ts';
 import { pathTyped } from '../model/names.ts';
 import type { Vault } from '../model/vault.ts';
 import { readIndex } from '../state/open-index.ts';
-import { holdProcess } from './hold.ts';
+import { heldOpen } from './hold.ts';
 import { type OpenOptions, vaultState } from './options.ts';
 import { type ReadingOptions, type Source, openReading } from './reading.ts';
 
@@ -35,17 +35,11 @@ export async function openRestore(
   );
   restore = made;
   reading.tellTo(made.announce);
-  const run = async (): Promise<Outcome> => {
-    const letGo = holdProcess();
-    try {
-      return await made.run();
-    } finally {
-      index.close();
-      await reading.close();
-      letGo();
-    }
+  const close = async (): Promise<void> => {
+    index.close();
+    await reading.close();
   };
-  return { restore: made, run };
+  return { restore: made, run: () => heldOpen(() => made.run(), close) };
 }
 
 /** What this machine remembers of the objects it sent; nothing on a fresh one, and none of it is needed. */

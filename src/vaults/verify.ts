@@ -9,7 +9,7 @@ import { resolveRemote } from '../s3/connect.ts';
 import { openMover } from '../s3/mover.ts';
 import { openStore } from '../s3/open-store.ts';
 import { openIndex, readIndex } from '../state/open-index.ts';
-import { holdProcess } from './hold.ts';
+import { heldOpen } from './hold.ts';
 import { type OpenOptions, vaultState } from './options.ts';
 import { openKmsPace, throttling } from './kms-pace.ts';
 import { keysOf, protect } from './protect.ts';
@@ -84,20 +84,14 @@ export async function openVerify(
       wanted,
     );
     kms.tellTo(verify.announce);
-    const run = async (): Promise<Outcome> => {
-      const letGo = holdProcess();
-      try {
-        const outcome = await verify.run();
-        index.close();
-        closing.shift();
-        await remember(folder, verify);
-        return outcome;
-      } finally {
-        await closeAll();
-        letGo();
-      }
+    const work = async (): Promise<Outcome> => {
+      const outcome = await verify.run();
+      index.close();
+      closing.shift();
+      await remember(folder, verify);
+      return outcome;
     };
-    return { verify, run };
+    return { verify, run: () => heldOpen(work, closeAll) };
   } catch (thrown) {
     await closeAll();
     throw thrown;
