@@ -9,7 +9,13 @@ const top = join(import.meta.dirname, '..', '..');
 const manifest = JSON.parse(readFileSync(join(top, 'package.json'), 'utf8')) as { version: string };
 /** Outside of the checkout's own bin folder, as npx is found by a person. */
 const outer = (process.env['PATH'] ?? '').split(':').filter((folder) => !folder.startsWith(top));
-const env = { ...process.env, PATH: outer.join(':'), npm_config_update_notifier: 'false' };
+/** npx can take the checkout for a package to install, and build it anew: dist/ is away while other tests run the program. */
+const env = {
+  ...process.env,
+  PATH: outer.join(':'),
+  npm_config_update_notifier: 'false',
+  npm_config_ignore_scripts: 'true',
+};
 
 test('the entry is executable and the command of the checkout', () => {
   const entry = join(top, 'dist', 'main.js');
