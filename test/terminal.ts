@@ -60,12 +60,17 @@ export class Terminal {
     this.#tmux('set-option', '-g', 'alternate-screen', 'off');
   }
 
-  /** Resolves with the screen once it fits; rejects with the last one after 20 s. */
+  /**
+   * Resolves with the screen once it fits and stands still (what is drawn can be met half way; what never stands still is
+   * taken as it is after a while); rejects with the last one after 20 s.
+   */
   async shows(fits: RegExp | ((screen: string) => boolean)): Promise<string> {
     const test = typeof fits === 'function' ? fits : (screen: string) => fits.test(screen);
-    for (let turn = 0; turn < 400; turn++) {
+    let before: string | undefined;
+    for (let turn = 0, fitting = 0; turn < 400; turn++) {
       const screen = this.screen();
-      if (test(screen)) return screen;
+      if (test(screen) && (screen === before || ++fitting > 20)) return screen;
+      before = screen;
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
     throw new Error(`the screen never showed ${String(fits)}:\n${this.screen()}`);

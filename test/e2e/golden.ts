@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
+import type { Terminal } from '../terminal.ts';
 
 const FOLDER = join(import.meta.dirname, 'golden');
 
@@ -31,15 +32,24 @@ export function evenedOut(screen: string, names: Readonly<Record<string, string>
     .trimEnd();
 }
 
-/** Compares with the kept screen. `S3VAULT_UPDATE_GOLDEN=1` writes it: read what it wrote. */
-export function expectGolden(name: string, screen: string, names?: Readonly<Record<string, string>>): void {
+/**
+ * Compares with the kept screen, and waits a while for it: a screen can be met half drawn.
+ * `S3VAULT_UPDATE_GOLDEN=1` writes it: read what it wrote.
+ */
+export async function expectGolden(
+  name: string,
+  terminal: Pick<Terminal, 'screen' | 'shows'>,
+  names?: Readonly<Record<string, string>>,
+): Promise<void> {
   const file = join(FOLDER, `${name}.txt`);
-  const text = `${evenedOut(screen, names)}\n`;
+  const text = (screen: string): string => `${evenedOut(screen, names)}\n`;
   if (process.env['S3VAULT_UPDATE_GOLDEN'] === '1') {
     mkdirSync(FOLDER, { recursive: true });
-    writeFileSync(file, text);
+    writeFileSync(file, text(await terminal.shows(() => true)));
     return;
   }
   expect(existsSync(file), `${file} is not there; S3VAULT_UPDATE_GOLDEN=1 makes it`).toBe(true);
-  expect(text).toBe(readFileSync(file, 'utf8'));
+  const kept = readFileSync(file, 'utf8');
+  const screen = await terminal.shows((one) => text(one) === kept).catch(() => terminal.screen());
+  expect(text(screen)).toBe(kept);
 }
