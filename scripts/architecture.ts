@@ -32,6 +32,7 @@ export type PartName =
   | 'vaults'
   | 'daemon'
   | 'cli'
+  | 'young-heap.ts'
   | 'main.ts';
 
 /** A part is a folder of `src/` or a file at its top. */
@@ -119,7 +120,8 @@ export const PARTS: Readonly<Record<PartName, Part>> = {
     lazy: ['tui'],
     libraries: ['commander', 'pino'],
   },
-  'main.ts': { purpose: 'arguments in, exit code out', imports: ['cli'], libraries: [] },
+  'young-heap.ts': { purpose: 'a bound for the memory of new objects', imports: [], libraries: [] },
+  'main.ts': { purpose: 'arguments in, exit code out', imports: ['cli', 'young-heap.ts'], libraries: [] },
 };
 
 /** Functions of node:crypto that touch plaintext with a key, and the only parts that may call them. */

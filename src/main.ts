@@ -4,6 +4,7 @@
  * and leaves all else to `cli`.
  */
 import { readFileSync } from 'node:fs';
+import { boundYoungHeap } from './young-heap.ts';
 
 const NEEDED = 24;
 
@@ -26,6 +27,7 @@ async function main(): Promise<number> {
     );
     return 2;
   }
+  boundYoungHeap();
   const { runCommandLine } = await import('./cli/program.ts');
   return runCommandLine(args, version());
 }
