@@ -1,10 +1,16 @@
 /** Runs the built program as a user would: a process of its own, a home of its own, a real store over TLS. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { places } from '../../src/config.ts';
+import { aesMaterial } from '../../src/crypto/generate.ts';
+import { keyFileStore } from '../../src/keys/key-file.ts';
+import { keyFilePath } from '../../src/keys/open-key-store.ts';
+import type { KeyStore } from '../../src/model/ports.ts';
+import { Secret } from '../../src/model/secret.ts';
 
 const TOP = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 export const MAIN = join(TOP, 'dist', 'main.js');
@@ -76,13 +82,34 @@ export class Machine {
     return ['--key', 'laptop', '--key-store', 'command', '--key-command', `cat ${file}`];
   }
 
-  /** Puts the machine's raw key into a key file under `name`. */
+  /** Puts the machine's raw key into a key file under `name`, one that takes no second to open. */
   async importKey(name: string): Promise<void> {
     writeFileSync(this.passphraseFile, 'correct horse battery staple', { mode: 0o600 });
-    const ended = await this.run(['keys', 'import', name, '--format', 'base64', '--key-store', 'file'], {
-      stdin: this.key.toString('base64'),
+    const material = aesMaterial(new Secret(Buffer.from(this.key)));
+    await this.#keyFile().save(name, material, new Date().toISOString());
+  }
+
+  /** Seals the key file that the program made anew, so that it takes no second to open. */
+  async quickenKeys(): Promise<void> {
+    const made = this.#keyFile();
+    const keys = await Promise.all(
+      (await made.list()).map(async ({ name, created }) => ({ name, created, key: await made.load(name) })),
+    );
+    rmSync(this.#keyFilePath);
+    const quick = this.#keyFile();
+    for (const { name, created, key } of keys) await quick.save(name, key, created);
+  }
+
+  get #keyFilePath(): string {
+    return keyFilePath(places({ S3VAULT_HOME: join(this.home, 's3vault') }));
+  }
+
+  #keyFile(): KeyStore {
+    return keyFileStore({
+      path: this.#keyFilePath,
+      passphrase: async () => new Secret(readFileSync(this.passphraseFile)),
+      workFactorForTests: 2,
     });
-    if (ended.code !== 0) throw new Error(`keys import: ${ended.stderr}`);
   }
 
   start(args: readonly string[], options: { env?: NodeJS.ProcessEnv; stdin?: string } = {}): Started {

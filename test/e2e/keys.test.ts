@@ -83,12 +83,14 @@ describe('a machine that only encrypts', () => {
     const [reader, sender] = [newMachine(), newMachine()];
     const created = await good(reader, ['keys', 'create', 'pair', '--kind', 'rsa', ...FILE]);
     expect(created.stderr).toContain('an RSA key has no recovery words');
+    await reader.quickenKeys();
     const { stdout: pem } = await good(reader, ['keys', 'export', 'pair', '--format', 'pem', '--public']);
     expect(pem).toMatch(/^-----BEGIN PUBLIC KEY-----/);
     const imported = await good(sender, ['keys', 'import', 'pair', '--format', 'pem', ...FILE], {
       stdin: pem,
     });
     expect(imported.stdout).toMatch(/\(rsa-public, fingerprint /);
+    await sender.quickenKeys();
     expect(fingerprintIn(imported.stdout)).toBe(fingerprintIn(created.stdout));
 
     sender.write('a.txt', 'sent by a machine that cannot read it');
@@ -115,6 +117,7 @@ describe('a second machine with nothing but 24 words', () => {
   test('opens the objects of the first', { timeout: 240_000 }, async () => {
     const [first, second] = [newMachine(), newMachine()];
     const created = await good(first, ['keys', 'create', 'laptop', ...FILE]);
+    await first.quickenKeys();
     const { stdout: words } = await good(first, ['keys', 'export', 'laptop', '--format', 'words', '--yes']);
     first.write('letter.txt', 'dear second machine');
     await good(first, sync(first, 'laptop'));
@@ -123,6 +126,7 @@ describe('a second machine with nothing but 24 words', () => {
       stdin: words.toUpperCase(),
     });
     expect(fingerprintIn(recovered.stdout)).toBe(fingerprintIn(created.stdout));
+    await second.quickenKeys();
     const untested = await good(second, ['keys', 'test', 'again']);
     expect(untested.stdout).toContain('s3vault sync DIR --to s3://BUCKET/PREFIX --key again');
 
@@ -142,6 +146,7 @@ describe('a second machine with nothing but 24 words', () => {
   }, async () => {
     const [first, second] = [newMachine(), newMachine()];
     await good(first, ['keys', 'create', 'laptop', ...FILE]);
+    await first.quickenKeys();
     const { stdout: age } = await good(first, ['keys', 'export', 'laptop', '--format', 'age', '--yes']);
     const path = join(first.home, 'laptop.age');
     writeFileSync(path, age, { mode: 0o600 });
