@@ -25,6 +25,7 @@ export function iamPolicy(ground: Ground, guard: Guard, { writeOnly }: IamOption
   const statements = [
     ...listing(ground, guard, writeOnly),
     ...objects(ground, guard, writeOnly),
+    ...settings(ground, writeOnly),
     ...kms(ground, guard, writeOnly),
   ];
   return JSON.stringify({ Version: '2012-10-17', Statement: statements }, undefined, 2);
@@ -63,6 +64,21 @@ function objects(ground: Ground, { prefix }: Guard, writeOnly: boolean): readonl
       Resource: `${bucketArn(ground)}/${prefix}.s3vault/vault.json`,
     },
   ];
+}
+
+/**
+ * What `doctor` reads before it writes anything: whether that could be removed again, and whether SSE-C is blocked. Where a
+ * write is refused, the policy tells which rule it was.
+ */
+function settings(ground: Ground, writeOnly: boolean): readonly IamStatement[] {
+  if (writeOnly) return [];
+  const Action = [
+    's3:GetBucketObjectLockConfiguration',
+    's3:GetBucketVersioning',
+    's3:GetBucketPolicy',
+    's3:GetEncryptionConfiguration',
+  ];
+  return [{ Sid: 'S3vaultSettings', Effect: 'Allow', Action, Resource: bucketArn(ground) }];
 }
 
 /** S3 calls KMS in the name of who asks; mode client calls it from here, and DescribeKey is always called from here. */

@@ -49,6 +49,23 @@ describe('the policy of who runs s3vault', () => {
     expect(statements({ prefix: '', mode: 'sse-s3' })[0]?.Condition).toBeUndefined();
   });
 
+  test('settings that doctor reads may be read, and none may be written', () => {
+    const found = statements({ prefix: 'docs/', mode: 'sse-c' }).find(({ Sid }) => Sid === 'S3vaultSettings');
+    expect(found).toMatchObject({
+      Action: [
+        's3:GetBucketObjectLockConfiguration',
+        's3:GetBucketVersioning',
+        's3:GetBucketPolicy',
+        's3:GetEncryptionConfiguration',
+      ],
+      Resource: 'arn:aws:s3:::acme',
+    });
+    expect(found?.Condition).toBeUndefined();
+    expect(statements({ prefix: '', mode: 'sse-c' }, true).map(({ Sid }) => Sid)).not.toContain(
+      'S3vaultSettings',
+    );
+  });
+
   test('the KMS key is used through S3 only, or directly in mode client', () => {
     const kms = (guard: Guard) => statements(guard).find(({ Sid }) => Sid === 'S3vaultKey');
     expect(kms({ prefix: '', mode: 'sse-kms', kmsKey: KEY })).toMatchObject({
