@@ -151,9 +151,7 @@ export function reportText({ root, remote, mode }: Patient, checks: readonly Che
   const head = hung('', `${root === undefined ? '' : `${root}  →  `}${place}, mode ${mode.kind}`, 2);
   const cause = causeOf(checks);
   const lines = checks.map(({ check, state, message, hint }) => {
-    // The reason stands at the top already.
-    const behind = state === 'unknown' && cause?.state === 'fail';
-    const said = behind ? message.replace(cause.message, `see ${TITLES[cause.check]}`) : message;
+    const said = state === 'unknown' && check !== cause?.check ? referring(message, cause) : message;
     const lead = `${SIGNS[state].padEnd(SIGN_WIDTH)}${TITLES[check].padEnd(TITLE_WIDTH)}`;
     const way = hint === undefined ? '' : hung(`${' '.repeat(lead.length)}→ `, hint);
     return hung(lead, said) + way;
@@ -161,12 +159,34 @@ export function reportText({ root, remote, mode }: Patient, checks: readonly Che
   return `${head}${causeText(checks)}\n${lines.join('')}\nlooked at in ${formatDuration(ms)}\n`;
 }
 
+/** The reason stands at the top already. */
+function referring(message: string, cause: Check | undefined): string {
+  const [lead = '', ...reason] = message.split(': ');
+  if (cause === undefined || cause.state === 'warn' || reason.length === 0) return message;
+  return cause.message.includes(reason.join(': ')) ? `${lead}: see ${TITLES[cause.check]}` : message;
+}
+
+const LEADS: { readonly [S in Check['state']]: readonly [sign: string, lead: string] } = {
+  pass: ['✓ ', ''],
+  warn: ['! ', 'works; but '],
+  fail: ['✗ ', ''],
+  unknown: ['? ', 'not everything could be tried; '],
+};
+
 function causeText(checks: readonly Check[]): string {
   const cause = causeOf(checks);
-  if (cause === undefined) return '✓ nothing is wrong\n';
+  if (cause === undefined) return soundText(checks);
   const way = cause.hint === undefined ? '' : hung('  → ', cause.hint);
-  const sign = cause.state === 'fail' ? '✗ ' : '! works; but ';
-  return hung(sign, `${TITLES[cause.check]}: ${cause.message}`, 2) + way;
+  const [sign, lead] = LEADS[cause.state];
+  return hung(sign, `${lead}${TITLES[cause.check]}: ${cause.message}`) + way;
+}
+
+/** Unknown is never taken for fine. */
+function soundText(checks: readonly Check[]): string {
+  const unknown = checks.filter(({ state }) => state === 'unknown').map(({ check }) => TITLES[check]);
+  return unknown.length === 0
+    ? '✓ nothing is wrong\n'
+    : hung('✓ ', `nothing is wrong as far as could be seen; unknown: ${unknown.join(', ')}`);
 }
 
 function printJsonChecks(

@@ -12,8 +12,9 @@ import type { ResolvedRemote } from './connect.ts';
 import { writeHeaders } from './modes.ts';
 import { openMover } from './mover.ts';
 import { protectionOf } from './posture/wire-trials.ts';
+import { removeAll, tryRemovingNothing } from './probe-clean.ts';
 import type { Headers } from './sign.ts';
-import { getObject, headObject, putObject, removeObject } from './single.ts';
+import { explain, getObject, putObject } from './single.ts';
 import { type Site, askedOf, versionOf } from './site.ts';
 import { chargeFor, throttling } from './throttling.ts';
 import { tryCopy, tryRemoval } from './try-conditions.ts';
@@ -44,12 +45,15 @@ export interface ProbePlan {
   readonly key: ObjectKey;
   readonly how: TrialHow;
   readonly clock: Clock;
+  /** Whether the bucket has versions, or may have. */
+  readonly versioned: boolean;
   /** Waits for what the requests will cost of KMS. */
   readonly pace?: Pace;
 }
 
 const BODY_BYTES = 64;
 
+/** Rejects with `trial-unremovable`, before anything is written, where that could not be removed again. */
 export async function probeStore(
   resolved: ResolvedRemote,
   plan: ProbePlan,
@@ -84,6 +88,7 @@ class Probing {
   }
 
   async run(): Promise<StoreProbe> {
+    await this.#removable();
     let found: StoreProbe;
     try {
       found = await this.#all();
@@ -95,8 +100,20 @@ class Probing {
     return left === undefined ? found : { ...found, left };
   }
 
+  async #removable(): Promise<void> {
+    const { key, versioned } = this.#plan;
+    try {
+      await tryRemovingNothing(this.#site, key, versioned, this.#waits.signal);
+    } catch (thrown) {
+      const cause = asVaultError(thrown);
+      if (cause.kind === 'cancelled') throw cause;
+      const message = `it could not be removed again: ${cause.message}`;
+      throw new VaultError('refused', 'trial-unremovable', message, { cause });
+    }
+  }
+
   async #all(): Promise<StoreProbe> {
-    const write = await this.#put(this.#site);
+    const write = await this.#worded(await this.#put(this.#site));
     const more = write.ok ? await this.#more(write.value) : { bareEtags: false };
     const own = this.#plan.how.kind;
     const sse: Partial<Record<TrialHow['kind'], SseOutcome>> = { [own]: outcomeOf(write) };
@@ -138,6 +155,13 @@ class Probing {
       this.#written.add(receipt.versionId);
       return receipt;
     });
+  }
+
+  /** Where the written object is asked for its proof, KMS may refuse; HEAD has no words for that, GET has. */
+  async #worded(write: Tried<Receipt>): Promise<Tried<Receipt>> {
+    if (write.ok || write.error.status !== 403) return write;
+    const read = await tried(() => explain(this.#site, this.#plan.key, this.#waits));
+    return !read.ok && read.error.code.startsWith('kms-') ? read : write;
   }
 
   async #putAs(how: TrialHow): Promise<Tried<Receipt>> {
@@ -217,36 +241,12 @@ class Probing {
     }
   }
 
-  /** Also where the signal has fired. The key is nobody else's, so what is still there is ours. */
-  async #clean(): Promise<VaultError | undefined> {
-    const { key } = this.#plan;
-    try {
-      for (const versionId of this.#written)
-        await removeObject(this.#site, key, versionId === undefined ? {} : { versionId });
-      for (let tries = 0; tries < 10; tries++) {
-        const there = await this.#there();
-        if (there === undefined) return undefined;
-        await removeObject(this.#site, key, there === '' ? {} : { versionId: there });
-      }
-      return undefined;
-    } catch (thrown) {
-      return asVaultError(thrown);
-    }
-  }
-
-  /** Version of what is still there; empty without versions. A refusal says that something is, under another key. */
-  async #there(): Promise<string | undefined> {
-    try {
-      const stat = await headObject(this.#site, this.#plan.key, {});
-      return stat === undefined ? undefined : (stat.versionId ?? '');
-    } catch (thrown) {
-      if (asVaultError(thrown).status === 400) return '';
-      return undefined;
-    }
+  #clean(): Promise<VaultError | undefined> {
+    return removeAll(this.#site, this.#plan.key, this.#written, this.#plan.clock);
   }
 }
 
-async function tried<T>(make: () => Promise<T>): Promise<Tried<T>> {
+export async function tried<T>(make: () => Promise<T>): Promise<Tried<T>> {
   try {
     return { ok: true, value: await make() };
   } catch (thrown) {

@@ -9,6 +9,12 @@ import { type Guard, commandLine, modeFlags, remoteFlags } from '../s3/posture/g
 import { ownRuleAgainst } from '../s3/posture/own-rule.ts';
 import { guardOf } from './bucket-guards.ts';
 
+/** Options that reach the same bucket; the least TLS version is another thing where a bucket is hardened. */
+export function placeFlags(remote: Vault['remote']): string {
+  const { tlsMin: _, ...reached } = remote;
+  return remoteFlags(reached);
+}
+
 /** `from`: the mode that objects come from, where they are being moved to `mode`. */
 export function explainOwnRule(
   { remote, root }: Pick<Vault, 'remote' | 'root'>,
@@ -42,8 +48,7 @@ export function explainOwnRule(
 }
 
 function allowing(remote: Vault['remote'], error: VaultError): VaultError {
-  const { tlsMin: _, ...reached } = remote;
-  const command = ['s3vault bucket harden', shellWord(remote.bucket), '--allow-sse-c', remoteFlags(reached)];
+  const command = ['s3vault bucket harden', shellWord(remote.bucket), '--allow-sse-c', placeFlags(remote)];
   return new VaultError(error.kind, error.code, error.message, {
     cause: error,
     hint: `allow it with: ${commandLine(command)}`,
@@ -53,13 +58,12 @@ function allowing(remote: Vault['remote'], error: VaultError): VaultError {
 
 /** A rule for more than the vault's prefix is replaced where it is made: for all of that. */
 function lifting(remote: Vault['remote'], guard: Guard, prefix: string, from: Guard | undefined): string {
-  const { tlsMin: _, ...reached } = remote;
   const own = from === undefined || prefix !== guard.prefix ? modeFlags('', from ?? guard) : [];
   return commandLine([
     's3vault bucket harden',
     shellWord(`s3://${remote.bucket}/${prefix}`),
     ...own,
     ...(from === undefined ? [] : modeFlags('to-', guard)),
-    remoteFlags(reached),
+    placeFlags(remote),
   ]);
 }

@@ -1,9 +1,15 @@
 /** `doctor` by the built program: each fault is named first, and nothing stays in the bucket. */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { Agent } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ListObjectVersionsCommand } from '@aws-sdk/client-s3';
+import {
+  ListObjectVersionsCommand,
+  PutBucketEncryptionCommand,
+  PutObjectLockConfigurationCommand,
+  S3Client,
+} from '@aws-sdk/client-s3';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type EmbeddedServer, startEmbedded } from '../../src/embedded/server.ts';
 import { CHECK_NAMES } from '../../src/model/doctor.ts';
@@ -60,6 +66,29 @@ describe('on the embedded server', () => {
     });
     server.requests.reset();
   }
+  const denying = (...Action: readonly string[]) => ({
+    Version: '2012-10-17',
+    Statement: [{ Sid: 'Foreign', Effect: 'Deny', Principal: '*', Action, Resource: '*' }],
+  });
+  /** For looking behind the program. */
+  const sdk = (): S3Client => {
+    const agent = new Agent({ ca: server.caPem });
+    return new S3Client({
+      endpoint: server.url,
+      region: server.region,
+      credentials: server.credentials,
+      forcePathStyle: true,
+      requestHandler: { httpsAgent: agent },
+    });
+  };
+  /** Capabilities of the only vault. */
+  const remembered = (): object | undefined => {
+    const path = join(machine.home, 's3vault', 'config', 'config.json');
+    const config = JSON.parse(readFileSync(path, 'utf8')) as {
+      readonly vaults: readonly { readonly capabilities?: object }[];
+    };
+    return config.vaults[0]?.capabilities;
+  };
   const at = (): string[] => ['doctor', machine.root, '--to', `s3://${bucket}/docs`];
   const doctor = (args: readonly string[] = machine.keyArgs, env: NodeJS.ProcessEnv = {}) =>
     machine.run([...at(), ...args, ...machine.remoteArgs], { env });
@@ -181,6 +210,36 @@ describe('on the embedded server', () => {
     );
   });
 
+  test("a KMS key of the bucket's own that may not be used, in a mode that names none", async () => {
+    fresh();
+    const client = sdk();
+    const rule = { SSEAlgorithm: 'aws:kms', KMSMasterKeyID: 'frozen' } as const;
+    await client.send(
+      new PutBucketEncryptionCommand({
+        Bucket: bucket,
+        ServerSideEncryptionConfiguration: { Rules: [{ ApplyServerSideEncryptionByDefault: rule }] },
+      }),
+    );
+    server.kms.set({ id: 'frozen', denied: ['kms:GenerateDataKey'] });
+    const writes = await doctor();
+    expect(writes.code).toBe(4);
+    expect(firstWords(writes)).toMatch(/✗ KMS: doctor-\d+ encrypts with the KMS key .*frozen by default/);
+    server.kms.set({ id: 'frozen', denied: ['kms:Decrypt'] });
+    const reads = await asJson();
+    expect(reads.code).toBe(4);
+    expect(states(reads)).toMatchObject({ kms: 'fail', bucket: 'pass' });
+    // A mode that names its own encryption is not concerned.
+    expect(states(await asJson(['--mode', 'sse-s3']))).toMatchObject({ kms: 'pass' });
+  });
+
+  test('what may be written and not read back', async () => {
+    fresh({ versioning: true, policy: denying('s3:GetObject', 's3:GetObjectVersion') });
+    const ended = await doctor();
+    expect(ended.code).toBe(4);
+    expect(firstWords(ended)).toContain('✗ bucket: what was written could not be read back: ');
+    expect(ended.stdout).toMatch(/^ +→ s3:GetObject is needed/m);
+  });
+
   test('a store that does not confirm the mode is a security failure', async () => {
     fresh();
     server.faults.add({
@@ -199,12 +258,7 @@ describe('on the embedded server', () => {
     expect((await machine.run([...sync, ...machine.remoteArgs, '--once'])).code).toBe(0);
     const ended = await machine.run(['doctor', machine.root, '--json']);
     expect(ended.code).toBe(0);
-    const config = JSON.parse(
-      readFileSync(join(machine.home, 's3vault', 'config', 'config.json'), 'utf8'),
-    ) as {
-      vaults: readonly { readonly capabilities?: object }[];
-    };
-    expect(config.vaults[0]?.capabilities).toMatchObject({
+    expect(remembered()).toMatchObject({
       mode: 'client',
       conditions: 'kept',
       copy: true,
@@ -216,6 +270,41 @@ describe('on the embedded server', () => {
     for (const key of server.keys(bucket)) expect(key).toMatch(/^docs\/(f|\.s3vault\/vault\.json)$/);
     bucket = `doctor-empty-${++buckets}`;
     server.createBucket(bucket);
+  });
+
+  test.each([
+    ['Object Lock', 'Object Lock keeps every new object for 30 days (GOVERNANCE)'],
+    ['a policy', 'the policy refuses s3:DeleteObject by Foreign'],
+    ['no permission to see', 's3:GetBucketObjectLockConfiguration is needed'],
+    ['no permission to remove', 'it could not be removed again: the store denies access'],
+  ] as const)('nothing is written that could not be removed again: %s', async (kind, words) => {
+    const policies: { readonly [kind: string]: object } = {
+      'a policy': denying('s3:DeleteObject', 's3:DeleteObjectVersion'),
+      'no permission to see': denying('s3:GetBucketObjectLockConfiguration'),
+    };
+    const policy = policies[kind];
+    fresh({ versioning: true, ...(policy === undefined ? {} : { policy }) });
+    if (kind === 'Object Lock')
+      await sdk().send(
+        new PutObjectLockConfigurationCommand({
+          Bucket: bucket,
+          ObjectLockConfiguration: {
+            ObjectLockEnabled: 'Enabled',
+            Rule: { DefaultRetention: { Mode: 'GOVERNANCE', Days: 30 } },
+          },
+        }),
+      );
+    if (kind === 'no permission to remove')
+      server.faults.add({
+        match: 'DeleteObject',
+        fault: { kind: 'status', status: 403, code: 'AccessDenied', message: 'Access Denied' },
+      });
+    const ended = await doctor();
+    expect(ended.stdout.replace(/\s+/g, ' ')).toContain(words);
+    expect(ended.stdout).toMatch(/^\? not everything could be tried; bucket: /m);
+    expect(ended.code).toBe(0);
+    expect(server.requests.count('PutObject')).toBe(0);
+    expect(states(await asJson())).toMatchObject({ bucket: 'unknown', conditions: 'unknown', node: 'pass' });
   });
 
   const unshared = (): boolean => {

@@ -5,7 +5,7 @@ import { removalsRefused } from './policy-findings.ts';
 
 /** Why nothing may be tried in this bucket; undefined where test objects can be removed. */
 export function whyUntried(
-  { objectLock, policy, versioning }: BucketFacts,
+  { objectLock, policy, versioning }: Pick<BucketFacts, 'objectLock' | 'policy' | 'versioning'>,
   ground: Ground,
   guards: readonly Guard[],
 ): string | undefined {

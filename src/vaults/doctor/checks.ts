@@ -5,7 +5,7 @@
 import { type Capabilities, CHECK_NAMES, type Check, type CheckName } from '../../model/doctor.ts';
 import { EXIT, type VaultError } from '../../model/errors.ts';
 import type { DoctorFacts } from './facts.ts';
-import { type Outcome, failed, notAsked, pass, reasonOf, unknown, warn } from './outcome.ts';
+import { type Outcome, failed, notAsked, pass, reasonOf, trialFailure, unknown, warn } from './outcome.ts';
 import * as store from './store-checks.ts';
 
 const CHECKS: { readonly [N in CheckName]: (facts: DoctorFacts) => Outcome } = {
@@ -29,9 +29,14 @@ const CHECKS: { readonly [N in CheckName]: (facts: DoctorFacts) => Outcome } = {
 export const checksOf = (facts: DoctorFacts): readonly Check[] =>
   CHECK_NAMES.map((check) => ({ check, ...CHECKS[check](facts) }));
 
-/** The first that failed; it comes first because others follow from it. */
+/**
+ * The first that failed; it comes first because others follow from it. Else what could not be asked and somebody can do
+ * something about, else the first that works and could be better.
+ */
 export const causeOf = (checks: readonly Check[]): Check | undefined =>
-  checks.find(({ state }) => state === 'fail') ?? checks.find(({ state }) => state === 'warn');
+  checks.find(({ state }) => state === 'fail') ??
+  checks.find(({ state, hint }) => state === 'unknown' && hint !== undefined) ??
+  checks.find(({ state }) => state === 'warn');
 
 export const exitOf = (checks: readonly Check[]): number =>
   checks.find(({ state }) => state === 'fail')?.exit ?? EXIT.inStep;
@@ -143,18 +148,21 @@ function bucketCheck(facts: DoctorFacts): Outcome {
 
 const OTHERS_FAULT = new Set(['sse-c-blocked', 'proof-missing']);
 
-/** The temporary object could be written and removed. Refusals that other checks are about are theirs. */
-function writable({ probe }: DoctorFacts, text: string): Outcome {
-  if (probe === undefined) return pass(text);
-  const error = probe.ok ? (probe.value.write.ok ? undefined : probe.value.write.error) : probe.error;
-  if (error !== undefined && !OTHERS_FAULT.has(error.code) && !error.code.startsWith('kms-'))
-    return failed(error);
-  if (probe.ok && probe.value.left !== undefined)
-    return warn(
-      `${text}; the temporary object could not be removed again: ${probe.value.left.message}`,
-      'remove what is below .s3vault/doctor- by hand; s3:DeleteObject is needed',
-    );
-  return pass(text);
+/** The temporary object could be written, read and removed. Refusals that other checks are about are theirs. */
+function writable(facts: DoctorFacts, text: string): Outcome {
+  const { probe, untried } = facts;
+  if (untried !== undefined) return unknown(`${text}; no write was tried: ${untried.reason}`, untried.hint);
+  const left = probe?.ok === true ? probe.value.left : undefined;
+  const failure = trialFailure(facts);
+  const others =
+    failure === undefined || OTHERS_FAULT.has(failure.error.code) || failure.error.code.startsWith('kms-');
+  if (!others) {
+    const { what, error } = failure;
+    const lead = what === 'read' ? 'what was written could not be read back: ' : '';
+    const end = left === undefined ? '' : `; and ${left.message}`;
+    return { ...failed(error), message: `${lead}${error.message}${end}` };
+  }
+  return left === undefined ? pass(text) : warn(`${text}; but ${left.message}`, left.hint ?? '');
 }
 
 function regionCheck(facts: DoctorFacts): Outcome {

@@ -1,11 +1,11 @@
 /** Asks everything there is to ask, all at once where it does not hang on another answer. */
-import { randomBytes, timingSafeEqual } from 'node:crypto';
+import { timingSafeEqual } from 'node:crypto';
 import { openKeyStore } from '../../keys/open-key-store.ts';
 import { openTree } from '../../local/tree.ts';
 import { type WatchRoom, watchRoom } from '../../local/watch-room.ts';
-import { OWN_FOLDER, objectKey, relPath } from '../../model/brands.ts';
-import type { DefaultEncryption, Setting, TrialHow, Versioning } from '../../model/bucket.ts';
-import { VaultError, asVaultError } from '../../model/errors.ts';
+import { relPath } from '../../model/brands.ts';
+import type { DefaultEncryption, Setting, Versioning } from '../../model/bucket.ts';
+import { VaultError } from '../../model/errors.ts';
 import type { Mode } from '../../model/mode.ts';
 import type { Clock, Waits } from '../../model/ports.ts';
 import type { Rules, Vault } from '../../model/vault.ts';
@@ -13,14 +13,13 @@ import { type ResolvedRemote, resolveRemote } from '../../s3/connect.ts';
 import { type Handshake, shakeHands } from '../../s3/handshake.ts';
 import { openStore } from '../../s3/open-store.ts';
 import { openBucket } from '../../s3/posture/open-bucket.ts';
-import { ownWay } from '../../s3/posture/rules.ts';
-import { type StoreProbe, type Tried, probeStore } from '../../s3/probe-store.ts';
+import { type StoreProbe, type Tried, tried } from '../../s3/probe-store.ts';
 import { throttlingKms } from '../../s3/throttling-kms.ts';
-import { guardOf } from '../bucket.ts';
 import { type KmsWay, type QuotaInUse, quotaInUse } from '../kms-group.ts';
 import { openKmsPace } from '../kms-pace.ts';
 import type { OpenOptions } from '../options.ts';
-import { kmsOf, resolveKmsKey } from '../protect.ts';
+import { kmsOf } from '../protect.ts';
+import { type Untried, trialFacts } from './trial.ts';
 
 export interface DoctorOptions extends OpenOptions {
   readonly clock: Clock;
@@ -46,6 +45,8 @@ export interface DoctorFacts {
   readonly encryption?: Setting<DefaultEncryption>;
   readonly versioning?: Setting<Versioning>;
   readonly probe?: Tried<StoreProbe>;
+  /** Why nothing was written, where it could not be removed again. */
+  readonly untried?: Untried;
   /** Only mode client with a KMS key asks KMS from here. */
   readonly kms?: Tried<true>;
   /** The quota of KMS that a run keeps to; undefined where the mode uses none. */
@@ -70,16 +71,6 @@ export async function gatherFacts(
     ...(keys === undefined ? {} : { keys }),
     ...(watch === undefined ? {} : { watch }),
   };
-}
-
-export async function tried<T>(make: () => Promise<T>): Promise<Tried<T>> {
-  try {
-    return { ok: true, value: await make() };
-  } catch (thrown) {
-    const error = asVaultError(thrown);
-    if (error.kind === 'cancelled') throw error;
-    return { ok: false, error };
-  }
 }
 
 /** Loads the key, as a run would, and lets go of it. */
@@ -182,17 +173,13 @@ async function storeFacts(
   const bucket = openBucket({ ...remote, close: () => Promise.resolve() }, clock);
   try {
     const way: KmsWay = { place: patient, resolved: remote, options, clock };
-    const [encryption, versioning, probe, kms, quota] = await Promise.all([
-      bucket.config.encryption(waits),
-      bucket.config.versioning(waits),
-      tried(() => probeFact(patient, remote, options, waits)),
+    const [trial, kms, quota] = await Promise.all([
+      trialFacts(patient, remote, bucket.config, options, waits),
       kmsFact(patient, remote, options, waits),
       tried(() => quotaInUse(patient.mode, way, waits)),
     ]);
     return {
-      encryption,
-      versioning,
-      probe,
+      ...trial,
       ...(kms === undefined ? {} : { kms }),
       ...(quota.ok && quota.value === undefined ? {} : { quota: quota as Tried<QuotaInUse> }),
     };
@@ -201,43 +188,21 @@ async function storeFacts(
   }
 }
 
-/** Under the quota of KMS like any run. */
-async function probeFact(
-  patient: Patient,
-  remote: ResolvedRemote,
-  options: DoctorOptions,
-  waits: Waits,
-): Promise<StoreProbe> {
-  const { clock } = options;
-  const key = objectKey(`${patient.remote.prefix}${OWN_FOLDER}/doctor-${randomBytes(6).toString('hex')}`);
-  const how = await wayOf(patient, remote, options);
-  const pace = await openKmsPace(patient, patient.mode, remote, options, clock);
-  try {
-    return await probeStore(remote, { key, how, clock, pace: pace.store }, waits);
-  } finally {
-    await pace.close();
-  }
-}
-
-/** As the vault writes, but with a made-up customer key: the object is removed again. */
-async function wayOf(patient: Patient, remote: ResolvedRemote, options: DoctorOptions): Promise<TrialHow> {
-  const how = ownWay(guardOf('', patient.mode));
-  if (!('keyId' in how)) return how;
-  return { ...how, keyId: await resolveKmsKey(how.keyId, patient, remote, options) };
-}
-
 async function kmsFact(
-  { mode, remote }: Patient,
+  patient: Patient,
   resolved: ResolvedRemote,
   options: DoctorOptions,
   waits: Waits,
 ): Promise<Tried<true> | undefined> {
+  const { mode } = patient;
   if (mode.kind !== 'client' || mode.key.kind !== 'kms') return undefined;
   const { keyId, context } = mode.key;
   return tried(async () => {
-    const pace = await openKmsPace({ remote }, mode, resolved, options, options.clock);
+    const pace = await openKmsPace(patient, mode, resolved, options, options.clock);
     try {
-      const kms = throttlingKms(await kmsOf({ remote }, resolved, options, 1), pace.direct, options.clock);
+      const bare = await kmsOf(patient, resolved, options, 1);
+      const onThrottle = (): boolean => pace.throttled('direct');
+      const kms = throttlingKms(bare, pace.direct, options.clock, { onThrottle });
       const { dataKey, wrapped } = await kms.generateDataKey(keyId, context, waits);
       const again = await kms.decrypt(keyId, wrapped, context, waits);
       const same = dataKey.use((a) => again.use((b) => timingSafeEqual(a, b)));

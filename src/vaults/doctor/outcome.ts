@@ -24,9 +24,24 @@ export function notAsked(facts: DoctorFacts): Outcome {
   return unknown(`could not be asked: ${reasonOf(facts)}`);
 }
 
-export function reasonOf({ resolved, handshake, credentials, reach, probe }: DoctorFacts): string {
-  for (const step of [resolved, handshake, credentials, reach, probe])
+export function reasonOf(facts: DoctorFacts): string {
+  const { resolved, handshake, credentials, reach } = facts;
+  for (const step of [resolved, handshake, credentials, reach])
     if (step?.ok === false) return step.error.message;
-  if (probe?.ok === true && !probe.value.write.ok) return probe.value.write.error.message;
-  return 'nothing was tried';
+  const untried = facts.untried && `no write was tried: ${facts.untried.reason}`;
+  return untried ?? trialFailure(facts)?.error.message ?? 'nothing was tried';
+}
+
+/** What of the trial in the vault's own way failed first. */
+export interface TrialFailure {
+  readonly what: 'trial' | 'write' | 'read';
+  readonly error: VaultError;
+}
+
+export function trialFailure({ probe }: DoctorFacts): TrialFailure | undefined {
+  if (probe === undefined) return undefined;
+  if (!probe.ok) return { what: 'trial', error: probe.error };
+  const { write, read } = probe.value;
+  if (!write.ok) return { what: 'write', error: write.error };
+  return read?.ok === false ? { what: 'read', error: read.error } : undefined;
 }

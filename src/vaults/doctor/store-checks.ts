@@ -1,11 +1,18 @@
 /** Checks of what the store does: told by the temporary object and the bucket's settings. */
 import type { TrialHow } from '../../model/bucket.ts';
 import type { Capabilities } from '../../model/doctor.ts';
-import { EXIT } from '../../model/errors.ts';
+import { shellWord } from '../../model/display.ts';
+import { EXIT, type VaultError } from '../../model/errors.ts';
 import { quotaWords } from '../../model/kms.ts';
+import { commandLine } from '../../s3/posture/guard.ts';
 import type { StoreProbe } from '../../s3/probe-store.ts';
+import { placeFlags } from '../own-rules.ts';
 import type { DoctorFacts } from './facts.ts';
-import { type Outcome, failed, notAsked, pass, unknown, warn } from './outcome.ts';
+import { type Outcome, failed, notAsked, pass, trialFailure, unknown, warn } from './outcome.ts';
+
+/** With the options that reach this store, or another bucket of that name would be changed. */
+const hardening = ({ patient: { remote } }: DoctorFacts, what: string): string =>
+  commandLine(['s3vault bucket harden', shellWord(remote.bucket), what, placeFlags(remote)]);
 
 const probeOf = ({ probe }: DoctorFacts): StoreProbe | undefined =>
   probe?.ok === true ? probe.value : undefined;
@@ -15,7 +22,7 @@ export function sseCCheck(facts: DoctorFacts): Outcome {
   const probe = probeOf(facts);
   const blocked = encryption?.state === 'set' ? encryption.value.blocked?.includes('SSE-C') : undefined;
   const needed = patient.mode.kind === 'sse-c';
-  const allow = `allow it with: s3vault bucket harden ${patient.remote.bucket} --allow-sse-c`;
+  const allow = `allow it with: ${hardening(facts, '--allow-sse-c')}`;
   if (!needed) {
     if (blocked === undefined) return pass('not needed by this mode');
     return pass(
@@ -37,27 +44,55 @@ const blockedOutcome = (hint: string): Outcome => ({
 });
 
 export function kmsCheck(facts: DoctorFacts): Outcome {
-  const { patient, kms, quota } = facts;
+  const { kms, patient } = facts;
   const { mode } = patient;
-  const used =
-    mode.kind === 'sse-kms' ||
-    mode.kind === 'dsse-kms' ||
-    (mode.kind === 'client' && mode.key.kind === 'kms');
-  if (!used) return pass('not used by this mode');
-  const limit =
-    quota?.ok === true
-      ? `runs use ${quotaWords(quota.value)}`
-      : `the quota is unknown${quota === undefined ? '' : `: ${quota.error.message}`}`;
-  if (mode.kind === 'client') {
-    if (kms === undefined) return notAsked(facts);
-    return kms.ok ? pass(`the key wraps and unwraps data keys; ${limit}`) : failed(kms.error);
+  const error = kmsErrorOf(facts);
+  if (mode.kind === 'sse-kms' || mode.kind === 'dsse-kms') {
+    if (error !== undefined) return failed(error);
+    const works = probeOf(facts)?.read?.ok === true;
+    return works ? pass(`the key encrypts and decrypts; ${limitText(facts)}`) : notAsked(facts);
   }
-  const probe = probeOf(facts);
-  const error =
-    facts.probe?.ok === false ? facts.probe.error : probe?.write.ok === false ? probe.write.error : undefined;
-  if (error !== undefined) return error.code.startsWith('kms-') ? failed(error) : notAsked(facts);
-  if (probe?.read === undefined) return notAsked(facts);
-  return probe.read.ok ? pass(`the key encrypts and decrypts; ${limit}`) : failed(probe.read.error);
+  if (kms?.ok === false) return failed(kms.error);
+  if (error !== undefined) return refusedByDefault(facts, error);
+  if (mode.kind !== 'client' || mode.key.kind !== 'kms') return unasked(facts);
+  return kms === undefined
+    ? notAsked(facts)
+    : pass(`the key wraps and unwraps data keys; ${limitText(facts)}`);
+}
+
+/** What of the trial failed for KMS, whoever named the key: the vault, or the bucket's default encryption. */
+function kmsErrorOf(facts: DoctorFacts): VaultError | undefined {
+  const failure = trialFailure(facts);
+  return failure?.error.code.startsWith('kms-') === true ? failure.error : undefined;
+}
+
+const limitText = ({ quota }: DoctorFacts): string =>
+  quota?.ok === true
+    ? `runs use ${quotaWords(quota.value)}`
+    : `the quota is unknown${quota === undefined ? '' : `: ${quota.error.message}`}`;
+
+/** Modes that say nothing of encryption get that of the bucket. */
+function refusedByDefault(facts: DoctorFacts, error: VaultError): Outcome {
+  const { bucket } = facts.patient.remote;
+  return {
+    ...failed(error),
+    message: `${bucket} encrypts with ${defaultKey(facts) ?? 'a KMS key'} by default, and that fails: ${error.message}`,
+    hint: 'let these credentials use that key (kms:GenerateDataKey and kms:Decrypt), or give the bucket another default encryption, such as AES256: aws s3api put-bucket-encryption',
+  };
+}
+
+function unasked(facts: DoctorFacts): Outcome {
+  const key = defaultKey(facts);
+  if (facts.patient.mode.kind !== 'client' || key === undefined) return pass('not used by this mode');
+  return probeOf(facts)?.read?.ok === true
+    ? pass(`not asked for by this mode; the bucket encrypts with ${key} by default, which works`)
+    : notAsked(facts);
+}
+
+function defaultKey({ encryption }: DoctorFacts): string | undefined {
+  if (encryption?.state !== 'set' || !encryption.value.algorithm.startsWith('aws:kms')) return undefined;
+  const { kmsKeyId } = encryption.value;
+  return kmsKeyId === undefined ? "the account's own KMS key aws/s3" : `the KMS key ${kmsKeyId}`;
 }
 
 export function checksumsCheck(facts: DoctorFacts): Outcome {
@@ -115,7 +150,7 @@ export function copyCheck(facts: DoctorFacts): Outcome {
 }
 
 export function versioningCheck(facts: DoctorFacts): Outcome {
-  const { versioning, patient } = facts;
+  const { versioning } = facts;
   if (versioning === undefined) return notAsked(facts);
   if (versioning.state === 'unknown') {
     const probe = probeOf(facts);
@@ -127,7 +162,7 @@ export function versioningCheck(facts: DoctorFacts): Outcome {
     return pass('on: what is overwritten or removed can be brought back');
   return warn(
     `${versioning.state === 'set' ? 'suspended' : 'off'}: what is overwritten or removed is gone for good`,
-    `turn it on with: s3vault bucket harden ${patient.remote.bucket} --only versioning`,
+    `turn it on with: ${hardening(facts, '--only versioning')}`,
   );
 }
 

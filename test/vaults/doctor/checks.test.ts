@@ -67,6 +67,11 @@ test('healthy: all pass, in the fixed order', () => {
 describe('one cause', () => {
   const sseC = { ...healthy.patient, mode: { kind: 'sse-c', key: { kind: 'stored', name: 'a' } } } as const;
   const kms = { ...healthy.patient, mode: { kind: 'sse-kms', keyId: 'k', context: {} } } as const;
+  const modes = { 'sse-c': sseC.mode, 'sse-s3': { kind: 'sse-s3' } } as const;
+  const byKms = {
+    state: 'set',
+    value: { algorithm: 'aws:kms', kmsKeyId: 'arn:of:key', bucketKey: false },
+  } as const;
   const refused = (code: string, kind: VaultError['kind'] = 'refused'): StoreProbe => ({
     write: failing(code, kind, 403),
     bareEtags: false,
@@ -146,6 +151,42 @@ describe('one cause', () => {
       4,
     ],
     [
+      'a KMS key of the bucket that may not be used, in a mode that asks for none',
+      { encryption: byKms, probe: done(refused('kms-denied')) },
+      'kms',
+      4,
+    ],
+    [
+      'a KMS key of the bucket that encrypts only',
+      { encryption: byKms, probe: done({ ...probe, read: failing('kms-denied', 'refused', 403) }) },
+      'kms',
+      4,
+    ],
+    ...(['client', 'sse-c', 'sse-s3'] as const).map(
+      (kind) =>
+        [
+          `no permission to read, mode ${kind}`,
+          {
+            patient: kind === 'client' ? healthy.patient : { ...healthy.patient, mode: modes[kind] },
+            probe: done({ ...probe, read: failing('access-denied', 'refused', 403) }),
+          },
+          'bucket',
+          4,
+        ] as const,
+    ),
+    [
+      'no permission to read, mode sse-kms',
+      { patient: kms, probe: done({ ...probe, read: failing('access-denied', 'refused', 403) }) },
+      'bucket',
+      4,
+    ],
+    [
+      'other bytes come back than were sent',
+      { probe: done({ ...probe, read: failing('damaged-in-transit', 'transient') }) },
+      'bucket',
+      3,
+    ],
+    [
       'no watches left',
       { watch: { folders: 12, more: false, limit: 10, used: 0, refused: 'ENOSPC' } },
       'watch',
@@ -165,6 +206,49 @@ describe('one cause', () => {
     expect(causeOf(checks)?.check).toBe(cause);
     expect(causeOf(checks)?.hint).toBeTruthy();
     expect(exitOf(checks)).toBe(exit);
+  });
+});
+
+describe('where nothing could be written that can be removed', () => {
+  const untried = { reason: 'Object Lock keeps it', hint: 'do something' };
+  const facts: DoctorFacts = { ...healthy, ...without('probe'), untried };
+  test('that is said first, and nothing of it is taken for fine', () => {
+    const checks = checksOf(facts);
+    const unknown = checks.filter(({ state }) => state === 'unknown');
+    expect(unknown.map(({ check }) => check)).toEqual(['bucket', 'checksums', 'conditions', 'copy', 'modes']);
+    for (const { message } of unknown) expect(message).toContain('no write was tried: Object Lock keeps it');
+    expect(causeOf(checks)).toMatchObject({ check: 'bucket', state: 'unknown', hint: 'do something' });
+    expect(exitOf(checks)).toBe(0);
+  });
+  test('it goes before what only could be better, and behind what failed', () => {
+    expect(causeOf(checksOf({ ...facts, versioning: { state: 'absent' } }))?.check).toBe('bucket');
+    expect(causeOf(checksOf({ ...facts, skew: 3_600_000 }))?.check).toBe('clock');
+  });
+});
+
+describe('commands that mend reach the same store', () => {
+  const remote = {
+    ...healthy.patient.remote,
+    endpoint: 'https://store.example',
+    region: 'eu-west-1',
+    profile: 'work',
+    caBundle: '/etc/ca file.pem',
+    tlsMin: '1.3',
+  } as const;
+  const flags =
+    "--endpoint https://store.example --region eu-west-1 --profile work --ca-bundle '/etc/ca file.pem'";
+  const hintOf = (facts: Partial<DoctorFacts>, name: string) =>
+    checksOf({ ...healthy, ...facts }).find(({ check }) => check === name)?.hint;
+  test('versioning, SSE-C', () => {
+    const mode = { kind: 'sse-c', key: { kind: 'stored', name: 'a' } } as const;
+    const patient = { ...healthy.patient, remote, mode };
+    expect(hintOf({ patient, versioning: { state: 'absent' } }, 'versioning')).toBe(
+      `turn it on with: s3vault bucket harden acme --only versioning ${flags}`,
+    );
+    const refusing = done({ write: failing('sse-c-blocked'), bareEtags: false, sse: {} });
+    expect(hintOf({ patient, probe: refusing }, 'sse-c')).toBe(
+      `allow it with: s3vault bucket harden acme --allow-sse-c ${flags}`,
+    );
   });
 });
 
@@ -203,6 +287,19 @@ test('what could not be asked is unknown and names the cause [DOCTOR-2]', () => 
     'modes',
   ]);
   for (const { message } of unknown) expect(message).toContain('text of credentials-expired');
+});
+
+test('a key of the bucket that works in a mode that asks for none is named', () => {
+  const encryption = {
+    state: 'set',
+    value: { algorithm: 'aws:kms', kmsKeyId: 'arn:of:key', bucketKey: true },
+  } as const;
+  const said = (facts: Partial<DoctorFacts>) =>
+    checksOf({ ...healthy, encryption, ...facts }).find(({ check }) => check === 'kms');
+  expect(said({})).toMatchObject({ state: 'pass', message: expect.stringContaining('arn:of:key') });
+  expect(said(without('probe'))).toMatchObject({ state: 'unknown' });
+  const sseS3 = { ...healthy.patient, mode: { kind: 'sse-s3' } } as const;
+  expect(said({ patient: sseS3 })).toMatchObject({ state: 'pass', message: 'not used by this mode' });
 });
 
 test('the quota is said where somebody knows it', () => {

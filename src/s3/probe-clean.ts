@@ -1,0 +1,102 @@
+/** A test object is removed in all its versions: what can go goes, whatever else fails, and what stays is named. */
+import type { ObjectKey } from '../model/brands.ts';
+import { plural, safeName } from '../model/display.ts';
+import { VaultError, asVaultError } from '../model/errors.ts';
+import type { Clock } from '../model/ports.ts';
+import { withRetries } from './retrying.ts';
+import { headObject, removeObject } from './single.ts';
+import type { Site } from './site.ts';
+import { newestVersions } from './versions.ts';
+
+/** Tries of each request in all. */
+const ATTEMPTS = 4;
+/** What puts a mark in its place, or hides another version, is looked for again. */
+const ROUNDS = 3;
+
+const HINT = 'remove it by hand; s3:DeleteObject and, with versioning, s3:DeleteObjectVersion are needed';
+
+/**
+ * Also where a signal has fired. The key is nobody else's, so whatever is there under it is ours: also what was written and
+ * never confirmed. `written`: versions that are known; undefined in a bucket without. Gives what stays, or may; never rejects.
+ */
+export async function removeAll(
+  site: Site,
+  key: ObjectKey,
+  written: Iterable<string | undefined>,
+  clock: Clock,
+): Promise<VaultError | undefined> {
+  let failed: VaultError | undefined;
+  let look: Look = { there: [...written] };
+  for (let round = 0; round < ROUNDS && 'there' in look; round++) {
+    for (const versionId of look.there) failed = (await removed(site, key, versionId, clock)) ?? failed;
+    look = await lookFor(site, key, clock);
+    if ('there' in look && look.there.length === 0) return undefined;
+  }
+  return leftBehind(key, look, failed);
+}
+
+function leftBehind(key: ObjectKey, look: Look, failed: VaultError | undefined): VaultError {
+  const known = 'there' in look ? look.there.length : 0;
+  const name = `the test object ${safeName(key)}`;
+  const cause = failed ?? ('error' in look ? look.error : undefined);
+  const left =
+    known > 1
+      ? `${plural(known, 'version')} of ${name} stay`
+      : `${name} ${known === 1 || failed !== undefined ? 'stays' : 'may stay'}`;
+  const reason = cause?.message ?? 'the store took its removal, and it is there all the same';
+  return new VaultError('refused', 'trial-left', `${left} in the bucket: ${reason}`, { cause, hint: HINT });
+}
+
+/** Whether an object of this key could be removed: a removal is asked for while nothing is there. Rejects with the refusal. */
+export async function tryRemovingNothing(
+  site: Site,
+  key: ObjectKey,
+  versioned: boolean,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  try {
+    // By version, or a mark would be made.
+    await removeObject(site, key, versioned ? { versionId: 'null', signal } : { signal });
+  } catch (thrown) {
+    const error = asVaultError(thrown);
+    if (error.kind === 'cancelled' || error.status === 403) throw error;
+  }
+}
+
+async function removed(
+  site: Site,
+  key: ObjectKey,
+  versionId: string | undefined,
+  clock: Clock,
+): Promise<VaultError | undefined> {
+  const version = versionId === undefined ? {} : { versionId };
+  try {
+    await withRetries(() => removeObject(site, key, version), clock, { attempts: ATTEMPTS });
+    return undefined;
+  } catch (thrown) {
+    return asVaultError(thrown);
+  }
+}
+
+/** Versions that are there, marks too; undefined: one without. */
+type Look = { readonly there: readonly (string | undefined)[] } | { readonly error: VaultError };
+
+/** A listing sees all of it; who may not list versions sees at least the newest one. */
+async function lookFor(site: Site, key: ObjectKey, clock: Clock): Promise<Look> {
+  const again = <T>(make: () => Promise<T>): Promise<T> => withRetries(make, clock, { attempts: ATTEMPTS });
+  try {
+    const versions = await again(() => newestVersions(site, key, {}));
+    return { there: versions.map(({ versionId }) => versionId) };
+  } catch {
+    return again(() => headObject(site, key, {})).then(
+      (stat) => ({ there: stat === undefined ? [] : [stat.versionId] }),
+      refusalOf,
+    );
+  }
+}
+
+/** One under another customer key refuses with 400: it is there. Any other refusal says nothing of it. */
+function refusalOf(thrown: unknown): Look {
+  const error = asVaultError(thrown);
+  return error.status === 400 ? { there: [undefined] } : { error };
+}

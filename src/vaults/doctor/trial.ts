@@ -1,0 +1,110 @@
+/** What a temporary object and the settings that decide over its fate tell of a bucket. */
+import { randomBytes } from 'node:crypto';
+import { OWN_FOLDER, objectKey } from '../../model/brands.ts';
+import type { BucketConfig, BucketFacts, TrialHow } from '../../model/bucket.ts';
+import { shellWord } from '../../model/display.ts';
+import type { Waits } from '../../model/ports.ts';
+import type { ResolvedRemote } from '../../s3/connect.ts';
+import { commandLine, modeFlags } from '../../s3/posture/guard.ts';
+import { ownWay } from '../../s3/posture/rules.ts';
+import { whyUntried } from '../../s3/posture/untried.ts';
+import { type StoreProbe, probeStore, tried } from '../../s3/probe-store.ts';
+import { guardOf, wayOf } from '../bucket-guards.ts';
+import { openKmsPace, throttling } from '../kms-pace.ts';
+import { explainOwnRule, placeFlags } from '../own-rules.ts';
+import { resolveKmsKey } from '../protect.ts';
+import type { DoctorFacts, DoctorOptions, Patient } from './facts.ts';
+
+export interface Untried {
+  readonly reason: string;
+  readonly hint: string;
+}
+
+type Settings = Pick<BucketFacts, 'policy' | 'encryption' | 'versioning' | 'objectLock'>;
+
+/** Nothing is written that could not be removed again [BUCKET-5]. */
+export async function trialFacts(
+  patient: Patient,
+  remote: ResolvedRemote,
+  config: BucketConfig,
+  options: DoctorOptions,
+  waits: Waits,
+): Promise<Pick<DoctorFacts, 'encryption' | 'versioning' | 'probe' | 'untried'>> {
+  const settings = await settingsOf(config, waits);
+  const { encryption, versioning } = settings;
+  const reason = whyUntried(settings, remote, [guardOf(patient.remote.prefix, patient.mode)]);
+  if (reason !== undefined)
+    return { encryption, versioning, untried: { reason, hint: hintFor(settings, patient) } };
+  const probe = await tried(() => probeFact(patient, remote, settings, options, waits));
+  if (probe.ok || probe.error.code !== 'trial-unremovable') return { encryption, versioning, probe };
+  return { encryption, versioning, untried: { reason: probe.error.message, hint: UNREMOVABLE } };
+}
+
+async function settingsOf(config: BucketConfig, waits: Waits): Promise<Settings> {
+  const [policy, encryption, versioning, objectLock] = await Promise.all([
+    config.policy(waits),
+    config.encryption(waits),
+    config.versioning(waits),
+    config.objectLock(waits),
+  ]);
+  return { policy, encryption, versioning, objectLock };
+}
+
+const UNREMOVABLE =
+  'allow s3:DeleteObject and, with versioning, s3:DeleteObjectVersion; without them a run can not take back a write that was not proved either';
+const KEPT =
+  'runs prove each write all the same, but can not take back one that was not proved; to see all checks, look at a bucket of the same store without that rule';
+
+function hintFor({ objectLock }: Settings, { remote, mode }: Patient): string {
+  if (objectLock.state !== 'unknown') return KEPT;
+  const command = commandLine([
+    's3vault bucket policy',
+    shellWord(`s3://${remote.bucket}/${remote.prefix}`),
+    '--iam',
+    ...modeFlags('', wayOf(mode)),
+    placeFlags(remote),
+  ]);
+  return `allow it; all that is needed is printed by: ${command}`;
+}
+
+/** Under the quota of KMS like any run. */
+async function probeFact(
+  patient: Patient,
+  remote: ResolvedRemote,
+  { versioning }: Settings,
+  options: DoctorOptions,
+  waits: Waits,
+): Promise<StoreProbe> {
+  const { clock } = options;
+  const key = objectKey(`${patient.remote.prefix}${OWN_FOLDER}/doctor-${randomBytes(6).toString('hex')}`);
+  const how = await howOf(patient, remote, options);
+  const pace = await openKmsPace(patient, patient.mode, remote, options, clock);
+  try {
+    const versioned = versioning.state !== 'absent';
+    const probe = await probeStore(remote, { key, how, clock, versioned, pace: pace.store }, waits);
+    const told = throttling(pace);
+    for (const step of [probe.write, probe.read, probe.copy]) if (step?.ok === false) told(step.error);
+    return await explained(probe, patient, remote);
+  } finally {
+    await pace.close();
+  }
+}
+
+/** As the vault writes, but with a made-up customer key: the object is removed again. */
+async function howOf(patient: Patient, remote: ResolvedRemote, options: DoctorOptions): Promise<TrialHow> {
+  const how = ownWay(guardOf('', patient.mode));
+  if (!('keyId' in how)) return how;
+  return { ...how, keyId: await resolveKmsKey(how.keyId, patient, remote, options) };
+}
+
+/** Which rule of the bucket refuses the vault's own write, as a run would say it. */
+async function explained(
+  probe: StoreProbe,
+  { remote, root = '', mode }: Patient,
+  resolved: ResolvedRemote,
+): Promise<StoreProbe> {
+  const { write } = probe;
+  if (write.ok || write.error.code !== 'access-denied') return probe;
+  const explain = explainOwnRule({ remote, root }, resolved, mode);
+  return { ...probe, write: { ok: false, error: await explain(write.error) } };
+}
