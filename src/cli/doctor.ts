@@ -14,6 +14,7 @@ import { formatDuration } from '../model/display.ts';
 import type { Capabilities, Check, CheckName } from '../model/doctor.ts';
 import { EXIT, VaultError } from '../model/errors.ts';
 import type { Vault } from '../model/vault.ts';
+import { sameBucket } from '../vaults/bucket-guards.ts';
 import { capabilitiesOf, causeOf, checksOf, exitOf } from '../vaults/doctor/checks.ts';
 import { type Patient, gatherFacts } from '../vaults/doctor/facts.ts';
 import { hung } from './lines.ts';
@@ -99,14 +100,18 @@ async function examine(
   const checks = checksOf(facts);
   const time = new Date(systemClock.now()).toISOString();
   const capabilities = capabilitiesOf(facts, time);
-  if (patient.vault !== undefined && capabilities !== undefined)
-    await remember(patient.vault, capabilities, where);
+  const { vault } = patient;
+  const own = vault === undefined || (await sameBucket(patient.remote, vault.remote, process.env));
+  if (vault !== undefined && own && capabilities !== undefined) await remember(vault, capabilities, where);
   if (flags.json === true) printJsonChecks(patient, checks, capabilities, time, out);
-  else out.write(reportText(patient, checks, systemClock.ticks() - began));
+  else {
+    out.write(reportText(patient, checks, systemClock.ticks() - began));
+    if (!own) out.write('this is not the store of the vault, so nothing of it is remembered\n');
+  }
   return exitOf(checks);
 }
 
-/** Only for the place that was looked at: a vault that has moved meanwhile knows nothing of its new store. */
+/** A vault that has moved meanwhile knows nothing of its new store. */
 async function remember(vault: Vault, capabilities: Capabilities, where: Places): Promise<void> {
   await changeConfig(where, (config) => ({
     ...config,

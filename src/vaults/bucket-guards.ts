@@ -67,6 +67,11 @@ export async function vaultsIn(
   );
 }
 
+/** Whether both lead to one bucket, whatever their prefixes. */
+export async function sameBucket(one: Remote, other: Remote, env: NodeJS.ProcessEnv): Promise<boolean> {
+  return one.bucket === other.bucket && (await storeOf(one, env)) === (await storeOf(other, env));
+}
+
 /** One name for each store: Amazon's by partition, within which a bucket's name occurs once. */
 async function storeOf(remote: Remote, env: NodeJS.ProcessEnv): Promise<string> {
   try {

@@ -272,6 +272,37 @@ describe('on the embedded server', () => {
     server.createBucket(bucket);
   });
 
+  test('another store that is looked at in the name of a vault leaves no trace in it', async () => {
+    fresh();
+    machine.write('f', 'x');
+    const sync = ['sync', machine.root, '--to', `s3://${bucket}/docs`, ...machine.keyArgs];
+    expect((await machine.run([...sync, ...machine.remoteArgs, '--once'])).code).toBe(0);
+    expect((await machine.run(['doctor', machine.root])).code).toBe(0);
+    const own = remembered();
+    const other = await startEmbedded({
+      accessKey: server.credentials.accessKeyId,
+      secretKey: server.credentials.secretAccessKey,
+    });
+    try {
+      other.createBucket(bucket);
+      const place = ['--endpoint', other.url, '--ca-bundle', await other.caFile(machine.home)];
+      const elsewhere = await machine.run(['doctor', machine.root, ...place]);
+      expect(elsewhere.code).toBe(0);
+      expect(elsewhere.stdout).toContain('not the store of the vault, so nothing of it is remembered');
+      expect(remembered()).toEqual(own);
+      // Said in other words it is the same store.
+      const region = ['--region', server.region];
+      const again = await machine.run(['doctor', machine.root, ...machine.remoteArgs, ...region]);
+      expect(again.stdout).not.toContain('not the store of the vault');
+      expect(remembered()).not.toEqual(own);
+      expect(remembered()).toMatchObject({ versioning: true });
+    } finally {
+      await other.close();
+    }
+    bucket = `doctor-empty-${++buckets}`;
+    server.createBucket(bucket);
+  });
+
   test.each([
     ['Object Lock', 'Object Lock keeps every new object for 30 days (GOVERNANCE)'],
     ['a policy', 'the policy refuses s3:DeleteObject by Foreign'],
