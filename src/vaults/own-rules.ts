@@ -28,7 +28,7 @@ export function explainOwnRule(
     if (error.code === 'sse-c-blocked') return allowing(remote, error);
     asked ??= ownRuleAgainst(resolved, guard);
     const rule = await asked;
-    if (rule === undefined) return error;
+    if (rule === undefined) return auditing(remote, error);
     const before = from === undefined ? undefined : guardOf(remote.prefix, from);
     const command = lifting(remote, guard, rule.prefix, before);
     return new VaultError(
@@ -45,6 +45,19 @@ export function explainOwnRule(
       },
     );
   };
+}
+
+/** The audit of the same bucket: without the options that reach it, one of that name at AWS would be looked at. */
+function auditing(remote: Vault['remote'], error: VaultError): VaultError {
+  const audit = `s3vault bucket audit ${remote.bucket}`;
+  const flags = placeFlags(remote);
+  if (flags === '' || error.hint?.endsWith(audit) !== true) return error;
+  return new VaultError(error.kind, error.code, error.message, {
+    cause: error,
+    hint: `${error.hint} ${flags}`,
+    ...(error.status === undefined ? {} : { status: error.status }),
+    ...(error.requestId === undefined ? {} : { requestId: error.requestId }),
+  });
 }
 
 function allowing(remote: Vault['remote'], error: VaultError): VaultError {
