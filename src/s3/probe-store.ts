@@ -13,6 +13,7 @@ import { writeHeaders } from './modes.ts';
 import { openMover } from './mover.ts';
 import { protectionOf } from './posture/wire-trials.ts';
 import { removeAll, tryRemovingNothing } from './probe-clean.ts';
+import { mayRetry, withRetries } from './retrying.ts';
 import type { Headers } from './sign.ts';
 import { explain, getObject, putObject } from './single.ts';
 import { type Site, askedOf, versionOf } from './site.ts';
@@ -49,9 +50,12 @@ export interface ProbePlan {
   readonly versioned: boolean;
   /** Waits for what the requests will cost of KMS. */
   readonly pace?: Pace;
+  readonly onThrottle?: (error: VaultError) => void;
 }
 
 const BODY_BYTES = 64;
+/** Tries of a write or a read in all. */
+const ATTEMPTS = 2;
 
 /** Rejects with `trial-unremovable`, before anything is written, where that could not be removed again. */
 export async function probeStore(
@@ -116,15 +120,16 @@ class Probing {
     const write = await this.#worded(await this.#put(this.#site));
     const more = write.ok ? await this.#more(write.value) : { bareEtags: false };
     const own = this.#plan.how.kind;
-    const sse: Partial<Record<TrialHow['kind'], SseOutcome>> = { [own]: outcomeOf(write) };
+    const sse = { [own]: outcomeOf(write) };
     for (const kind of ['sse-s3', 'sse-c'] as const)
       if (kind !== own) sse[kind] = outcomeOf(await this.#putAs({ kind }));
-    return { write, ...more, sse };
+    const known = Object.entries(sse).filter(([, outcome]) => outcome !== undefined);
+    return { write, ...more, sse: Object.fromEntries(known) };
   }
 
   /** Read, condition and copy: each needs the object as it was written. */
   async #more(receipt: Receipt): Promise<Omit<StoreProbe, 'write' | 'sse'>> {
-    const read = await tried(() => this.#read());
+    const read = await tried(() => this.#again(() => this.#read()));
     const conditions = await tried(() => this.#conditions());
     const bareEtags =
       conditions.ok && conditions.value === 'kept' && (await this.#quotesMatter(receipt.etag));
@@ -151,10 +156,16 @@ class Probing {
 
   async #put(site: Site): Promise<Tried<Receipt>> {
     return tried(async () => {
-      const receipt = await putObject(site, this.#plan.key, this.#body, {}, this.#waits);
+      const receipt = await this.#again(() => putObject(site, this.#plan.key, this.#body, {}, this.#waits));
       this.#written.add(receipt.versionId);
       return receipt;
     });
+  }
+
+  /** A store that fails once in a while is sound. */
+  #again<T>(make: () => Promise<T>): Promise<T> {
+    const { clock, onThrottle } = this.#plan;
+    return withRetries(make, clock, { attempts: ATTEMPTS, onThrottle }, this.#waits.signal);
   }
 
   /** Where the written object is asked for its proof, KMS may refuse; HEAD has no words for that, GET has. */
@@ -229,8 +240,9 @@ class Probing {
 
   async #copy(): Promise<true> {
     const { remote, protection } = this.#site;
-    const { clock, key, pace } = this.#plan;
-    const options = { clock, transfers: 1, pace: { from: pace, to: pace } };
+    const { clock, key, pace, onThrottle } = this.#plan;
+    const throttles = onThrottle === undefined ? {} : { onThrottle };
+    const options = { clock, transfers: 1, pace: { from: pace, to: pace }, ...throttles };
     const mover = openMover(remote, protection, protection, options);
     try {
       const receipt = await mover.copy(key, (stat) => ({ ...stat.metadata, tried: 'yes' }), this.#waits);
@@ -256,7 +268,9 @@ export async function tried<T>(make: () => Promise<T>): Promise<Tried<T>> {
   }
 }
 
-function outcomeOf(put: Tried<Receipt>): SseOutcome {
+/** Undefined: the store failed, which says nothing of what it does when it works. */
+function outcomeOf(put: Tried<Receipt>): SseOutcome | undefined {
   if (put.ok) return 'proved';
+  if (put.error.kind === 'offline' || mayRetry(put.error)) return undefined;
   return put.error.code === 'proof-missing' ? 'unproved' : 'refused';
 }

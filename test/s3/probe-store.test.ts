@@ -7,6 +7,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
 import { type EmbeddedServer, type Fault, startEmbedded } from '../../src/embedded/server.ts';
 import { objectKey } from '../../src/model/brands.ts';
+import type { VaultError } from '../../src/model/errors.ts';
 import type { Clock } from '../../src/model/ports.ts';
 import { resolveRemote } from '../../src/s3/connect.ts';
 import { openBucket } from '../../src/s3/posture/open-bucket.ts';
@@ -19,13 +20,18 @@ const clock: Clock = { ...systemClock, sleep: () => Promise.resolve() };
 const KEY = objectKey('docs/.s3vault/doctor-1');
 const DENIED: Fault = { kind: 'status', status: 403, code: 'AccessDenied', message: 'no, said the test' };
 
-async function probe(place: Endpoint, bucket: string, versioned: boolean): Promise<StoreProbe> {
+async function probe(
+  place: Endpoint,
+  bucket: string,
+  versioned: boolean,
+  onThrottle: (error: VaultError) => void = () => undefined,
+): Promise<StoreProbe> {
   const { endpoint, caFile, region, accessKeyId, secretAccessKey } = place;
   const remote = { bucket, prefix: 'docs/', endpoint, region, caBundle: caFile };
   const env = { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey };
   const resolved = await resolveRemote(remote, env);
   try {
-    return await probeStore(resolved, { key: KEY, how: { kind: 'plain' }, clock, versioned });
+    return await probeStore(resolved, { key: KEY, how: { kind: 'plain' }, clock, versioned, onThrottle });
   } finally {
     await resolved.close();
   }
@@ -138,6 +144,30 @@ describe('on the embedded server', () => {
     const found = await probe(place, bucket, true);
     expect(left()).toBeGreaterThan(0);
     expect(found.left?.message).toContain(`${KEY} may stay in the bucket`);
+  });
+
+  test('a store that fails once is sound, and its throttling is told', async () => {
+    fresh({ versioning: true });
+    for (const [match, kind] of [
+      ['PutObject', 'kms-slow-down'],
+      ['GetObject', 'error-500'],
+    ] as const)
+      server.faults.add({ match, times: 1, fault: { kind } });
+    const told: VaultError[] = [];
+    const found = await probe(place, bucket, true, (error) => told.push(error));
+    expect(found).toMatchObject({ write: { ok: true }, read: { ok: true } });
+    expect(told.map(({ resource }) => resource)).toEqual(['kms']);
+    expect(left()).toBe(0);
+  });
+
+  test('what a store does is not told from its failures', async () => {
+    fresh({ versioning: true });
+    server.faults.add({
+      match: ({ headers }) => headers['x-amz-server-side-encryption'] === 'AES256',
+      fault: { kind: 'error-500' },
+    });
+    expect((await probe(place, bucket, true)).sse).toEqual({ plain: 'proved', 'sse-c': 'proved' });
+    expect(left()).toBe(0);
   });
 
   test('a removal that fails once is made again', async () => {

@@ -80,10 +80,9 @@ async function probeFact(
   const how = await howOf(patient, remote, options);
   const pace = await openKmsPace(patient, patient.mode, remote, options, clock);
   try {
-    const versioned = versioning.state !== 'absent';
-    const probe = await probeStore(remote, { key, how, clock, versioned, pace: pace.store }, waits);
-    const told = throttling(pace);
-    for (const step of [probe.write, probe.read, probe.copy]) if (step?.ok === false) told(step.error);
+    const plan = { key, how, clock, versioned: versioning.state !== 'absent' };
+    const paced = { pace: pace.store, onThrottle: throttling(pace) };
+    const probe = await probeStore(remote, { ...plan, ...paced }, waits);
     return await explained(probe, patient, remote);
   } finally {
     await pace.close();
