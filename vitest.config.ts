@@ -5,7 +5,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 /** What takes longest begins first, so that no processor waits at the end for a file that was begun last. */
 const SLOW = [
   /e2e\/soak/,
-  /e2e\/(restore|keys|daemon|rekey|rotate|kill|push)|secrets\/heap/,
+  /e2e\/(restore|keys|daemon|rekey|rotate|kill|push)|test\/secrets\//,
   /e2e\/|-rgw/,
   /test\/s3\//,
 ];

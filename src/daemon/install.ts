@@ -57,8 +57,8 @@ export async function install(facts: InstallFacts, options: InstallOptions): Pro
   if (change !== 'unchanged') await writeFile(file, text);
   await chmod(file, 0o644);
   // ReadWritePaths= takes only what is there when the unit starts.
-  for (const folder of [facts.places.config, facts.places.state, facts.places.logs])
-    await privateFolder(folder);
+  const { config, state, logs, runtime } = facts.places;
+  for (const folder of [config, state, logs, runtime]) await privateFolder(folder);
   const steps: readonly Step[] =
     platformOf(options) === 'darwin'
       ? [

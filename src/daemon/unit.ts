@@ -4,7 +4,7 @@ import { hiddenPaths } from './hidden.ts';
 import type { InstallFacts } from './install-facts.ts';
 
 export function unitText(facts: InstallFacts): string {
-  const { node, main, args, home, places, env, roots } = facts;
+  const { args, home, places, env, roots } = facts;
   const writable = [...new Set([places.state, places.logs, places.runtime, ...roots])];
   const lines = [
     '# Written by: s3vault daemon install. Run that again after adding a vault or updating Node; own changes belong into',
@@ -19,8 +19,10 @@ export function unitText(facts: InstallFacts): string {
     'Type=notify',
     '# The messages come from systemd-notify, a child.',
     'NotifyAccess=all',
-    `ExecStart=${[word(node), ...[main, 'daemon', 'run', ...args].map(argument)].join(' ')}`,
-    'ExecReload=/bin/kill -HUP $MAINPID',
+    `ExecStart=${command(facts, 'run', ...args)}`,
+    `ExecReload=${command(facts, 'reload')}`,
+    '# What the daemon has started (systemd-notify, commands for keys) is left to it.',
+    'KillMode=mixed',
     'Restart=on-failure',
     '# 2: wrong configuration, 7: another daemon runs. Trying again mends neither.',
     'RestartPreventExitStatus=2 7',
@@ -70,6 +72,9 @@ export function unitText(facts: InstallFacts): string {
   ];
   return `${lines.join('\n')}\n`;
 }
+
+const command = ({ node, main }: InstallFacts, ...words: readonly string[]): string =>
+  [word(node), ...[main, 'daemon', ...words].map(argument)].join(' ');
 
 const TOKENS = ['sso/cache', 'cli/cache', 'login/cache'] as const;
 

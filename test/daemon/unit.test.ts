@@ -66,6 +66,10 @@ test('the unit is hardened, and may write only where there is something to write
     expect(unit.split('\n')).toContain(line);
   }
   expect(unit).toContain('daemon run --metrics 9763\n');
+  // No program of the system is needed for it, and it fails where reading the configuration again does.
+  expect(unit).toMatch(/^ExecReload=\S+ \S+ daemon reload$/m);
+  // The end is told by a child, which must live that long.
+  expect(unit.split('\n')).toContain('KillMode=mixed');
   expect(unit).not.toMatch(/^MemoryDenyWriteExecute/m);
   expect(unit).not.toMatch(/^LoadCredential/m);
 });
@@ -235,6 +239,9 @@ describe('installing', () => {
     const first = await install(facts(), options(env));
     expect(first).toMatchObject({ file: unit(), change: 'written', left: [] });
     expect(readFileSync(unit(), 'utf8')).toBe(first.text);
+    // In a unit nothing can be made where nothing may be written.
+    const { config, state, logs, runtime } = facts().places;
+    for (const path of [config, state, logs, runtime]) expect(statSync(path).mode & 0o777).toBe(0o700);
     expect(told()).toStrictEqual(['--user daemon-reload', '--user enable --now s3vault.service']);
     expect((await install(facts(), options(env))).change).toBe('unchanged');
     const changed = await install(facts({ args: [] }), options(env));
