@@ -44,9 +44,10 @@ export interface Book {
   readonly trips?: { readonly at: number; readonly shortest: number; readonly before?: number };
   /** KMS said it is too much: `base` a second then, `climb` more each second since. */
   readonly pace?: { readonly at: number; readonly base: number; readonly climb: number };
-  readonly quota?: KmsQuota & { readonly share: number };
-  /** What Service Quotas said, for a day. */
+  /** What Service Quotas said last. */
   readonly applied?: KmsQuota & { readonly at: number };
+  /** When it was asked in vain, after that. */
+  readonly unsaid?: number;
   readonly throttled: number;
   readonly month: string;
   readonly requests: number;
@@ -334,10 +335,12 @@ export function slowed(before: Book, now: number, limit: number): Book {
 export const shareOf = (quota: number, share: number): number =>
   Math.max(1, Math.floor((quota * share) / 100));
 
-/** Undefined where nothing was asked of this quota yet. */
-export function gaugeOf(book: Book, now: number): KmsGauge | undefined {
-  if (book.quota === undefined) return undefined;
-  const { quota, source, share } = book.quota;
+/** For one who keeps to this share of this quota: others that use it may keep to other ones. */
+export function gaugeOf(
+  book: Book,
+  now: number,
+  { quota, source, share }: Pick<KmsGauge, 'quota' | 'source' | 'share'>,
+): KmsGauge {
   const { requests, throttled } = ofMonth(book, now);
   return {
     quota,

@@ -26,6 +26,9 @@ export interface LimiterOptions {
   readonly share: number;
 }
 
+/** The quota, where it was learned, and the share of it that is kept to. */
+export type QuotaInUse = Pick<KmsGauge, 'quota' | 'source' | 'share'>;
+
 interface Waiting {
   readonly cost: number;
   readonly go: (granted: { readonly now: number; readonly ticks: number }) => void;
@@ -45,25 +48,40 @@ const STEP_COUNTS_MS = 2_200;
 const ANSWERS_MS = 2_200;
 
 const APPLIED_MS = 86_400_000;
+/** Whoever did not answer is left alone for so long. */
+export const ASKED_AGAIN_MS = 600_000;
 
-/** What Service Quotas said of a scope within the last day. */
-export function appliedIn(ledger: Pick<KmsLedger, 'read'>, scope: string, now: number): KmsQuota | undefined {
-  const { applied } = parseBook(ledger.read(scope));
-  if (applied === undefined || Math.abs(now - applied.at) > APPLIED_MS) return undefined;
-  const { quota, source } = applied;
-  return { quota, source };
+/** What Service Quotas said of a scope last. `ask`: that was more than a day ago, and it was not asked in vain just now. */
+export function appliedIn(
+  ledger: Pick<KmsLedger, 'read'>,
+  scope: string,
+  now: number,
+): { readonly applied: KmsQuota | undefined; readonly ask: boolean } {
+  const { applied, unsaid } = parseBook(ledger.read(scope));
+  const within = (ms: number, at: number | undefined): boolean =>
+    at !== undefined && Math.abs(now - at) <= ms;
+  const ask = !within(APPLIED_MS, applied?.at) && !within(ASKED_AGAIN_MS, unsaid);
+  return { applied: applied && { quota: applied.quota, source: applied.source }, ask };
 }
 
-/** For whoever asked Service Quotas without keeping to it. */
-export function rememberApplied(ledger: KmsLedger, scope: string, quota: KmsQuota, at: number): void {
-  ledger.change(scope, (book) => {
-    return { book: bookText({ ...parseBook(book), applied: { ...quota, at } }), result: true };
-  });
+/** For whoever asked Service Quotas without keeping to it; `said` undefined: there was no answer. */
+export function rememberSaid(ledger: KmsLedger, scope: string, said: KmsQuota | undefined, at: number): void {
+  ledger.change(scope, (book) => ({ book: bookText(withSaid(parseBook(book), said, at)), result: true }));
 }
 
-/** The numbers of a scope; undefined where none of its limiters was ever opened. */
-export function gaugeIn(ledger: Pick<KmsLedger, 'read'>, scope: string, now: number): KmsGauge | undefined {
-  return gaugeOf(parseBook(ledger.read(scope)), now);
+function withSaid(book: Book, said: KmsQuota | undefined, at: number): Book {
+  const { unsaid: _, ...rest } = book;
+  return said === undefined ? { ...rest, unsaid: at } : { ...rest, applied: { ...said, at } };
+}
+
+/** The numbers of a scope, for one who keeps to `own` of it. */
+export function gaugeIn(
+  ledger: Pick<KmsLedger, 'read'>,
+  scope: string,
+  now: number,
+  own: QuotaInUse,
+): KmsGauge {
+  return gaugeOf(parseBook(ledger.read(scope)), now, own);
 }
 
 export class KmsLimiter {
@@ -86,7 +104,6 @@ export class KmsLimiter {
     this.#options = options;
     this.#quota = quota;
     this.#offset = clock.now() - clock.ticks();
-    this.#sayQuota();
   }
 
   /** See `Pace`; first come, first served. */
@@ -128,23 +145,23 @@ export class KmsLimiter {
   }
 
   /** KMS said that it is too much: the pace is halved, for all. Gives the numbers as they are then. */
-  throttled(): KmsGauge | undefined {
+  throttled(): KmsGauge {
     const { clock } = this.#options;
     this.#change((book) => slowed(book, clock.now(), this.#limit));
     return this.gauge();
   }
 
-  /** What Service Quotas says, which is not asked again for a day. */
-  setQuota(quota: KmsQuota): void {
-    this.#quota = quota;
+  /** What Service Quotas says, which is not asked again for a day; undefined: nothing, and for some minutes. */
+  setQuota(quota: KmsQuota | undefined): void {
+    this.#quota = quota ?? this.#quota;
     const at = this.#options.clock.now();
-    this.#change((book) => ({ ...book, applied: { ...quota, at } }));
-    this.#sayQuota();
+    this.#change((book) => withSaid(book, quota, at));
   }
 
-  gauge(): KmsGauge | undefined {
-    const { ledger, scope, clock } = this.#options;
-    return gaugeIn(ledger, scope, clock.now());
+  /** The numbers of all, and the quota and share of this one. */
+  gauge(): KmsGauge {
+    const { ledger, scope, clock, share } = this.#options;
+    return gaugeIn(ledger, scope, clock.now(), { ...this.#quota, share });
   }
 
   /** What waits is refused. */
@@ -156,12 +173,6 @@ export class KmsLimiter {
 
   get #limit(): number {
     return shareOf(this.#quota.quota, this.#options.share);
-  }
-
-  /** Writes down which quota is kept, for whoever looks at the book. */
-  #sayQuota(): void {
-    const { share } = this.#options;
-    this.#change((book) => ({ ...book, quota: { ...this.#quota, share } }));
   }
 
   #change(change: (book: Book) => Book): void {

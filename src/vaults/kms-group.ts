@@ -1,16 +1,16 @@
 /** Which KMS quota requests count against, and how large it is: for runs, and for `doctor`. */
-import { DEFAULT_KMS_SHARE, type KmsGauge, type KmsLedger, type KmsQuota } from '../model/kms.ts';
+import { DEFAULT_KMS_SHARE, type KmsLedger, type KmsQuota } from '../model/kms.ts';
 import type { Mode } from '../model/mode.ts';
-import type { Clock, Waits } from '../model/ports.ts';
+import type { Waits } from '../model/ports.ts';
 import type { Rules, Vault } from '../model/vault.ts';
-import { readKmsQuota } from '../s3/applied-quota.ts';
 import { type ResolvedRemote, ignoresEndpoints } from '../s3/connect.ts';
-import { accountOfKey } from '../s3/credentials.ts';
-import { appliedIn, rememberApplied } from '../s3/kms-limiter.ts';
+import { type QuotaInUse, appliedIn, rememberSaid } from '../s3/kms-limiter.ts';
 import { assumedQuota, customKeyStoreQuota, tableQuota } from '../s3/kms-quota.ts';
 import { openKmsLedger } from '../state/kms-ledger.ts';
+import { type Asking, type KeyFacts, accountOf, askQuota, keyFacts } from './kms-asking.ts';
 import type { OpenOptions } from './options.ts';
-import { kmsOf } from './protect.ts';
+
+export type { QuotaInUse };
 
 /** Who asks KMS: the store, for its requests, or this program by itself. */
 export type Asker = 'store' | 'direct';
@@ -22,11 +22,9 @@ export interface KmsPlace extends Pick<Vault, 'remote'> {
 }
 
 /** Where KMS is asked from, and what for. */
-export interface KmsWay {
+export interface KmsWay extends Asking {
   readonly place: KmsPlace;
-  readonly resolved: ResolvedRemote;
   readonly options: Pick<OpenOptions, 'env' | 'places'>;
-  readonly clock: Clock;
 }
 
 export interface Group {
@@ -36,8 +34,6 @@ export interface Group {
   /** Service Quotas knows it: the symmetric quota of an AWS account. */
   readonly hasServiceQuota: boolean;
 }
-
-const DAY_MS = 86_400_000;
 
 /** The KMS key that a mode makes requests under, and who makes them; undefined where it makes none. */
 export function kmsKeyOf(mode: Mode): { readonly keyId: string; readonly asker: Asker } | undefined {
@@ -59,19 +55,21 @@ export async function groupOf(
 ): Promise<Group> {
   const { resolved, options } = way;
   const { region, endpoint } = resolved;
-  if (!isAmazonKms(asker, resolved, options.env)) {
-    const scope = `${endpoint ?? 'store'} ${region} symmetric`;
-    return { scope, quota: assumedQuota, hasServiceQuota: false };
-  }
-  const { arn, customKeyStore } =
+  if (!isAmazonKms(asker, resolved, options.env))
+    return groupIn(`${endpoint ?? 'store'} ${region} symmetric`);
+  const { arn, customKeyStore }: KeyFacts =
     keyId === undefined ? { arn: '' } : await keyFacts(ledger, keyId, way, waits);
-  const account = await accountOf(arn, resolved);
-  if (customKeyStore !== undefined) {
-    const scope = `aws ${account} ${region} ${customKeyStore}`;
-    return { scope, quota: customKeyStoreQuota, hasServiceQuota: false };
-  }
-  const scope = `aws ${account} ${region} symmetric`;
-  return { scope, quota: tableQuota(region), hasServiceQuota: true };
+  const account = await accountOf(ledger, arn, resolved);
+  return groupIn(`aws ${account} ${region} ${customKeyStore ?? 'symmetric'}`);
+}
+
+/** By the scope alone, as it stands in the ledger. */
+export function groupIn(scope: string): Group {
+  const [, region, keys] = /^aws \S+ (\S+) (\S+)$/.exec(scope) ?? [];
+  if (region === undefined) return { scope, quota: assumedQuota, hasServiceQuota: false };
+  return keys === 'symmetric'
+    ? { scope, quota: tableQuota(region), hasServiceQuota: true }
+    : { scope, quota: customKeyStoreQuota, hasServiceQuota: false };
 }
 
 /** The region of a scope that Service Quotas knows. */
@@ -84,54 +82,22 @@ function isAmazonKms(asker: Asker, { isAws }: ResolvedRemote, env: NodeJS.Proces
   return !elsewhere || ignoresEndpoints(env);
 }
 
-/**
- * The account of the credentials, as they say or their key's id does; else the key's. Where nobody says, all are taken for
- * one account: too slow is better than two lists for one quota, as keys that rotate would make.
- */
-async function accountOf(arn: string, { credentials }: ResolvedRemote): Promise<string> {
-  const { accountId, accessKeyId } = await credentials.get();
-  const owner = /^arn:[^:]*:kms:[^:]*:(\d{12}):/.exec(arn)?.[1];
-  return accountId ?? accountOfKey(accessKeyId) ?? owner ?? 'any-account';
-}
-
-interface Facts {
-  readonly arn: string;
-  readonly customKeyStore?: string;
-}
-
-/** DescribeKey, once a day; without permission for it the key is taken for an ordinary one. */
-async function keyFacts(ledger: KmsLedger, keyId: string, way: KmsWay, waits: Waits): Promise<Facts> {
-  const { place, resolved, options, clock } = way;
-  const line = `key ${resolved.region} ${keyId}`;
-  const known = JSON.parse(ledger.read(line) ?? 'null') as (Facts & { readonly at: number }) | null;
-  if (known !== null && Math.abs(clock.now() - known.at) < DAY_MS) return known;
-  try {
-    const kms = await kmsOf(place, resolved, options);
-    const { arn, customKeyStore } = await kms.facts(keyId, waits);
-    const facts = { arn, ...(customKeyStore === undefined ? {} : { customKeyStore }) };
-    const book = JSON.stringify({ ...facts, at: clock.now() });
-    ledger.change(line, () => ({ book, result: true }));
-    return facts;
-  } catch {
-    return { arn: keyId };
-  }
-}
-
-/** The quota as it is known now. `ask`: Service Quotas may know better, and was not asked within a day. */
+/** The quota as it is known now, and the share of it. `ask`: Service Quotas may know better, and was not asked for a while. */
 export function quotaOf(
   ledger: Pick<KmsLedger, 'read'>,
   { scope, quota, hasServiceQuota }: Group,
-  { kmsQuota }: Pick<Rules, 'kmsQuota'>,
+  { kmsQuota, kmsShare: share = DEFAULT_KMS_SHARE }: Pick<Rules, 'kmsQuota' | 'kmsShare'>,
   now: number,
-): { readonly quota: KmsQuota; readonly ask: boolean } {
-  if (kmsQuota !== undefined) return { quota: { quota: kmsQuota, source: 'option' }, ask: false };
-  const applied = appliedIn(ledger, scope, now);
-  return { quota: applied ?? quota, ask: hasServiceQuota && applied === undefined };
+): { readonly quota: QuotaInUse; readonly ask: boolean } {
+  if (kmsQuota !== undefined) return { quota: { quota: kmsQuota, source: 'option', share }, ask: false };
+  const { applied, ask } = appliedIn(ledger, scope, now);
+  return { quota: { ...(applied ?? quota), share }, ask: hasServiceQuota && ask };
 }
 
-export type QuotaInUse = Pick<KmsGauge, 'quota' | 'source' | 'share'>;
-
-/** The quota that a run would keep to, Service Quotas asked where a run would ask; undefined where the mode uses no KMS. */
+/**
+ * The quota that a run would keep to; undefined where the mode uses no KMS. AWS is asked afresh, of the key and of the quota at
+ * once, and waited for for two seconds.
+ */
 export async function quotaInUse(
   mode: Mode,
   way: KmsWay,
@@ -140,14 +106,15 @@ export async function quotaInUse(
   const key = kmsKeyOf(mode);
   if (key === undefined) return undefined;
   const { resolved, options, clock, place } = way;
-  const share = place.rules?.kmsShare ?? DEFAULT_KMS_SHARE;
   const ledger = await openKmsLedger(options.places.state);
   try {
-    const group = await groupOf(ledger, key.keyId, key.asker, way, waits);
-    const { quota, ask } = quotaOf(ledger, group, place.rules ?? {}, clock.now());
-    const applied = ask ? await readKmsQuota(resolved, waits) : undefined;
-    if (applied !== undefined) rememberApplied(ledger, group.scope, applied, clock.now());
-    return { ...(applied ?? quota), share };
+    const asks = place.rules?.kmsQuota === undefined && isAmazonKms(key.asker, resolved, options.env);
+    const [group, said] = await Promise.all([
+      groupOf(ledger, key.keyId, key.asker, { ...way, afresh: true }, waits),
+      asks ? askQuota(way, waits) : undefined,
+    ]);
+    if (asks && group.hasServiceQuota) rememberSaid(ledger, group.scope, said, clock.now());
+    return quotaOf(ledger, group, place.rules ?? {}, clock.now()).quota;
   } finally {
     ledger.close();
   }

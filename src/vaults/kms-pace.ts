@@ -6,11 +6,10 @@ import { randomUUID } from 'node:crypto';
 import type { Places } from '../config.ts';
 import type { VaultError } from '../model/errors.ts';
 import type { EventBody } from '../model/event.ts';
-import { DEFAULT_KMS_SHARE, type KmsGauge, type KmsLedger, type Pace } from '../model/kms.ts';
+import type { KmsGauge, KmsLedger, Pace } from '../model/kms.ts';
 import type { Mode } from '../model/mode.ts';
 import type { Clock, Waits } from '../model/ports.ts';
 import type { Vault } from '../model/vault.ts';
-import { readKmsQuota } from '../s3/applied-quota.ts';
 import type { ResolvedRemote } from '../s3/connect.ts';
 import { kmsDollars } from '../s3/kms-cost.ts';
 import { isNarrow, quotaHint } from '../s3/kms-hint.ts';
@@ -21,11 +20,13 @@ import {
   type Group,
   type KmsPlace,
   type KmsWay,
+  groupIn,
   groupOf,
   kmsKeyOf,
   quotaOf,
   regionOf,
 } from './kms-group.ts';
+import { askQuota } from './kms-asking.ts';
 import { holdProcess } from './hold.ts';
 import type { OpenOptions } from './options.ts';
 
@@ -183,15 +184,15 @@ class Paces implements KmsPace {
 
   #openScope(ledger: KmsLedger, group: Group, asker: Asker): Paced {
     const { place, clock } = this.#way;
-    const { kmsShare } = place.rules ?? {};
     const { quota, ask } = quotaOf(ledger, group, place.rules ?? {}, clock.now());
+    const { share, ...whole } = quota;
     const limiter = new KmsLimiter({
       ledger,
       scope: group.scope,
       owner: `${this.#owner}-${this.#byScope.size}`,
       clock,
-      quota,
-      share: kmsShare ?? DEFAULT_KMS_SHARE,
+      quota: whole,
+      share,
     });
     const paced = { limiter, teller: new Teller(limiter, clock, (gauge) => this.#hint(gauge, group)) };
     this.#byScope.set(group.scope, paced);
@@ -208,8 +209,8 @@ class Paces implements KmsPace {
 
   async #ask(limiter: KmsLimiter): Promise<void> {
     const { signal } = this.#closing;
-    const quota = await readKmsQuota(this.#way.resolved, { signal });
-    if (quota !== undefined && !signal.aborted) limiter.setQuota(quota);
+    const quota = await askQuota(this.#way, { signal });
+    if (!signal.aborted) limiter.setQuota(quota);
   }
 }
 
@@ -252,16 +253,16 @@ class Teller {
   throttled(): void {
     const gauge = this.#limiter.throttled();
     const now = this.#clock.ticks();
-    if (gauge === undefined || now - this.#throttledAt < TELL_MS) return;
+    if (now - this.#throttledAt < TELL_MS) return;
     this.#throttledAt = now;
     const { limit: rate, quota } = gauge;
     this.#tell?.({ event: 'throttle', resource: 'kms', rate, quota, hint: this.#hint(gauge) });
     this.#say(gauge);
   }
 
-  #say(gauge: KmsGauge | undefined): void {
+  #say(gauge: KmsGauge): void {
     const text = JSON.stringify(gauge);
-    if (gauge === undefined || text === this.#told) return;
+    if (text === this.#told) return;
     this.#told = text;
     this.#tell?.({ event: 'kms', ...gauge });
   }
@@ -285,15 +286,15 @@ export interface KmsStatus {
   readonly hint: string | undefined;
 }
 
-/** The numbers of the quota that a vault used last; undefined where it never used one. */
+/** The numbers of the quota that a vault used last, by its own share of it; undefined where it never used one. */
 export async function vaultKms(vault: Vault, places: Places, clock: Clock): Promise<KmsStatus | undefined> {
   if (kmsKeyOf(vault.mode) === undefined) return undefined;
   const ledger = await readKmsLedger(places.state);
   try {
     const scope = ledger?.read(lineOf(vault));
-    const gauge =
-      scope === undefined || ledger === undefined ? undefined : gaugeIn(ledger, scope, clock.now());
-    if (scope === undefined || gauge === undefined) return undefined;
+    if (scope === undefined || ledger === undefined) return undefined;
+    const now = clock.now();
+    const gauge = gaugeIn(ledger, scope, now, quotaOf(ledger, groupIn(scope), vault.rules, now).quota);
     const hint = isNarrow(gauge) ? quotaHint(gauge, vault.mode, regionOf(scope)) : undefined;
     return { gauge, dollars: kmsDollars(gauge.requests), hint };
   } finally {

@@ -97,11 +97,18 @@ test("an ordinary key: the account's quota, as published until Service Quotas sa
   expect(server.requests.count('kms:DescribeKey')).toBe(1);
 });
 
-test('alias and id are one account; what is said goes before what is published', async () => {
+test('alias and id are one account; each vault is shown by the quota and share that it keeps to', async () => {
   const [one, two] = [vaultWith('alias/photos'), vaultWith(ID, { kmsQuota: 5_500, kmsShare: 20 })];
   await (await open(one)).store(1);
-  await (await open(two)).store(1);
-  expect(await gaugeOf(one)).toMatchObject({ quota: 5_500, source: 'option', share: 20, requests: 2 });
+  const pace = await open(two);
+  await pace.store(1);
+  const ofOne = { quota: 100_000, source: 'region-table', share: 50, limit: 50_000, requests: 2 };
+  const ofTwo = { quota: 5_500, source: 'option', share: 20, limit: 1_100, requests: 2 };
+  expect([await gaugeOf(one), await gaugeOf(two)]).toMatchObject([ofOne, ofTwo]);
+  const told: EventBody[] = [];
+  await open(one);
+  pace.tellTo((body) => told.push(body));
+  expect(told).toMatchObject([{ event: 'kms', ...ofTwo }]);
 });
 
 test('a custom key store has a quota of its own', async () => {
