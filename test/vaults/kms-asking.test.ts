@@ -136,6 +136,8 @@ test('a key stays in its group when KMS does not say any more which that is', as
     await asked(1);
     clock.advance(2_000);
     expect(await again).toBe(scope);
+    // Not even asked.
+    expect(await scopeOf(keyId)).toBe(scope);
   }
 });
 
