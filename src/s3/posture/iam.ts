@@ -44,7 +44,12 @@ function listing(ground: Ground, { prefix }: Guard, writeOnly: boolean): readonl
   ];
 }
 
-function objects(ground: Ground, { prefix }: Guard, writeOnly: boolean): readonly IamStatement[] {
+/** rekey changes encryption in place where it can: to a KMS key, without an encryption context. */
+const inPlace = (guard: Guard): readonly Guard[] =>
+  sides(guard).filter(({ mode, context = {} }) => mode === 'sse-kms' && Object.keys(context).length === 0);
+
+function objects(ground: Ground, guard: Guard, writeOnly: boolean): readonly IamStatement[] {
+  const { prefix } = guard;
   const write = ['s3:PutObject', 's3:AbortMultipartUpload', 's3:ListMultipartUploadParts'];
   const whole = [
     's3:GetObject',
@@ -52,6 +57,7 @@ function objects(ground: Ground, { prefix }: Guard, writeOnly: boolean): readonl
     // DeleteObjectVersion: a write that was not proved is taken back for good.
     's3:DeleteObject',
     's3:DeleteObjectVersion',
+    ...(inPlace(guard).length > 0 ? ['s3:UpdateObjectEncryption'] : []),
   ];
   const Resource = objectsArn(ground, prefix);
   if (!writeOnly) return [{ Sid: 'S3vaultObjects', Effect: 'Allow', Action: [...write, ...whole], Resource }];
@@ -96,13 +102,14 @@ function kms(ground: Ground, guard: Guard, writeOnly: boolean): readonly IamStat
   const suffix = partitionOf(ground) === 'aws-cn' ? 'amazonaws.com.cn' : 'amazonaws.com';
   const through = { StringEquals: { 'kms:ViaService': `s3.${ground.region}.${suffix}` } };
   const own = ['kms:GenerateDataKey', ...(writeOnly ? [] : ['kms:Decrypt', 'kms:Encrypt'])];
+  const moved = writeOnly ? [] : resources(ground, inPlace(guard));
+  const inS3Only = (one: IamStatement): IamStatement => ({ ...one, Condition: through });
   return [
     ...allow('S3vaultSealKey', own, inClient),
     // Decrypt also for parts of uploads; it opens nothing without s3:GetObject.
-    ...allow('S3vaultKey', ['kms:GenerateDataKey', 'kms:Decrypt'], inS3).map((one) => ({
-      ...one,
-      Condition: through,
-    })),
+    ...allow('S3vaultKey', ['kms:GenerateDataKey', 'kms:Decrypt'], inS3).map(inS3Only),
+    // Amazon S3 API Reference, UpdateObjectEncryption, "Permissions".
+    ...allow('S3vaultRekey', ['kms:Encrypt', 'kms:ReEncryptFrom', 'kms:ReEncryptTo'], moved).map(inS3Only),
     ...allow('S3vaultDescribeKey', ['kms:DescribeKey'], all),
     // How many requests the account may make of KMS; these actions know no resources.
     ...allow(

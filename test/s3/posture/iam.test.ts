@@ -118,4 +118,22 @@ describe('the policy of who runs s3vault', () => {
     expect(actions(guard, true).filter((action) => action.includes('Delete'))).toEqual([]);
     expect(actions({ prefix: '', mode: 'client', kmsKeyId: KEY }, true)).not.toContain('kms:Decrypt');
   });
+
+  test('rekey changes encryption in place where the mode allows it', () => {
+    const inPlace = (guard: Guard, writeOnly = false): readonly string[] =>
+      actions(guard, writeOnly).filter((action) => /UpdateObject|ReEncrypt/.test(action));
+    const all = ['s3:UpdateObjectEncryption', 'kms:ReEncryptFrom', 'kms:ReEncryptTo'];
+    const moved: Guard = { prefix: '', mode: 'sse-kms', kmsKey: KEY };
+    expect(inPlace(moved)).toEqual(all);
+    expect(inPlace({ prefix: '', mode: 'sse-s3', next: { mode: 'sse-kms', kmsKey: KEY } })).toEqual(all);
+    expect(statements(moved).find(({ Sid }) => Sid === 'S3vaultRekey')).toMatchObject({
+      Action: ['kms:Encrypt', 'kms:ReEncryptFrom', 'kms:ReEncryptTo'],
+      Resource: KEY,
+      Condition: { StringEquals: { 'kms:ViaService': 's3.eu-west-1.amazonaws.com' } },
+    });
+    expect(inPlace(moved, true)).toEqual([]);
+    expect(inPlace({ ...moved, context: { app: 'x' } })).toEqual([]);
+    for (const mode of ['client', 'sse-c', 'dsse-kms', 'sse-s3'] as const)
+      expect(inPlace({ prefix: '', mode, kmsKey: KEY })).toEqual([]);
+  });
 });
