@@ -15,7 +15,7 @@ import { iamPolicy } from '../s3/posture/iam.ts';
 import { openBucket } from '../s3/posture/open-bucket.ts';
 import { type Baseline, baselineOf } from '../s3/posture/own-writes.ts';
 import { type Change, type HardenPlan, type HardenWishes, planHardening } from '../s3/posture/plan.ts';
-import type { Applying, Step } from '../s3/posture/step.ts';
+import { AWS_PATIENCE, type Applying, PATIENCE, type Step } from '../s3/posture/step.ts';
 import { whyUntried } from '../s3/posture/untried.ts';
 import { withMoves } from './bucket-guards.ts';
 import { iamGuard, learntGuard, namedGuard } from './bucket-keys.ts';
@@ -49,10 +49,6 @@ export interface OpenPosture {
   close(): Promise<void>;
 }
 
-/** Settings of AWS are "eventual": half a minute is what its own documentation asks to wait for at most. */
-const PATIENCE_AWS = [500, 1_000, 2_000, 4_000, 8_000];
-const PATIENCE = [300];
-
 /** `flags`: the options by which the store is reached, for commands that are printed. */
 export async function openPosture(
   remote: Remote,
@@ -65,7 +61,7 @@ export async function openPosture(
   const opened = openBucket(resolved, clock);
   const { config, trials } = opened;
   const ground = { ...groundOf(resolved), flags };
-  const applying: Applying = { config, trials, clock, patience: isAws ? PATIENCE_AWS : PATIENCE, isAws };
+  const applying: Applying = { config, trials, clock, patience: isAws ? AWS_PATIENCE : PATIENCE, isAws };
   const naming = { trials, clock, remote, resolved, env };
   return {
     ground,

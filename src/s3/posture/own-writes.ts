@@ -69,7 +69,7 @@ export async function keepOwnWrites(
     for (let change; refusal !== undefined && mayBeOurs(refusal); ) {
       change = ours.shift();
       if (change === undefined) break;
-      say(await undo(applying, change, refusal));
+      say(await undo(applying, change, refusal, waits));
       refusal = await refusalNow(applying, guard, waits);
     }
     if (refusal === undefined) working.push(guard);
@@ -86,17 +86,25 @@ function undoableOf(done: readonly Change[]): readonly Undoable[] {
 
 const mayBeOurs = (refusal: VaultError): boolean => byRule(refusal) || refusal.code === 'sse-c-blocked';
 
-async function undo(applying: Applying, change: Undoable, refusal: VaultError): Promise<Step> {
+async function undo(applying: Applying, change: Undoable, refusal: VaultError, waits: Waits): Promise<Step> {
   const { setting } = change;
   try {
-    await putBack(applying.config, change);
+    await putBack(applying, change, waits);
     return { step: 'taken-back', setting, reason: refusal.message };
   } catch (thrown) {
     const cause = asVaultError(thrown);
-    const error = new VaultError('refused', cause.code, `it could not be put back: ${cause.message}`, {
-      cause,
-      hint: 'put it back by hand, from the files in which it is kept',
-    });
+    const error = new VaultError(
+      'refused',
+      cause.code,
+      `with it the store refuses what the vault itself writes, and it could not be put back: ${cause.message}`,
+      {
+        cause,
+        hint:
+          cause.code === 'changed-meanwhile' && cause.hint !== undefined
+            ? cause.hint
+            : 'put it back by hand, from the files in which it is kept',
+      },
+    );
     return { step: 'refused', setting, error };
   }
 }

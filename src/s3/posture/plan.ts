@@ -194,7 +194,8 @@ function encryptionChange(
           algorithm: whole.mode === 'sse-kms' ? 'aws:kms' : 'aws:kms:dsse',
           kmsKeyId: whole.kmsKey,
         }),
-    ...(whole?.mode === 'sse-kms' ? { bucketKey: true } : {}),
+    // A vault that asks for none says so with each object: it needs no setting.
+    ...(whole?.mode === 'sse-kms' && whole.bucketKey !== false ? { bucketKey: true } : {}),
     ...blockedAs(basis, allowSseC, needsSseC),
   };
   return JSON.stringify(after) === JSON.stringify(basis) && before !== undefined

@@ -55,19 +55,36 @@ interface Forbidden {
   readonly what: string;
 }
 
+/** What no side of the guard writes: without a word, and with the word of each other way that a rule must tell apart. */
 function forbidden(guard: Guard): readonly Forbidden[] {
   const ways = sides(guard);
-  if (ways.some(({ mode }) => mode === 'client')) return [];
+  const has = (mode: Guard['mode']): boolean => ways.some((way) => way.mode === mode);
+  if (has('client')) return [];
   const bare: Forbidden = { how: { kind: 'plain' }, what: 'a write without the encryption header' };
   const kms = ways.filter(isKms);
   const [first] = kms;
-  if (first === undefined) return [bare];
+  if (first === undefined) return has('sse-s3') ? [bare, KMS_FOR_AES] : [bare];
   const s3: Forbidden = { how: { kind: 'sse-s3' }, what: 'a write with AES256 instead of the KMS key' };
   return [
     bare,
-    ...(ways.some(({ mode }) => mode === 'sse-s3') ? [] : [s3]),
+    ...(has('sse-s3') ? [] : [s3]),
+    ...(has('sse-kms') ? [] : oneLayer(first)),
     ...(kms.some(isUnnamed) ? [] : otherKeyTrial(first)),
   ];
+}
+
+/** Under a key of nobody: AWS would make its own one for a write that names none. */
+const KMS_FOR_AES: Forbidden = {
+  how: { kind: 'sse-kms', keyId: otherKey(''), context: {} },
+  what: 'a write with aws:kms instead of AES256',
+};
+
+/** With the vault's own key, so that nothing but the algorithm is wrong. */
+function oneLayer({ kmsKeyId, kmsKey, context = {} }: Guard): readonly Forbidden[] {
+  const keyId = kmsKeyId ?? kmsKey;
+  if (keyId === undefined) return [];
+  const what = 'a write with aws:kms instead of aws:kms:dsse';
+  return [{ how: { kind: 'sse-kms', keyId, context }, what }];
 }
 
 function otherKeyTrial({ mode, kmsKey = '', context = {} }: Guard): readonly Forbidden[] {

@@ -36,6 +36,11 @@ export interface Applying {
   readonly isAws: boolean;
 }
 
+/** Settings of AWS are "eventual", and nobody says how long that is: half a minute is waited for. */
+export const AWS_PATIENCE: readonly number[] = [500, 1_000, 2_000, 4_000, 8_000, 14_500];
+/** Other stores keep a setting at once, or soon. */
+export const PATIENCE: readonly number[] = [300];
+
 /** Asks until the answer fits or patience ends. */
 export async function until<T>(
   { clock, patience }: Pick<Applying, 'clock' | 'patience'>,

@@ -1,5 +1,5 @@
 /** Settings written, read back, and put back. */
-import type { BucketConfig, Setting, SettingName } from '../../model/bucket.ts';
+import type { BucketConfig, Lifecycle, LifecycleRule, Setting, SettingName } from '../../model/bucket.ts';
 import { VaultError } from '../../model/errors.ts';
 import type { Waits } from '../../model/ports.ts';
 import type { Change } from './plan.ts';
@@ -27,10 +27,32 @@ export function write(config: BucketConfig, change: Change, waits: Waits): Promi
 
 export type Undoable = Extract<Change, { setting: 'policy' | 'encryption' }>;
 
-export function putBack(config: BucketConfig, change: Undoable): Promise<void> {
+/** Rejects with `changed-meanwhile` where what is there now is neither what was written nor what was there before: it is another's. */
+export async function putBack(applying: Applying, change: Undoable, waits: Waits): Promise<void> {
+  const { setting, before, after } = change;
+  const { config } = applying;
+  const isOurs = (found: Setting<unknown>): boolean =>
+    same(setting, found, after) || same(setting, found, before);
+  const found = await until(
+    applying,
+    () => config[setting](waits) as Promise<Setting<unknown>>,
+    isOurs,
+    waits,
+  );
+  if (!isOurs(found)) throw overwritten(found);
   return change.setting === 'policy'
     ? config.setPolicy(change.before)
     : config.setEncryption(change.before ?? { algorithm: 'AES256', bucketKey: false });
+}
+
+function overwritten(found: Setting<unknown>): VaultError {
+  const why =
+    found.state === 'unknown'
+      ? `it ${found.reason}, so somebody may have changed it meanwhile`
+      : 'somebody has changed it meanwhile';
+  return new VaultError('consent', 'changed-meanwhile', why, {
+    hint: 'look at it, and take out by hand what refuses the writes; what was there before is kept in the files above',
+  });
 }
 
 /** Whether a setting is still what its change was made for. Rejects where that can't be read. */
@@ -70,7 +92,7 @@ function same(setting: SettingName, found: Setting<unknown>, after: unknown): bo
   if (found.state !== 'set') return found.state === 'absent' && after === undefined;
   if (setting === 'policy')
     return typeof found.value === 'string' && typeof after === 'string' && samePolicy(found.value, after);
-  if (setting === 'lifecycle') return sameRules(found.value, after);
+  if (setting === 'lifecycle') return sameRules(found.value as Lifecycle, after as Lifecycle);
   return covers(found.value, after);
 }
 
@@ -83,18 +105,45 @@ function samePolicy(a: string, b: string): boolean {
   );
 }
 
-interface Rules {
-  readonly rules: readonly { readonly id?: string }[];
+/** In any order, each rule whole: it may be spelled otherwise, and have got a name where it had none. */
+function sameRules(found: Lifecycle, after: Lifecycle): boolean {
+  if (after.minimumSize !== undefined && found.minimumSize !== after.minimumSize) return false;
+  const left = found.rules.map((rule) => [rule.id, spelled(rule)] as const);
+  for (const rule of after.rules) {
+    const [whole, understood] = spelled(rule);
+    const at = left.findIndex(
+      ([id, found]) =>
+        (rule.id === undefined || rule.id === id) &&
+        (rule.raw === undefined ? found[1] === understood : found[0] === whole),
+    );
+    if (at < 0) return false;
+    left.splice(at, 1);
+  }
+  return left.length === 0;
 }
 
-/** The store may spell a rule otherwise: their names must be there, all of them. */
-function sameRules(found: unknown, after: unknown): boolean {
-  const [has, wanted] = [found as Rules, after as Rules];
-  return (
-    has.rules.length === wanted.rules.length &&
-    wanted.rules.every(({ id }) => id === undefined || has.rules.some((rule) => rule.id === id))
-  );
+/** A rule as the store has it, and what is understood of it; without its name. */
+function spelled(rule: LifecycleRule): readonly [string, string] {
+  const { Prefix, Filter, ...rest } = (rule.raw ?? {}) as { readonly [name: string]: unknown };
+  // A prefix of its own is the old way to write one inside a filter.
+  const whole = { ...rest, ID: undefined, Filter: Filter ?? { Prefix } };
+  const understood = { ...rule, id: undefined, raw: undefined, chosen: rule.prefix === undefined };
+  return [canonical(whole), canonical(understood)];
 }
+
+/** One text for what means the same: names in order, lists in order, nothing that is empty or off. */
+function canonical(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonical).toSorted().join(',')}]`;
+  if (typeof value !== 'object' || value === null || value instanceof Date)
+    return JSON.stringify(value) ?? '';
+  const fields = Object.entries(value)
+    .map(([name, one]) => [name, canonical(one)] as const)
+    .filter(([, text]) => !EMPTY.has(text))
+    .toSorted(([a], [b]) => (a < b ? -1 : 1));
+  return `{${fields.map(([name, text]) => `${name}:${text}`).join(',')}}`;
+}
+
+const EMPTY: ReadonlySet<string> = new Set(['', '""', 'false', 'null', '{}', '[]']);
 
 /** Every field that was written is there. */
 function covers(found: unknown, after: unknown): boolean {

@@ -1,9 +1,10 @@
 /** Planning and applying in memory: against a store that keeps policies as AWS does, and against one that does not. */
 import { describe, expect, test } from 'vitest';
-import { readFacts } from '../../../src/model/bucket.ts';
+import { type Lifecycle, type LifecycleRule, readFacts } from '../../../src/model/bucket.ts';
 import { memoryBucketConfig } from '../../../src/s3/posture/memory-config.ts';
 import { type HardenWishes, planHardening } from '../../../src/s3/posture/plan.ts';
 import { type Guard, modeRules } from '../../../src/s3/posture/rules.ts';
+import { AWS_PATIENCE } from '../../../src/s3/posture/step.ts';
 import { WISHES, ground, harden, kms, short } from './judge.ts';
 
 describe('hardening', () => {
@@ -84,6 +85,7 @@ describe('hardening', () => {
     const after: Guard = { prefix: moved.prefix, vault: '/home/a', ...next!, mode: 'sse-s3' };
     expect(short(await harden(config, { ...WISHES, guards: [after], vaults: [after] }))).toEqual([
       'changed policy',
+      'proved',
       'proved',
     ]);
     expect(text()).not.toContain('aws:kms"');
@@ -177,5 +179,100 @@ describe('hardening', () => {
     expect(config.facts.lifecycle).toMatchObject({
       value: { rules: [theirs, { abortUploadsDays: 7 }, { oldVersionsDays: 30 }] },
     });
+  });
+
+  describe('lifecycle rules are read back whole', () => {
+    const theirs: LifecycleRule = {
+      enabled: true,
+      prefix: 'logs/',
+      removesObjects: 'after 1 days',
+      raw: {
+        Status: 'Enabled',
+        Prefix: 'logs/',
+        Expiration: { Days: 1 },
+        Transitions: [{ Days: 9 }, { Days: 3 }],
+      },
+    };
+    /** A store that keeps what `spells` makes of the rules. */
+    const stepsWith = async (
+      spells: (rule: LifecycleRule) => LifecycleRule,
+      minimum?: string,
+    ): Promise<readonly string[]> => {
+      const value = { rules: [theirs], minimumSize: 'all_storage_classes_128K' };
+      const memory = memoryBucketConfig({ facts: { lifecycle: { state: 'set', value } } });
+      const config = {
+        ...memory,
+        get facts() {
+          return memory.facts;
+        },
+        setLifecycle: ({ rules, minimumSize = '' }: Lifecycle) =>
+          memory.setLifecycle({ rules: rules.map(spells).toReversed(), minimumSize: minimum ?? minimumSize }),
+      };
+      return short(await harden(config, { ...WISHES, only: ['lifecycle'] })).filter((step) =>
+        step.endsWith('lifecycle'),
+      );
+    };
+    const isTheirs = ({ raw }: LifecycleRule): boolean => raw !== undefined;
+
+    test('in another order and spelling they are what was written', async () => {
+      const raw = {
+        Transitions: [{ Days: 3 }, { Days: 9, StorageClass: undefined }],
+        Expiration: { Days: 1, ExpiredObjectDeleteMarker: false },
+        Filter: { Prefix: 'logs/' },
+        Status: 'Enabled',
+        ID: 'made-up',
+      };
+      const own = { ID: 's3vault-abort-uploads', Status: 'Enabled', Prefix: '' };
+      const spells = (rule: LifecycleRule): LifecycleRule =>
+        isTheirs(rule) ? { ...rule, id: 'made-up', raw } : { ...rule, raw: own };
+      expect(await stepsWith(spells)).toEqual(['changed lifecycle']);
+    });
+
+    test.each<[string, (rule: LifecycleRule) => LifecycleRule]>([
+      ['other days', (rule) => (isTheirs(rule) ? rule : { ...rule, abortUploadsDays: 1 })],
+      ['switched off', (rule) => (isTheirs(rule) ? rule : { ...rule, enabled: false })],
+      [
+        'some objects only',
+        ({ prefix, ...rule }) => (isTheirs(rule) ? { ...rule, prefix: prefix ?? '' } : rule),
+      ],
+      [
+        'a part of a foreign one lost',
+        (rule) => (isTheirs(rule) ? { ...rule, raw: { Status: 'Enabled' } } : rule),
+      ],
+      ['another name', (rule) => (isTheirs(rule) ? rule : { ...rule, id: 'x' })],
+    ])('but not with %s', async (_, spells) => {
+      expect(await stepsWith(spells)).toEqual(['differs lifecycle']);
+    });
+
+    test('nor with another least size', async () => {
+      expect(await stepsWith((rule) => rule, 'varies_by_storage_class')).toEqual(['differs lifecycle']);
+    });
+  });
+
+  test.each<[string, Guard, string]>([
+    ['sse-s3', { prefix: 'docs/', mode: 'sse-s3' }, 'aws:kms instead of AES256'],
+    ['dsse-kms', { ...kms, mode: 'dsse-kms' }, 'aws:kms instead of aws:kms:dsse'],
+  ])('in mode %s also the other use of KMS is tried', async (_, guard, words) => {
+    const wishes: HardenWishes = { ...WISHES, guards: [guard], vaults: [guard], only: ['policy'] };
+    const proved = { step: 'proved', what: `a write with ${words} under docs/` };
+    expect(await harden(memoryBucketConfig(), wishes)).toContainEqual(proved);
+    const lax = await harden(memoryBucketConfig(), wishes, { ignoresPolicies: true });
+    expect(lax).not.toContainEqual(proved);
+    expect(lax.filter((step) => 'what' in step && step.what === proved.what)).toHaveLength(1);
+  });
+
+  test.each([
+    [undefined, true],
+    [true, true],
+    [false, false],
+  ])('the Bucket Key of a vault for the whole bucket: it says %s, the bucket %s', async (bucketKey, wanted) => {
+    const guard: Guard = { ...kms, prefix: '', ...(bucketKey === undefined ? {} : { bucketKey }) };
+    const config = memoryBucketConfig();
+    await harden(config, { ...WISHES, guards: [guard], vaults: [guard], only: ['encryption'] });
+    expect(config.facts.encryption).toMatchObject({ value: { algorithm: 'aws:kms', bucketKey: wanted } });
+  });
+
+  test('AWS has half a minute to put a setting in force', () => {
+    expect(AWS_PATIENCE.reduce((all, ms) => all + ms)).toBe(30_000);
   });
 });

@@ -34,6 +34,8 @@ export interface Quirks {
   readonly elsewhere?: boolean;
   /** Called once all was agreed, before anything is written. */
   readonly meanwhile?: () => void;
+  /** Called once own writes are tried again under the new policy. */
+  readonly afterwards?: () => void;
 }
 
 const ACCEPTED: Trial = { outcome: 'accepted' };
@@ -52,6 +54,7 @@ function trialsOn(config: MemoryBucketConfig, quirks: Quirks = {}): Trials {
   let inForce = before.policy;
   let waited = 0;
   let hiccups = quirks.hiccups ?? 0;
+  let later = 1;
   const judge = (key: string, how: TrialHow): Trial => {
     const { publicAccess, encryption } = config.facts;
     if (inForce !== config.facts.policy && waited++ >= (quirks.settles ?? 0)) {
@@ -89,7 +92,10 @@ function trialsOn(config: MemoryBucketConfig, quirks: Quirks = {}): Trials {
     JSON.stringify(config.facts[name]) === JSON.stringify(before[name]);
   return {
     put: async (key, how) => judge(key, how),
-    multipart: async (key, how) => judge(key, quirks.judgesParts === true ? { kind: 'plain' } : how),
+    multipart: async (key, how) => {
+      if (config.facts.policy !== before.policy && later-- > 0) quirks.afterwards?.();
+      return judge(key, quirks.judgesParts === true ? { kind: 'plain' } : how);
+    },
     kmsKeyOf: async () => undefined,
     close: async () => undefined,
   };

@@ -110,4 +110,35 @@ describe('what somebody else changes after the change was shown [BUCKET-4]', () 
     expect(short(steps)).toContain('changed policy');
     expect(memory.facts.ownership).toMatchObject({ value: 'ObjectWriter' });
   });
+
+  test.each([
+    'refused',
+    'not to be read',
+  ])('is not overwritten by what is put back: own writes %s', async (how) => {
+    const memory = memoryBucketConfig();
+    let hidden = false;
+    const config = {
+      ...memory,
+      get facts() {
+        return memory.facts;
+      },
+      policy: async () =>
+        hidden
+          ? ({ state: 'unknown', why: 'denied', reason: 'could not be read' } as const)
+          : memory.facts.policy,
+    };
+    const shut = { Effect: 'Deny', Principal: '*', Action: 's3:PutObject', Resource: 'arn:aws:s3:::acme/*' };
+    const theirs = JSON.stringify({ Version: '2012-10-17', Statement: [shut] });
+    const afterwards = (): void => {
+      void memory.setPolicy(theirs);
+      hidden = how !== 'refused';
+    };
+    const steps = await harden(config, POLICY, { judgesParts: true, afterwards });
+    expect(short(steps)).not.toContain('taken-back policy');
+    expect(steps.find(({ step }) => step === 'refused')).toMatchObject({
+      setting: 'policy',
+      error: { code: 'changed-meanwhile', message: expect.stringContaining('meanwhile') as string },
+    });
+    expect(memory.facts.policy).toEqual({ state: 'set', value: theirs });
+  });
 });
