@@ -7,14 +7,17 @@ import {
   SETTING_WORDS,
 } from '../model/bucket.ts';
 import type { Change } from '../vaults/bucket.ts';
+import { effectsOf } from './bucket-effects.ts';
 import { lineDiff } from './line-diff.ts';
+import { hung } from './lines.ts';
 
-/** The setting's name, then what goes (`-`) and what comes (`+`). */
-export function changeText(change: Change): string {
+/** The setting's name, then what goes (`-`) and what comes (`+`), then what else comes of it. */
+export function changeText(change: Change, all?: readonly Change[]): string {
   const [before, after] = texts(change);
   const lines = lineDiff(before, after).map((line) => `  ${line}`.trimEnd());
   const total = removed(change) ? ['  - the whole policy is removed'] : [];
-  return [SETTING_WORDS[change.setting], ...lines, ...total].join('\n');
+  const effects = effectsOf(change, all).map((effect) => hung('  · ', effect).trimEnd());
+  return [SETTING_WORDS[change.setting], ...lines, ...total, ...effects].join('\n');
 }
 
 const removed = (change: Change): boolean => change.setting === 'policy' && change.after === undefined;

@@ -13,6 +13,7 @@ import {
   sides,
 } from '../vaults/bucket.ts';
 import { changeText } from './bucket-change.ts';
+import { effectsOf } from './bucket-effects.ts';
 import {
   type HardenFlags,
   type Target,
@@ -141,7 +142,7 @@ function plainReport(out: Output): Report {
   return {
     plan: (target, guards, { changes, skipped, unnamed }, { dryRun }) => {
       out.write(hung('', `s3://${target.bucket}, for ${guardsText(guards)}`, 2));
-      for (const change of changes) out.write(`\n${changeText(change)}\n`);
+      for (const change of changes) out.write(`\n${changeText(change, changes)}\n`);
       if (changes.length === 0) out.write('\nnothing is to be changed\n');
       for (const { setting, why, reason } of skipped)
         out.write(
@@ -220,7 +221,8 @@ function jsonReport(out: Output): Report {
   };
   return {
     plan: (_, __, { changes, skipped, unnamed }, { dryRun }) => {
-      for (const change of changes) line('change', plainChange(change));
+      for (const change of changes)
+        line('change', { ...plainChange(change), effects: effectsOf(change, changes) });
       for (const skip of skipped) line('skipped', skip);
       for (const keyId of unnamed) {
         const [message, hint] = unnamedText(keyId, dryRun === true ? DRY : '');

@@ -18,11 +18,17 @@ export interface OpenCopier {
 export async function openCopier(source: Source, options: ReadingOptions): Promise<OpenCopier> {
   const clock = options.clock ?? systemClock;
   const resolved = await resolveRemote(source.remote, options.env);
+  const closers = [() => resolved.close()];
+  /** The last that was opened first. */
+  const close = async (): Promise<void> => {
+    for (const closer of closers.splice(0).toReversed()) await closer();
+  };
   const { vault } = source;
   // Sealed objects are copied as they are: without their key.
   const keyless = (source.mode?.kind ?? vault?.mode.kind) !== 'sse-c';
-  const reading = await openReading(source, { ...options, anyKey: true, keyless });
   try {
+    const reading = await openReading(source, { ...options, anyKey: true, keyless });
+    closers.push(() => reading.close());
     const own = vault !== undefined && vault.mode.kind === reading.mode ? vault.mode : undefined;
     const kms = own?.kind === 'sse-kms' || own?.kind === 'dsse-kms' ? own : undefined;
     const protection =
@@ -30,22 +36,17 @@ export async function openCopier(source: Source, options: ReadingOptions): Promi
         ? (await protect(kms, vault, resolved, options, clock)).protection
         : writtenUnder(reading);
     const pace = await openKmsPace({ ...(vault ?? source) }, own, resolved, options, clock);
+    closers.push(() => pace.close());
     const mover = openMover(resolved, protection, protection, {
       clock,
       transfers: 1,
       onThrottle: throttling(pace),
       pace: { from: pace.store, to: pace.store },
     });
-    const close = async (): Promise<void> => {
-      await pace.close();
-      await mover.close();
-      await reading.close();
-      await resolved.close();
-    };
+    closers.push(() => mover.close());
     return { mover, close };
   } catch (thrown) {
-    await reading.close();
-    await resolved.close();
+    await close();
     throw thrown;
   }
 }
