@@ -68,31 +68,31 @@ function encryption({ before, after }: Of<'encryption'>): readonly string[] {
   return [
     ...(key
       ? [
-          'what anybody writes without an encryption header is under this KMS key from now on: who writes or reads it needs the right to use the key',
+          'what anybody writes without an encryption header is under this KMS key from now on: whoever writes or reads it needs the right to use that key',
         ]
       : []),
     ...(after.bucketKey && before?.bucketKey !== true
       ? [
-          'KMS sees the bucket instead of each object: key policies that ask for the ARN of an object refuse then',
+          'KMS sees the bucket instead of each object: key policies that ask for the ARN of an object refuse it then',
         ]
       : []),
     ...(blocks(after) && !blocks(before)
-      ? ['writes with keys of their own (SSE-C) are refused, by any program']
+      ? ['writes under keys that come with the request (SSE-C) are refused, whatever program makes them']
       : []),
     ...(blocks(before) && !blocks(after)
-      ? ['writes with keys of their own (SSE-C) are let through, by any program']
+      ? ['writes under keys that come with the request (SSE-C) are let through, whatever program makes them']
       : []),
   ];
 }
 
 function lifecycle({ before, after }: Of<'lifecycle'>): readonly string[] {
-  const had = new Set((before?.rules ?? []).map(({ id }) => id));
-  const added = after.rules.filter(({ id }) => !had.has(id));
+  const had = new Set((before?.rules ?? []).map((rule) => JSON.stringify(rule)));
+  const added = after.rules.filter((rule) => !had.has(JSON.stringify(rule)));
   return added.flatMap(({ abortUploadsDays, oldVersionsDays }) => [
     ...(abortUploadsDays === undefined
       ? []
       : [
-          `uploads of any program that take longer than ${abortUploadsDays} days are called off, and what came of them is removed`,
+          `uploads that are unfinished after ${abortUploadsDays} days, of any program, are called off and their parts removed`,
         ]),
     ...(oldVersionsDays === undefined
       ? []

@@ -32,14 +32,16 @@ describe('effects of a change', () => {
     const rules = [...before.rules, { id: 'two', enabled: true, prefix: '', abortUploadsDays: 7 }];
     const both: Change = { setting: 'lifecycle', before, after: { rules } };
     expect(effectsOf(both)).toHaveLength(1);
-    expect(said(both)).toContain('longer than 7 days');
+    expect(said(both)).toContain('unfinished after 7 days');
+    const sooner = { rules: [{ id: 'one', enabled: true, prefix: '', oldVersionsDays: 9 }] };
+    expect(said({ ...both, after: sooner })).toContain('9 days ago');
   });
 
   test('encryption: who needs the key, what SSE-C may', () => {
     const before = { algorithm: 'AES256', bucketKey: false, blocked: ['NONE'] };
     const of = (after: object): string =>
       said({ setting: 'encryption', before, after: { ...before, ...after } });
-    expect(of({ algorithm: 'aws:kms', kmsKeyId: 'k' })).toContain('the right to use the key');
+    expect(of({ algorithm: 'aws:kms', kmsKeyId: 'k' })).toContain('the right to use that key');
     expect(of({ bucketKey: true })).toContain('the ARN of an object');
     expect(of({ blocked: ['SSE-C'] })).toContain('are refused');
     expect(of({})).toBe('');
