@@ -24,8 +24,9 @@ export interface Asking {
   readonly afresh?: boolean;
 }
 
-/** Rejects with code `no-answer` once two seconds are over; what was asked is called off then. */
+/** Rejects with code `no-answer` once two seconds are over; what was asked is called off then. `who` is for the message. */
 export async function shortly<T>(
+  who: string,
   clock: Pick<Clock, 'after'>,
   { signal }: Waits,
   ask: (waits: Waits) => Promise<T>,
@@ -33,7 +34,7 @@ export async function shortly<T>(
   const late = new AbortController();
   const { promise, reject } = Promise.withResolvers<never>();
   const callOff = clock.after(PATIENCE_MS, () => {
-    reject(new VaultError('offline', 'no-answer', 'there was no answer within two seconds'));
+    reject(noAnswer(who));
     late.abort();
   });
   try {
@@ -44,13 +45,18 @@ export async function shortly<T>(
   }
 }
 
+const noAnswer = (who: string): VaultError =>
+  new VaultError('offline', 'no-answer', `${who} did not answer within two seconds`, {
+    hint: 'check the network, proxies and, inside a VPC, the endpoint for it',
+  });
+
 /** Undefined where Service Quotas does not say. */
 export async function askQuota(
   { resolved, clock }: Pick<Asking, 'resolved' | 'clock'>,
   waits: Waits = {},
 ): Promise<KmsQuota | undefined> {
   try {
-    return await shortly(clock, waits, (short) => readKmsQuota(resolved, short));
+    return await shortly('Service Quotas', clock, waits, (short) => readKmsQuota(resolved, short));
   } catch (thrown) {
     if (asVaultError(thrown).code === 'no-answer') return undefined;
     throw thrown;
@@ -89,7 +95,7 @@ export async function keyFacts(
   if (within(DAY_MS, at, now) || (!afresh && within(ASKED_AGAIN_MS, failed, now))) return known;
   try {
     const kms = await kmsOf(place, resolved, options);
-    const found = await shortly(clock, waits, (short) => kms.facts(keyId, short));
+    const found = await shortly('KMS', clock, waits, (short) => kms.facts(keyId, short));
     const fresh = {
       arn: found.arn,
       ...(found.customKeyStore === undefined ? {} : { customKeyStore: found.customKeyStore }),

@@ -8,7 +8,7 @@ import { wipeMaterial } from '../keys/stored-key.ts';
 import { VaultError } from '../model/errors.ts';
 import type { KeyMaterial, KeyRef } from '../model/keyref.ts';
 import type { Mode } from '../model/mode.ts';
-import type { Clock, KeyStore, Keyring, Kms } from '../model/ports.ts';
+import type { Clock, KeyStore, Keyring, Kms, Waits } from '../model/ports.ts';
 import type { Vault } from '../model/vault.ts';
 import type { ResolvedRemote } from '../s3/connect.ts';
 import type { Protection } from '../s3/modes.ts';
@@ -157,8 +157,9 @@ export async function resolveKmsKey(
   keyId: string,
   vault: Pick<Vault, 'remote'>,
   resolved: ResolvedRemote,
-  options: OpenOptions,
+  options: Pick<OpenOptions, 'env'>,
+  waits: Waits = {},
 ): Promise<string> {
   if (!resolved.isAws || !/(^|:)alias\//.test(keyId)) return keyId;
-  return (await kmsOf(vault, resolved, options)).describe(keyId);
+  return (await kmsOf(vault, resolved, options)).describe(keyId, waits);
 }

@@ -97,6 +97,22 @@ describe('one client [KMS-1]', () => {
     expect(kms.times.length - from).toBeGreaterThanOrEqual(0.9 * 25 * 60 * (1 - stall / 2_000));
   });
 
+  test.each([
+    [1_200, 2_000],
+    [500, 3_000],
+  ])('answers that come after %i to %i ms hold their place for two seconds at most, and none is forgotten', async (least, most) => {
+    const { clock, limiter } = machine();
+    let seed = 7;
+    const random = (): number => (seed = (seed * 48_271) % 2_147_483_647) / 2_147_483_647;
+    const kms = new CountingKms(clock, 100);
+    const way = (): Promise<void> => clock.sleep((least + random() * (most - least)) / 2);
+    const stop = hungry(limiter(100), kms, { way, atATime: 400 });
+    await clock.run(40_000, 5);
+    stop();
+    expect(mostInASecond(kms.times)).toBeLessThanOrEqual(50);
+    expect(kms.times.length).toBeGreaterThanOrEqual(0.45 * 50 * 40);
+  });
+
   test('waits no longer than needed where there is room, and costs the ledger little', async () => {
     const { clock, ledger, limiter } = machine();
     const pace = limiter(1_000);

@@ -8,7 +8,9 @@ import { places } from '../../src/config.ts';
 import { type EmbeddedServer, startEmbedded } from '../../src/embedded/server.ts';
 import { type ResolvedRemote, resolveRemote } from '../../src/s3/connect.ts';
 import { appliedIn, rememberSaid } from '../../src/s3/kms-limiter.ts';
+import { shortly } from '../../src/vaults/kms-asking.ts';
 import { groupOf, quotaInUse, quotaOf } from '../../src/vaults/kms-group.ts';
+import { resolveKmsKey } from '../../src/vaults/protect.ts';
 import { MemoryLedger } from '../support/memory-ledger.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 
@@ -121,6 +123,22 @@ test('a doctor asks again what failed a moment ago, and not at all where the quo
   answering(false);
   // With this clock an unanswered question would never end.
   expect(await quotaInUse(mode, way({ kmsQuota: 9 }))).toEqual({ quota: 9, source: 'option', share: 50 });
+});
+
+test('who has to know the key behind an alias in time hears who does not answer', async () => {
+  answering(false);
+  const { place, options } = way();
+  const named = shortly('KMS', clock, {}, (short) =>
+    resolveKmsKey('alias/photos', place, resolved, options, short),
+  );
+  const ended = expect(named).rejects.toMatchObject({
+    kind: 'offline',
+    message: 'KMS did not answer within two seconds',
+    hint: expect.stringContaining('VPC') as string,
+  });
+  await asked(1);
+  clock.advance(2_000);
+  await ended;
 });
 
 test('a key stays in its group when KMS does not say any more which that is', async () => {

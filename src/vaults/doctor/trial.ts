@@ -10,6 +10,7 @@ import { ownWay } from '../../s3/posture/rules.ts';
 import { whyUntried } from '../../s3/posture/untried.ts';
 import { type StoreProbe, probeStore, tried } from '../../s3/probe-store.ts';
 import { guardOf, wayOf } from '../bucket-guards.ts';
+import { shortly } from '../kms-asking.ts';
 import { openKmsPace, throttling } from '../kms-pace.ts';
 import { explainOwnRule, placeFlags } from '../own-rules.ts';
 import { resolveKmsKey } from '../protect.ts';
@@ -77,7 +78,7 @@ async function probeFact(
 ): Promise<StoreProbe> {
   const { clock } = options;
   const key = objectKey(`${patient.remote.prefix}${OWN_FOLDER}/doctor-${randomBytes(6).toString('hex')}`);
-  const how = await howOf(patient, remote, options);
+  const how = await howOf(patient, remote, options, waits);
   const pace = await openKmsPace(patient, patient.mode, remote, options, clock);
   try {
     const plan = { key, how, clock, versioned: versioning.state !== 'absent' };
@@ -90,10 +91,18 @@ async function probeFact(
 }
 
 /** As the vault writes, but with a made-up customer key: the object is removed again. */
-async function howOf(patient: Patient, remote: ResolvedRemote, options: DoctorOptions): Promise<TrialHow> {
+async function howOf(
+  patient: Patient,
+  remote: ResolvedRemote,
+  options: DoctorOptions,
+  waits: Waits,
+): Promise<TrialHow> {
   const how = ownWay(guardOf('', patient.mode));
   if (!('keyId' in how)) return how;
-  return { ...how, keyId: await resolveKmsKey(how.keyId, patient, remote, options) };
+  const keyId = await shortly('KMS', options.clock, waits, (short) =>
+    resolveKmsKey(how.keyId, patient, remote, options, short),
+  );
+  return { ...how, keyId };
 }
 
 /** Which rule of the bucket refuses the vault's own write, as a run would say it. */

@@ -95,15 +95,15 @@ function book() {
   return parseBook(String(lines[0]?.['book']));
 }
 
-test('direct requests keep to the quota and the share that are said', async () => {
+test('direct requests are counted, and nothing is written where it could not be removed', async () => {
   const facts = await gather();
   expect(facts.kms).toEqual({ ok: true, value: true });
   expect(facts.untried?.reason).toContain('Object Lock keeps every new object for 1 year');
   expect(server.requests.count('PutObject')).toBe(0);
-  expect(book()).toMatchObject({ quota: { quota: 500, source: 'option', share: 20 }, throttled: 0 });
+  expect(book()).toMatchObject({ requests: 2, throttled: 0 });
 });
 
-test('where KMS throttles them, all others slow down as well', async () => {
+test('where KMS throttles them, all others slow down as well, by the quota and share that are said', async () => {
   const fault = {
     kind: 'status',
     status: 400,
@@ -115,4 +115,6 @@ test('where KMS throttles them, all others slow down as well', async () => {
   expect(struck.hits).toBe(1);
   expect(facts.kms).toEqual({ ok: true, value: true });
   expect(book().throttled).toBe(1);
+  // 20 % of 500 are reached again within 200 seconds.
+  expect(book().pace?.climb).toBe(100 / 200);
 });
