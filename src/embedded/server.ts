@@ -53,6 +53,8 @@ export interface EmbeddedOptions {
 
 export interface BucketOptions {
   readonly versioning?: boolean;
+  /** Conditions of writes, copies and removals are taken and ignored, as some stores do. */
+  readonly ignoreConditions?: boolean;
   /** Default false. */
   readonly blockSseC?: boolean;
   /** A policy document. */
@@ -199,6 +201,7 @@ function assemble(
 function newBucket(world: World, name: string, options: BucketOptions): void {
   const bucket = makeBucket(world, name, options.blockSseC ?? false);
   if (options.versioning === true) bucket.versioning = 'Enabled';
+  bucket.ignoresConditions = options.ignoreConditions === true;
   if (options.policy === undefined) return;
   const text = typeof options.policy === 'string' ? options.policy : JSON.stringify(options.policy);
   bucket.policy = { text, parsed: parsePolicy(text, name) };

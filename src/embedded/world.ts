@@ -27,6 +27,8 @@ export interface Bucket {
   readonly sorted: SortedKeys;
   readonly uploads: Map<string, Upload>;
   versioning: 'Enabled' | 'Suspended' | undefined;
+  /** Conditions of writes, copies and removals are taken and ignored, as some stores do. */
+  ignoresConditions: boolean;
   encryption: BucketEncryption;
   policy: { readonly text: string; readonly parsed: ParsedPolicy } | undefined;
   /** Configurations kept as they came, by subresource: `lifecycle`, `publicAccessBlock`, ... */
@@ -125,6 +127,7 @@ export function newBucket(name: string, created: number, blockSseC: boolean): Bu
     sorted: new SortedKeys(),
     uploads: new Map(),
     versioning: undefined,
+    ignoresConditions: false,
     encryption: { ...DEFAULT_ENCRYPTION, blocked: [blockSseC ? 'SSE-C' : 'NONE'] },
     policy: undefined,
     documents: new Map(),

@@ -4,7 +4,7 @@ import type { Conditions, ConditionSupport, Index } from '../model/ports.ts';
 import type { Emitter } from './emitter.ts';
 import { type EngineParts, writerOf } from './world.ts';
 
-/** Of writes, removals and copies, in this order. */
+/** Of writes, removals and copies, in this order, and whether versions tell where they are not. */
 const META_CONDITIONS = 'conditions-kept';
 const OF = ['writes', 'removals', 'copies'] as const;
 
@@ -17,12 +17,14 @@ function remembered(index: Pick<Index, 'meta'>): Partial<Conditions> {
   return Object.fromEntries(OF.flatMap((of, at) => (isSupport(words[at]) ? [[of, words[at]]] : [])));
 }
 
-/** What doctor saw counts as well. */
+/** That all are kept is known once, from doctor as well; what else a store does may be mended meanwhile. */
 function knownOf({ vault, index }: Pick<EngineParts, 'vault' | 'index'>): Partial<Conditions> {
   const { conditions, removeConditions, copyConditions } = vault.capabilities ?? {};
-  if (conditions === undefined || removeConditions === undefined || copyConditions === undefined)
-    return remembered(index);
-  return { writes: conditions, removals: removeConditions, copies: copyConditions };
+  const known =
+    conditions === undefined || removeConditions === undefined || copyConditions === undefined
+      ? remembered(index)
+      : { writes: conditions, removals: removeConditions, copies: copyConditions };
+  return OF.every((of) => known[of] === 'kept') ? known : {};
 }
 
 /** Whether a removal on the other machine cannot have taken along what this one wrote in that moment. */
@@ -57,18 +59,17 @@ export async function prepareTwoWay(
   }
   if (vault.direction !== 'both') return;
   const support = await store.conditions(vault.remote.prefix, { signal, known: knownOf(parts) });
-  const words = OF.map((of) => support[of]).join(' ');
-  if (index.meta(META_CONDITIONS) === words) return;
-  index.setMeta(META_CONDITIONS, words);
+  const words = [...OF.map((of) => support[of]), ...(support.versions ? ['versions'] : [])].join(' ');
+  if (index.meta(META_CONDITIONS) !== words) index.setMeta(META_CONDITIONS, words);
   const unkept = support.writes === 'kept' ? 'removals' : 'writes';
-  if (support[unkept] === 'kept') return;
+  if (support[unkept] === 'kept' || support.versions) return;
   emitter.emit({
     event: 'warning',
     code: 'no-conditions',
-    message: `this store does not keep conditions of ${unkept}; the object is looked at before and after instead`,
-    hint:
+    message:
       unkept === 'writes'
-        ? 'two machines that write the same file in the same moment can go over each other: turn versioning on'
-        : 'a removal can take along what another machine wrote in that moment: turn versioning on',
+        ? 'this store does not keep conditions of writes, and no versions tell who came between: two machines that write the same file in the same moment can go over each other unseen'
+        : 'this store does not keep conditions of removals, and no versions tell who came between: a removal can take along what another machine wrote in that moment',
+    hint: `turn versioning on: s3vault bucket harden ${vault.remote.bucket} --only versioning; where it is on, allow s3:ListBucketVersions`,
   });
 }

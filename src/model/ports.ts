@@ -55,7 +55,8 @@ export interface ObjectStore {
   /**
    * What the store does with conditions of writes: AWS keeps them; another store is tried with an object of its own under the
    * prefix, which is removed again, or taken at what is `known` of it. Where they are not kept, this adapter looks at the
-   * object before and after a write, which finds other writers but for those of the same moment.
+   * object before and after a write, which finds other writers but for those of the same moment; in a bucket with versions
+   * it finds these, too, and takes back what hides another write.
    */
   conditions(prefix: string, options?: Waits & { known?: Partial<Conditions> }): Promise<Conditions>;
   /** Unfinished multipart uploads under a prefix, anyone's. */
@@ -70,8 +71,15 @@ export interface ObjectStore {
 /** `refused`: a request with a condition fails whatever the condition. */
 export type ConditionSupport = 'kept' | 'ignored' | 'refused';
 
-/** Of writes; `If-Match` of removals; `If-None-Match` of copies to another name (`refused` also where there are no copies). */
-export type Conditions = Readonly<{ [of in 'writes' | 'removals' | 'copies']: ConditionSupport }>;
+export interface Conditions {
+  readonly writes: ConditionSupport;
+  /** `If-Match`. */
+  readonly removals: ConditionSupport;
+  /** `If-None-Match`, to another name; `refused` also where there are no copies. */
+  readonly copies: ConditionSupport;
+  /** What is written gets a version, and these tell who came between where a condition is not kept. */
+  readonly versions: boolean;
+}
 
 export interface WriteOptions extends Waits {
   readonly ifMatch?: string;

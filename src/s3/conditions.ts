@@ -1,6 +1,7 @@
 /**
  * Conditional writes. Amazon S3 keeps them; other stores may not know them, keep them for PUT and not for Complete, or
- * compare an ETag with its quotes. So elsewhere the object is looked at first: not airtight, but never silent.
+ * compare an ETag with its quotes. So elsewhere the object is looked at first, and afterwards once more (`overtaken.ts`): not
+ * airtight without versions, but never silent.
  */
 import type { ObjectKey } from '../model/brands.ts';
 import { safeName } from '../model/display.ts';
@@ -8,24 +9,22 @@ import { VaultError } from '../model/errors.ts';
 import type { WriteOptions } from '../model/ports.ts';
 import { unquoted } from './checksums.ts';
 import type { Headers } from './sign.ts';
-import { type Site, headAnswer } from './site.ts';
+import { type Site, headAnswer, versionOf } from './site.ts';
 
 const quoted = (etag: string): string => (etag.startsWith('"') ? etag : `"${etag}"`);
 
 /** The headers of a conditional request, as this store wants them. */
 export function conditions(
-  site: Site,
+  { bareEtags }: Pick<Site['quirks'], 'bareEtags'>,
   { ifMatch, ifNoneMatch }: Pick<WriteOptions, 'ifMatch' | 'ifNoneMatch'>,
 ): Headers {
   return {
-    ...(ifMatch === undefined
-      ? {}
-      : { 'if-match': site.quirks.bareEtags ? unquoted(ifMatch) : quoted(ifMatch) }),
+    ...(ifMatch === undefined ? {} : { 'if-match': bareEtags ? unquoted(ifMatch) : quoted(ifMatch) }),
     ...(ifNoneMatch === undefined ? {} : { 'if-none-match': ifNoneMatch }),
   };
 }
 
-/** Sends a write under its conditions. `send` gets the headers to send and may be called twice. */
+/** Sends a write under its conditions. `send` gets the headers to send and may be called again. */
 export async function underConditions<T>(
   site: Site,
   key: ObjectKey,
@@ -33,50 +32,45 @@ export async function underConditions<T>(
   send: (conditions: Headers) => Promise<T>,
 ): Promise<T> {
   const { ifMatch, ifNoneMatch } = options;
+  const { quirks } = site;
   if (site.remote.isAws || (ifMatch === undefined && ifNoneMatch === undefined))
-    return send(conditions(site, options));
-  await refuseUnmet(site, key, options);
-  if (site.quirks.refusesConditions === true) return send({});
+    return send(conditions(quirks, options));
+  let stands = await refuseUnmet(site, key, options);
+  if (quirks.refusesConditions === true) return send({});
   // Other requests learn of it at the same time: what counts is what this one was sent with.
-  const bare = site.quirks.bareEtags;
-  try {
-    return await send(conditions(site, options));
-  } catch (thrown) {
-    const refused = thrown instanceof VaultError && thrown.code === 'precondition';
-    if (!refused || ifMatch === undefined || bare) throw thrown;
-    // It fits, as a second look shows, and is refused: this store compares the quotes as well (Ceph RGW 16 does).
-    await refuseUnmet(site, key, options);
-    site.quirks.bareEtags = true;
-    return send(conditions(site, options));
+  const forms = ifMatch === undefined || quirks.bareEtags ? [quirks.bareEtags] : [false, true];
+  let refusal: unknown;
+  for (const bareEtags of forms) {
+    try {
+      const result = await send(conditions({ bareEtags }, options));
+      quirks.bareEtags ||= bareEtags;
+      return result;
+    } catch (thrown) {
+      if (!(thrown instanceof VaultError) || thrown.code !== 'precondition') throw thrown;
+      // It may fit all the same: a store can compare the quotes as well (Ceph RGW 16 does).
+      stands = await refuseUnmet(site, key, options);
+      refusal = thrown;
+    }
   }
+  // Or refuse whatever it is asked, as RGW does once the bucket has versions: these tell who came between.
+  if (ifMatch === undefined || !(quirks.versions === true || (stands && versionOf(stands)))) throw refusal;
+  quirks.refusesConditions = true;
+  return send({});
 }
 
-/**
- * Whether what was written is still what stands there, asked of every store but AWS: one that keeps conditions now may not
- * keep them for ever (Ceph RGW 16 stops when the bucket gets versions).
- */
-export async function refuseOvertaken(
-  site: Site,
-  key: ObjectKey,
-  etag: string,
-  options: WriteOptions,
-): Promise<void> {
-  const asked = options.ifMatch !== undefined || options.ifNoneMatch !== undefined;
-  if (asked && !site.remote.isAws) await refuseUnmet(site, key, { ifMatch: etag, signal: options.signal });
-}
-
-/** Rejects with code `precondition` where the object is not what the conditions say. */
+/** What the store says of the object. Rejects with code `precondition` where that is not what the conditions say. */
 export async function refuseUnmet(
   site: Site,
   key: ObjectKey,
   { ifMatch, ifNoneMatch, signal }: WriteOptions,
-): Promise<void> {
+): Promise<Headers | undefined> {
   const answer = await headAnswer(site, key, undefined, false, { signal });
   const etag = answer === undefined ? undefined : unquoted(answer['etag'] ?? '');
   const unmet =
     (ifNoneMatch !== undefined && etag !== undefined) ||
     (ifMatch !== undefined && etag !== unquoted(ifMatch));
   if (unmet) throw unmetHere(key);
+  return answer;
 }
 
 export const unmetHere = (key: ObjectKey): VaultError =>

@@ -284,7 +284,7 @@ class MemoryStore implements ObjectStore {
   async conditions(): Promise<Conditions> {
     const writes = this.#options.unconditional === true ? 'ignored' : 'kept';
     const removals = this.#options.removesUnseen === true ? 'ignored' : writes;
-    return { writes, removals, copies: writes };
+    return { writes, removals, copies: writes, versions: false };
   }
 
   async *uploads(

@@ -21,6 +21,7 @@ import {
   proveEncryption,
   writeHeaders,
 } from './modes.ts';
+import { refuseOvertaken } from './overtaken.ts';
 import { type CopySource, type Move, copyParts, copyUnsupported, unsupported } from './part-copy.ts';
 import { type RetryPolicy, withRetries } from './retrying.ts';
 import { type Headers, encodeKey } from './sign.ts';
@@ -28,7 +29,7 @@ import { explain, metadataHeaders, receiptOf, statOf } from './single.ts';
 import { type Quirks, type Site, askedOf, headAnswer, quirksOf, versionOf } from './site.ts';
 import { chargeFor, throttling } from './throttling.ts';
 import { updateEncryption, updates } from './update.ts';
-import { Wire } from './wire.ts';
+import { Wire, textOf } from './wire.ts';
 
 export interface MoverOptions {
   readonly clock: Clock;
@@ -164,12 +165,16 @@ class Copying {
     const found = await movedAlready(to, target, { signal: this.#options.signal });
     if (found === undefined) return undefined;
     const { before, metadata } = asked;
-    return proveCopy(this.#move, target, found.versionId, before, metadata, this.#options).catch(
+    const { versionId } = found;
+    const receipt = await proveCopy(this.#move, target, versionId, before, metadata, this.#options).catch(
       (thrown: unknown) => {
         if (thrown instanceof VaultError && thrown.code === 'precondition') return undefined;
         throw thrown;
       },
     );
+    if (receipt !== undefined && this.#options.to !== undefined)
+      await refuseOvertaken(to, target, receipt, this.#options);
+    return receipt;
   }
 }
 
@@ -193,7 +198,7 @@ async function keptOf(from: Site, key: ObjectKey, options: Version): Promise<Met
 
 /**
  * To another name, where nothing may stand if the caller says so. A store that was not seen to keep that condition makes no
- * such copy: what another machine put there a moment ago would be gone.
+ * such copy, or what another machine put there a moment ago would be gone; unless versions tell of that.
  */
 async function copyTo(
   move: Move,
@@ -214,14 +219,18 @@ async function copyTo(
     throw new VaultError('file', 'copy-unsupported', `${safeName(key)} is too large for one copy`);
   }
   const { ifNoneMatch, signal } = options;
-  if (ifNoneMatch !== undefined && !move.to.remote.isAws) {
-    if (move.to.quirks.copies !== 'kept') throw copyUnsupported(key);
+  const { quirks, remote } = move.to;
+  const kept = remote.isAws || quirks.copies === 'kept';
+  if (ifNoneMatch !== undefined && !remote.isAws) {
+    if (!kept && quirks.versions !== true) throw copyUnsupported(key);
     await refuseUnmet(move.to, key, { ifNoneMatch, signal });
   }
-  const condition = ifNoneMatch === undefined ? {} : { 'if-none-match': ifNoneMatch };
+  const condition = ifNoneMatch === undefined || !kept ? {} : { 'if-none-match': ifNoneMatch };
   const conditional = { ...source, headers: { ...source.headers, ...condition } };
   const versionId = await copyWhole(move, key, conditional, options);
-  return proveCopy(move, key, versionId, before, metadata, options);
+  const receipt = await proveCopy(move, key, versionId, before, metadata, options);
+  await refuseOvertaken(move.to, key, receipt, options);
+  return receipt;
 }
 
 function sourcePath({ remote }: Site, key: ObjectKey, versionId: string | undefined): string {
@@ -248,7 +257,7 @@ async function copyWhole(
       },
       signal,
     });
-    const text = await answer.body.text();
+    const text = await textOf(answer, { signal });
     // The status is sent before the copy is done: a failure can follow in the body.
     if (/<Error>/.test(text)) throw lateFailure(to, key, answer.headers, text);
     return versionOf(answer.headers);

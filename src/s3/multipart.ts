@@ -18,7 +18,7 @@ import { VaultError } from '../model/errors.ts';
 import type { MultipartSource, PartAnswer, UploadJournal, Waits, WriteOptions } from '../model/ports.ts';
 import type { Receipt } from '../model/receipt.ts';
 import { crc32Text, multipartMd5, sharedChecksum, sumHeaders, sumsOf, unquoted } from './checksums.ts';
-import { refuseOvertaken, underConditions } from './conditions.ts';
+import { underConditions } from './conditions.ts';
 import { keepTags } from './kept.ts';
 import type { Listing } from './list.ts';
 import {
@@ -32,6 +32,7 @@ import {
   writeHeaders,
 } from './modes.ts';
 import { failureOfThrown } from './network-failure.ts';
+import { refuseOvertaken } from './overtaken.ts';
 import { withRetries } from './retrying.ts';
 import { carrying } from './sdk.ts';
 import { sdkSend } from './sdk-failure.ts';
@@ -396,8 +397,9 @@ class RunningUpload {
       }
       const proof = prove(protection, answer, checksum);
       const etag = unquoted(output?.ETag || (answer['etag'] ?? ''));
-      await refuseOvertaken(this.#site, this.#key, etag, this.#options);
-      this.#receipt = receiptOf(this.#key, etag, versionId ?? versionOf(answer), this.#source.size, proof);
+      const written = { etag, versionId: versionId ?? versionOf(answer) };
+      await this.#again(() => refuseOvertaken(this.#site, this.#key, written, this.#options));
+      this.#receipt = receiptOf(this.#key, etag, written.versionId, this.#source.size, proof);
     });
   }
 

@@ -17,6 +17,7 @@ import { sdkSend } from './sdk-failure.ts';
 import type { Headers } from './sign.ts';
 import { type Site, askedOf, versionOf } from './site.ts';
 import { paying } from './throttling.ts';
+import { textOf } from './wire.ts';
 
 /** UploadPartCopy: copies of objects that are too large for one CopyObject. */
 /** What reads and what writes; two Sites over one set of connections. */
@@ -119,7 +120,7 @@ async function copyPart(
     signal,
   });
   provePart(to.protection, answer.headers);
-  const text = await answer.body.text();
+  const text = await textOf(answer, { signal });
   const etag = /<ETag>([^<]+)<\/ETag>/.exec(text)?.[1]?.replaceAll('&quot;', '"').replaceAll('&#34;', '"');
   if (etag === undefined)
     throw new VaultError('transient', 'answer', `the store gave no ETag for part ${number}`);

@@ -6,14 +6,12 @@
 import type { ObjectKey } from '../model/brands.ts';
 import { VaultError } from '../model/errors.ts';
 import type { Waits } from '../model/ports.ts';
-import { unquoted } from './checksums.ts';
-import { conditions, refuseUnmet, unmetHere, underConditions } from './conditions.ts';
+import { conditions, refuseUnmet, underConditions } from './conditions.ts';
 import type { Listing } from './list.ts';
+import { refuseOvertaken } from './overtaken.ts';
 import { withRetries } from './retrying.ts';
-import { removeObject } from './single.ts';
 import type { Headers } from './sign.ts';
 import { type Site, askedOf, headAnswer, versionOf } from './site.ts';
-import { newestVersions } from './versions.ts';
 import { drain } from './wire.ts';
 
 /** Removes the object with this ETag; one that is gone is fine, another one stays, with code `precondition`. */
@@ -36,16 +34,13 @@ export async function removeMatching(
     if (!gone) throw thrown;
     return;
   }
-  const marker = answer['x-amz-delete-marker'] === 'true' ? versionOf(answer) : undefined;
-  if (site.remote.isAws || marker === undefined) return;
-  if (!(await hidesAnother(listing, key, marker, { ifMatch, signal }))) return;
+  const versionId = answer['x-amz-delete-marker'] === 'true' ? versionOf(answer) : undefined;
   await withRetries(
-    () => removeObject(site, key, { versionId: marker, signal }),
+    () => refuseOvertaken(site, key, { etag: '', versionId }, { ifMatch, signal }),
     listing.clock,
     listing.retries,
     signal,
   );
-  throw unmetHere(key);
 }
 
 async function sent(
@@ -59,22 +54,9 @@ async function sent(
     await drain(answer);
     return answer.headers;
   };
-  if (site.remote.isAws) return remove(conditions(site, { ifMatch }));
+  if (site.remote.isAws) return remove(conditions(site.quirks, { ifMatch }));
   if (site.quirks.removals === 'kept') return underConditions(site, key, { ifMatch, signal }, remove);
   // Some stores fail on conditions that they don't know: there a look before is what there is.
   await refuseUnmet(site, key, { ifMatch, signal });
   return remove({});
-}
-
-/** True where the version under the marker is another one than was to go. */
-async function hidesAnother(
-  { site, clock, retries }: Listing,
-  key: ObjectKey,
-  marker: string,
-  { ifMatch, signal }: Waits & { readonly ifMatch: string },
-): Promise<boolean> {
-  const versions = await withRetries(() => newestVersions(site, key, { signal }), clock, retries, signal);
-  const at = versions.findIndex(({ versionId }) => versionId === marker);
-  const beneath = at < 0 ? undefined : versions[at + 1];
-  return beneath !== undefined && !beneath.marker && beneath.etag !== unquoted(ifMatch);
 }

@@ -6,8 +6,9 @@ import type { Metadata, ObjectStat, ReadOptions, StoredObject, Waits, WriteOptio
 import type { Proof, Receipt } from '../model/receipt.ts';
 import { countedBody } from './body.ts';
 import { type Sums, sharedChecksum, sumHeaders, sumsOf, unquoted } from './checksums.ts';
-import { refuseOvertaken, underConditions } from './conditions.ts';
+import { underConditions } from './conditions.ts';
 import { prove, readHeaders, writeHeaders } from './modes.ts';
+import { refuseOvertaken } from './overtaken.ts';
 import type { Headers } from './sign.ts';
 import { type Site, askedOf, headAnswer, versionOf, versionQuery } from './site.ts';
 import { type WireAnswer, drain } from './wire.ts';
@@ -45,7 +46,7 @@ export async function putObject(
   return orRemove(site, key, versionId, options, async () => {
     const proof = await proveWrite(site, key, versionId, answer.headers, textSums(sums), options);
     const etag = unquoted(answer.headers['etag'] ?? '');
-    await refuseOvertaken(site, key, etag, options);
+    await refuseOvertaken(site, key, { etag, versionId }, options);
     return receiptOf(key, etag, versionId, body.length, proof);
   });
 }
@@ -211,12 +212,16 @@ export async function confirmPut(
   if (Object.entries(metadata).some(([name, value]) => stored[name] !== value)) return undefined;
   const sent = textSums(sumsOf(body, site.remote.isAws));
   const etag = unquoted(headers['etag'] ?? '');
+  const versionId = versionOf(headers);
+  let receipt: Receipt;
   try {
     const proof = prove(site.protection, headers, sharedChecksum(headers, sent));
-    return receiptOf(key, etag, versionOf(headers), body.length, proof);
+    receipt = receiptOf(key, etag, versionId, body.length, proof);
   } catch {
     return undefined;
   }
+  await refuseOvertaken(site, key, { etag, versionId }, options);
+  return receipt;
 }
 
 export async function removeObject(

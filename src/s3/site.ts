@@ -28,6 +28,8 @@ export interface Quirks {
   /** `If-Match` of removals, and `If-None-Match` of copies; undefined: not tried. */
   removals?: ConditionSupport | undefined;
   copies?: ConditionSupport | undefined;
+  /** What is written gets a version, and versions may be listed; undefined: not tried. */
+  versions?: boolean | undefined;
 }
 
 export const quirksOf = (seen: Capabilities | undefined): Quirks => ({
@@ -35,6 +37,7 @@ export const quirksOf = (seen: Capabilities | undefined): Quirks => ({
   refusesConditions: seen?.conditions === 'refused',
   removals: seen?.removeConditions,
   copies: seen?.copyConditions,
+  versions: seen?.versioning,
 });
 
 export const askedOf = (site: Site, operation: Asked['operation'], key?: string): Asked => ({

@@ -8,10 +8,12 @@ import { copySourceHeaders, writeHeaders } from './modes.ts';
 import { removeObject } from './single.ts';
 import { type Headers, encodeKey } from './sign.ts';
 import { type Site, askedOf, versionOf } from './site.ts';
-import { drain } from './wire.ts';
+import { newestVersions } from './versions.ts';
+import { drain, textOf } from './wire.ts';
 
-const ALL_KEPT: Conditions = { writes: 'kept', removals: 'kept', copies: 'kept' };
-const NONE_TAKEN: Conditions = { writes: 'refused', removals: 'refused', copies: 'refused' };
+type Support = Omit<Conditions, 'versions'>;
+const ALL_KEPT: Support = { writes: 'kept', removals: 'kept', copies: 'kept' };
+const NONE_TAKEN: Support = { writes: 'refused', removals: 'refused', copies: 'refused' };
 
 /** Writes, copies and removes an object nobody else knows of, where a condition says that it must not be. */
 export async function tryConditions(
@@ -19,33 +21,64 @@ export async function tryConditions(
   prefix: string,
   { known = {}, signal }: Waits & { readonly known?: Partial<Conditions> },
 ): Promise<Conditions> {
-  const { writes, removals, copies } = known;
+  const { writes, removals, copies, versions = site.quirks.versions ?? false } = known;
+  if (site.remote.isAws) return { ...ALL_KEPT, versions };
   const all = writes === undefined || removals === undefined || copies === undefined;
-  const found = site.remote.isAws
-    ? ALL_KEPT
-    : all
-      ? await tried(site, prefix, { signal })
-      : { writes, removals, copies };
+  const found = all ? await tried(site, prefix, { signal }) : { writes, removals, copies, versions };
   site.quirks.refusesConditions = found.writes === 'refused';
   site.quirks.removals = found.removals;
   site.quirks.copies = found.copies;
+  site.quirks.versions = found.versions;
   return found;
 }
 
 async function tried(site: Site, prefix: string, waits: Waits): Promise<Conditions> {
   const key = objectKey(`${prefix}${OWN_FOLDER}/probe-${randomUUID()}`);
   const made: Made = new Set();
-  if ((await putIfNone(site, key, made, waits)) !== 'ignored') return NONE_TAKEN;
+  let written = false;
   try {
-    const again = await putIfNone(site, key, made, waits);
+    written = (await put(site, key, IF_NONE, made, waits)) === 'ignored';
+    if (!written) {
+      written = (await put(site, key, {}, made, waits)) === 'ignored';
+      return { ...NONE_TAKEN, versions: await versionsTell(site, key, made, waits) };
+    }
+    const again = await put(site, key, IF_NONE, made, waits);
     const writes = again === 'refused' ? 'kept' : again;
+    const versions = await versionsTell(site, key, made, waits);
     const copies = await tryCopy(site, key, made, waits);
-    return { writes, copies, removals: await tryRemoval(site, key, made, waits) };
+    return { writes, copies, removals: await tryRemoval(site, key, made, waits), versions };
   } finally {
-    // By version where there are versions, or a delete marker would stay.
-    for (const versionId of made) await removeObject(site, key, { versionId, signal: waits.signal });
-    if (made.size === 0) await removeObject(site, key, waits);
+    if (written) await clean(site, key, made, waits);
   }
+}
+
+/** Whether what was made can be seen among the versions. */
+async function versionsTell(site: Site, key: ObjectKey, made: Made, waits: Waits): Promise<boolean> {
+  if (made.size === 0) return false;
+  try {
+    return (await newestVersions(site, key, waits)).some(({ versionId }) => made.has(versionId));
+  } catch (thrown) {
+    if (thrown instanceof VaultError && thrown.kind === 'refused') return false;
+    throw thrown;
+  }
+}
+
+/**
+ * By version where there are versions, or a delete marker would stay; it stays where they may not be removed. The key is nobody
+ * else's, and not every answer names what it made (RGW's to a copy does not).
+ */
+async function clean(site: Site, key: ObjectKey, made: Made, waits: Waits): Promise<void> {
+  try {
+    for (const versionId of made) await removeObject(site, key, { versionId, ...waits });
+    if (made.size > 0) {
+      for (const { versionId } of await newestVersions(site, key, waits))
+        await removeObject(site, key, { versionId, ...waits });
+      return;
+    }
+  } catch (thrown) {
+    if (!(thrown instanceof VaultError) || thrown.kind !== 'refused') throw thrown;
+  }
+  await removeObject(site, key, waits);
 }
 
 /** Versions that came to be, delete markers too. */
@@ -65,7 +98,7 @@ export const tryCopy = (site: Site, key: ObjectKey, made: Made, waits: Waits): P
     const asked = askedOf(site, 'write', key);
     const answer = await site.wire.send({ method: 'PUT', asked, key, headers, signal: waits.signal });
     // The status is sent before the copy is done: a failure can follow in the body.
-    if (/<Error>/.test(await answer.body.text())) return 'refused';
+    if (/<Error>/.test(await textOf(answer, waits))) return 'refused';
     return note(made, answer.headers);
   });
 
@@ -108,9 +141,13 @@ async function outcomeOf(work: () => Promise<ConditionSupport>): Promise<Conditi
   }
 }
 
-async function putIfNone(
+const IF_NONE: Headers = { 'if-none-match': '*' };
+
+/** `refused`: because of its condition. */
+async function put(
   site: Site,
   key: ObjectKey,
+  condition: Headers,
   made: Made,
   { signal }: Waits,
 ): Promise<'ignored' | 'refused'> {
@@ -118,7 +155,7 @@ async function putIfNone(
   const headers = {
     ...writeHeaders(site.protection),
     ...sumHeaders(sumsOf(body, site.remote.isAws)),
-    'if-none-match': '*',
+    ...condition,
   };
   try {
     const asked = askedOf(site, 'write', key);
@@ -128,7 +165,7 @@ async function putIfNone(
   } catch (thrown) {
     if (!(thrown instanceof VaultError)) throw thrown;
     const said = thrown.code === 'precondition' || thrown.code === 'conflict' || thrown.status === 501;
-    if (said) return 'refused';
+    if (said && condition['if-none-match'] !== undefined) return 'refused';
     throw thrown;
   }
 }

@@ -8,6 +8,7 @@ import { VaultError } from '../model/errors.ts';
 import type { ListedVersion, Waits } from '../model/ports.ts';
 import { unquoted } from './checksums.ts';
 import { type Listing, decoder, nextToken } from './list.ts';
+import { failureOfThrown } from './network-failure.ts';
 import { withRetries } from './retrying.ts';
 import type { Headers } from './sign.ts';
 import { type Site, askedOf } from './site.ts';
@@ -26,7 +27,7 @@ export async function* listVersions(
   while (after !== undefined) {
     const query: Headers = { versions: '', prefix, 'encoding-type': 'url', 'max-keys': '1000', ...after };
     const page = await withRetries(
-      async () => pageIn(await site.wire.send({ method: 'GET', asked, query, signal })),
+      async () => pageIn(await site.wire.send({ method: 'GET', asked, query, signal }), { signal }),
       clock,
       retries,
       signal,
@@ -45,6 +46,7 @@ export async function newestVersions(
   const query: Headers = { versions: '', prefix: key, 'encoding-type': 'url', 'max-keys': '100' };
   const page = await pageIn(
     await site.wire.send({ method: 'GET', asked: askedOf(site, 'list'), query, signal }),
+    { signal },
   );
   return page.versions.filter((version) => version.key === key);
 }
@@ -65,8 +67,8 @@ const parser = new XMLParser({
   trimValues: false,
 });
 
-async function pageIn({ body }: { readonly body: AsyncIterable<Uint8Array> }): Promise<Page> {
-  const root = inside(parsed(await textIn(body)), 'ListVersionsResult');
+async function pageIn({ body }: { readonly body: AsyncIterable<Uint8Array> }, waits: Waits): Promise<Page> {
+  const root = inside(parsed(await textIn(body, waits)), 'ListVersionsResult');
   if (root === undefined) throw unreadable();
   const decode = decoder(text(root, 'EncodingType'));
   const versions = root.flatMap((element): ListedVersion[] => {
@@ -107,13 +109,17 @@ function parsed(xml: string): Ordered {
   }
 }
 
-async function textIn(body: AsyncIterable<Uint8Array>): Promise<string> {
+async function textIn(body: AsyncIterable<Uint8Array>, { signal }: Waits): Promise<string> {
   const chunks: Uint8Array[] = [];
   let length = 0;
-  for await (const chunk of body) {
-    length += chunk.length;
-    if (length > PAGE_BYTES) throw unreadable();
-    chunks.push(chunk);
+  try {
+    for await (const chunk of body) {
+      length += chunk.length;
+      if (length > PAGE_BYTES) throw unreadable();
+      chunks.push(chunk);
+    }
+  } catch (thrown) {
+    throw failureOfThrown(thrown, signal);
   }
   return Buffer.concat(chunks).toString('utf8');
 }

@@ -1,7 +1,7 @@
 /** Single requests, signed here and sent over a pool of kept connections: a third of what the SDK spends on each. */
 import { Readable } from 'node:stream';
 import type { Dispatcher, Pool } from 'undici';
-import type { Clock } from '../model/ports.ts';
+import type { Clock, Waits } from '../model/ports.ts';
 import type { ResolvedRemote } from './connect.ts';
 import { type Asked, type Complaint, complaintOf, failureOf, isExpired, isSkewed } from './failure.ts';
 import { failureOfThrown } from './network-failure.ts';
@@ -163,6 +163,15 @@ function plainHeaders(headers: Dispatcher.ResponseData['headers']): Headers {
 }
 
 /** Reads an answer that has nothing to say, so that its connection can be used again. */
-export async function drain(answer: WireAnswer): Promise<void> {
-  await answer.body.dump({ limit: ERROR_BYTES });
+export async function drain({ body }: Pick<WireAnswer, 'body'>): Promise<void> {
+  await body.dump({ limit: ERROR_BYTES }).catch((thrown: unknown) => {
+    throw failureOfThrown(thrown, undefined);
+  });
+}
+
+/** The whole of an answer that is short by its nature. */
+export async function textOf({ body }: Pick<WireAnswer, 'body'>, { signal }: Waits): Promise<string> {
+  return body.text().catch((thrown: unknown) => {
+    throw failureOfThrown(thrown, signal);
+  });
 }

@@ -12,6 +12,11 @@ describeRgw('two machines', () => {
     await twoWayRounds(rgw(), await rgw().createBucket(), 6);
   });
 
+  // It ignores conditions there, or refuses whatever it is asked.
+  test('do the same in a bucket with versions', { timeout: 300_000 }, async () => {
+    await twoWayRounds(rgw(), await rgw().createBucket('versions', { versioning: true }), 4);
+  });
+
   test('one watches what the other does; a plan is applied once and then refused', {
     timeout: 300_000,
   }, async () => {

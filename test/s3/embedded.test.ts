@@ -4,7 +4,12 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { type EmbeddedServer, type Fault, startEmbedded } from '../../src/embedded/server.ts';
+import {
+  type BucketOptions,
+  type EmbeddedServer,
+  type Fault,
+  startEmbedded,
+} from '../../src/embedded/server.ts';
 import { systemClock } from '../../src/clock.ts';
 import { objectKey } from '../../src/model/brands.ts';
 import { VaultError } from '../../src/model/errors.ts';
@@ -88,11 +93,11 @@ interface Opened {
 
 async function open(
   protection: Protection = protectionOf('client', KMS_KEY),
-  options: Partial<StoreOptions> & { asAws?: boolean; versioning?: boolean; blockSseC?: boolean } = {},
+  options: Partial<StoreOptions> & BucketOptions & { asAws?: boolean } = {},
 ): Promise<Opened> {
-  const { asAws = false, versioning = false, blockSseC = false, ...more } = options;
+  const { asAws = false, versioning = false, blockSseC = false, ignoreConditions = false, ...more } = options;
   const bucket = `bucket-${++buckets}`;
-  server.createBucket(bucket, { versioning, blockSseC });
+  server.createBucket(bucket, { versioning, blockSseC, ignoreConditions });
   const clock = hastyClock();
   const store = await storeOn(await placeOf(server, asAws), bucket, protection, { clock, ...more });
   opened.push(store);
@@ -372,6 +377,15 @@ describe('what goes wrong on the way', () => {
     await expect(store.get(KEY).then(({ body }) => bytesIn(body))).rejects.toMatchObject({
       kind: 'transient',
     });
+  });
+
+  test('an answer that breaks off in the middle of its words is asked for again', async () => {
+    const { store, clock } = await open(undefined, { ignoreConditions: true });
+    const operations = ['ListObjectVersions', 'CopyObject'] as const;
+    for (const match of operations) server.faults.add({ match, times: 1, fault: { kind: 'reset-mid-body' } });
+    for await (const page of store.versions('')) expect(page).toEqual([]);
+    expect(await store.conditions('')).toMatchObject({ copies: 'ignored' });
+    expect(clock.pauses).toHaveLength(operations.length);
   });
 
   test('waiting for an answer can be cancelled, for parts as well', async () => {

@@ -95,7 +95,8 @@ describe('a store that keeps them', () => {
     for (const bucket of ['plain', 'versioned']) {
       const store = await storeIn(bucket);
       const prefix = `try-${++number}/`;
-      const kept = { writes: 'kept', removals: 'kept', copies: 'kept' };
+      const versions = bucket === 'versioned';
+      const kept = { writes: 'kept', removals: 'kept', copies: 'kept', versions };
       expect(await store.conditions(prefix)).toEqual(kept);
       expect(await listAll(store, prefix)).toEqual([]);
       for await (const page of store.versions(prefix)) expect(page).toEqual([]);
@@ -138,7 +139,7 @@ describe('a store that does not', () => {
     server.faults.add(refused('DeleteObject'));
     server.faults.add(refused('CopyObject'));
     const store = await storeIn('versioned');
-    const found = { writes: 'kept', removals: 'refused', copies: 'refused' };
+    const found = { writes: 'kept', removals: 'refused', copies: 'refused', versions: true };
     expect(await store.conditions('none/')).toEqual(found);
     for await (const page of store.versions('none/')) expect(page).toEqual([]);
   });

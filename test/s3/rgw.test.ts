@@ -15,6 +15,14 @@ describeRgw('the store adapter', () => {
   };
   // sse-s3: the header is accepted and not confirmed: whether anything is encrypted can't be known.
   objectStoreContract('Ceph RGW', () => rigOn(place(), ['client', 'sse-c', 'sse-kms'], ['sse-s3']));
+  // There it refuses any If-Match and ignores If-None-Match: versions tell who came between.
+  objectStoreContract('Ceph RGW with versions', () =>
+    rigOn(
+      { ...place(), createBucket: () => rgw().createBucket('versions', { versioning: true }) },
+      ['client'],
+      [],
+    ),
+  );
   moverContract('Ceph RGW', async () => ({
     open: pairsOn(place()),
     updates: [],

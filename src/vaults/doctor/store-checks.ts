@@ -111,21 +111,30 @@ export function conditionsCheck(facts: DoctorFacts): Outcome {
   if (!conditions.ok)
     return unknown(`could not be tried: ${conditions.error.message}`, conditions.error.hint);
   if (conditions.value === 'kept') return keptConditions(facts);
-  return warn(
+  const what =
     conditions.value === 'ignored'
       ? 'the store takes conditions and ignores them'
-      : 'the store does not know conditional writes',
-    'before each such write the object is looked at instead; let only one machine write to this prefix',
+      : 'the store does not know conditional writes';
+  if (isVersioned(facts))
+    return warn(
+      `${what}; the versions of an object tell who wrote in the same moment`,
+      'a write that others were quicker than is taken back, so nothing is lost; that needs s3:ListBucketVersions and s3:DeleteObjectVersion',
+    );
+  return warn(
+    what,
+    `let only one machine write to this prefix, or turn versioning on: s3vault bucket harden ${facts.patient.remote.bucket} --only versioning`,
   );
 }
+
+const isVersioned = ({ versioning }: DoctorFacts): boolean =>
+  versioning?.state === 'set' && versioning.value === 'Enabled';
 
 /** Those of removals are a matter of their own: many a store takes them and removes all the same. */
 function keptConditions(facts: DoctorFacts): Outcome {
   const removals = probeOf(facts)?.removeConditions;
   if (removals?.ok !== true || removals.value === 'kept')
     return pass('the store keeps them, so nothing is overwritten unseen');
-  const versioned = facts.versioning?.state === 'set' && facts.versioning.value === 'Enabled';
-  if (versioned)
+  if (isVersioned(facts))
     return pass(
       'the store keeps those of writes; a removal is checked by its versions and undone if need be',
     );

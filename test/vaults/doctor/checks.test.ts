@@ -321,6 +321,13 @@ test('conditions of removals that are not kept are a warning where there are no 
   expect(stateOf({ ...facts, versioning: { state: 'absent' } })).toBe('warn');
 });
 
+test('conditions of writes that are not kept: versions make up for them, or are the way out', () => {
+  const facts: DoctorFacts = { ...healthy, probe: done({ ...probe, conditions: done('ignored') }) };
+  const hintOf = (of: DoctorFacts) => checksOf(of).find(({ check }) => check === 'conditions')?.hint;
+  expect(hintOf(facts)).toContain('nothing is lost');
+  expect(hintOf({ ...facts, versioning: { state: 'absent' } })).toContain('--only versioning');
+});
+
 test('what a run may rely on', () => {
   const time = '2026-11-25T12:00:00.000Z';
   expect(capabilitiesOf(healthy, time)).toEqual({
