@@ -4,7 +4,7 @@ import { type ContentCipher, v2Cipher, v3Cipher, withMacKey } from './derive.ts'
 import { type Envelope, readEnvelope } from './envelope.ts';
 import { cannotOpen, notCommitting, throwIfCancelled } from './fault.ts';
 import { macFits } from './mac.ts';
-import { MAX_PLAINTEXT, TAG_BYTES, finish, gcmDecipher, openPieces } from './stream.ts';
+import { MAX_PLAINTEXT, TAG_BYTES, finish, gcmCipher, gcmDecipher, openPieces } from './stream.ts';
 import { unlock } from './unlock.ts';
 
 export { needsInstructionFile } from './envelope.ts';
@@ -24,9 +24,10 @@ export interface Opening {
   /**
    * Plaintext as it comes, **unverified**: only when the iteration has ended without an error is it known to be what was
    * sealed. The caller must write to a temporary file and rename it only then, and remove it on an error. Errors of
-   * `body` pass through.
+   * `body` pass through. `kept`: plaintext that came in an earlier run, from the beginning; `body` goes on behind it. It
+   * is verified by the same tag, and not yielded again.
    */
-  stream(body: AsyncIterable<Uint8Array>): AsyncIterable<Buffer>;
+  stream(body: AsyncIterable<Uint8Array>, kept?: AsyncIterable<Uint8Array>): AsyncIterable<Buffer>;
   /** True where `mac` is the `s3vault-mac` of a plaintext with this SHA-256 digest. Constant time. Never true for V2. */
   macFits(digest: Uint8Array, mac: string): boolean;
   /** Overwrites the data key. A stream that was begun goes on to its end. */
@@ -47,7 +48,11 @@ export async function startOpen(
   return {
     format: envelope.format,
     whole: (body) => openWhole(contentCipher(envelope, dataKey), body),
-    stream: (body) => openPieces(gcmDecipher(contentCipher(envelope, dataKey)), body),
+    stream: (body, kept) => {
+      const content = contentCipher(envelope, dataKey);
+      const before = kept === undefined ? undefined : { cipher: gcmCipher(content), pieces: kept };
+      return openPieces(gcmDecipher(content), body, before);
+    },
     macFits: (digest, mac) =>
       envelope.format === 'V3' && withMacKey(dataKey, envelope.messageId, (key) => macFits(key, digest, mac)),
     wipe: () => dataKey.wipe(),

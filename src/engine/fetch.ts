@@ -1,15 +1,17 @@
 /** get → open → verify → draft: brings one object to this machine, not yet into its place. */
-import { createHash } from 'node:crypto';
-import { type Opening, startOpen } from '../crypto/open.ts';
+import type { Opening } from '../crypto/open.ts';
 import type { NameKey } from '../model/brands.ts';
 import { safeName } from '../model/display.ts';
 import { VaultError } from '../model/errors.ts';
-import type { IncomingFile, FileTraits, ObjectStat, StoredObject, Waits } from '../model/ports.ts';
+import type { FileTraits, IncomingFile, ObjectStat } from '../model/ports.ts';
 import { factsOf } from './facts.ts';
+import { fetchIf } from './fetching.ts';
+import { fillDraft } from './filling.ts';
 import { META_MAC } from './stats.ts';
 import { type World, keyIn, writerOf } from './world.ts';
 
-export interface FetchOptions extends Waits {
+export interface FetchOptions {
+  readonly signal: AbortSignal;
   /** `arrived` counts plaintext bytes. */
   readonly onArrived: (arrived: number) => void;
 }
@@ -25,66 +27,47 @@ export interface Fetched {
 }
 
 /**
- * Fetches the object as it is now; undefined where `wants` does not want that one. Rejects with kind `changed` where it is
- * gone, `security` where it can't be opened: then nothing of it stays.
+ * Fetches the object as it is now, listed with `size` bytes; undefined where `wants` does not want that one. Rejects with kind
+ * `changed` where it is gone, `security` where it can't be opened: then nothing of it stays.
  */
 export async function fetchObject(
   world: World,
-  key: NameKey,
-  options: FetchOptions,
+  { key, remote: { size } }: { readonly key: NameKey; readonly remote: { readonly size: number } },
+  { signal, onArrived }: FetchOptions,
   wants: (stat: ObjectStat) => boolean = () => true,
 ): Promise<Fetched | undefined> {
-  const stored = await newest(world, key, options);
-  if (!wants(stored.stat)) {
-    await stored.body[Symbol.asyncIterator]().return?.();
-    return undefined;
-  }
-  const draft = await writerOf(world).begin();
+  const fetched = await fetchIf(world.reader, { key: keyIn(world, key), size }, wants, signal).catch(
+    (thrown: unknown) => {
+      if (!(thrown instanceof VaultError && thrown.code === 'object-missing')) throw thrown;
+      throw gone(key);
+    },
+  );
+  if (fetched === undefined) return undefined;
+  const { stat, opening } = fetched;
+  const facts = traitsOf(stat);
   try {
-    const { digest, size } = await fill(world, draft, stored, options);
-    return { draft, stat: stored.stat, facts: traitsOf(stored.stat), digest, size };
-  } catch (thrown) {
-    await draft.discard();
-    throw thrown;
-  }
-}
-
-async function newest(world: World, key: NameKey, { signal }: Waits): Promise<StoredObject> {
-  try {
-    return await world.store.get(keyIn(world, key), { signal });
-  } catch (thrown) {
-    if (!(thrown instanceof VaultError && thrown.code === 'object-missing')) throw thrown;
-    throw new VaultError('changed', 'object-missing', `${safeName(key)} is no longer in the store`, {
-      hint: 'it is looked at again',
+    if (facts.kind === 'link' && fetched.whole === undefined) throw tooLong(key);
+    const { draft, digest } = await fillDraft(fetched, {
+      begin: (subject) => writerOf(world).begin(subject),
+      onArrived,
+      hashes: true,
+      check: (found) => refuseOtherMac(stat, opening, found),
     });
+    return { draft, stat, facts, digest: digest ?? Buffer.alloc(0), size: fetched.size };
+  } finally {
+    fetched.wipe();
   }
 }
 
-async function fill(
-  world: World,
-  draft: IncomingFile,
-  { stat, body }: StoredObject,
-  { signal, onArrived }: FetchOptions,
-): Promise<{ readonly digest: Buffer; readonly size: number }> {
-  const { keyring } = world.sealing;
-  const opening = keyring === undefined ? undefined : await startOpen(keyring, stat.metadata, { signal });
-  const hash = createHash('sha256');
-  let size = 0;
-  try {
-    for await (const chunk of opening === undefined ? body : opening.stream(body)) {
-      await world.download.take(chunk.length, signal);
-      hash.update(chunk);
-      await draft.write(chunk);
-      size += chunk.length;
-      onArrived(size);
-    }
-    const digest = hash.digest();
-    refuseOtherMac(stat, opening, digest);
-    return { digest, size };
-  } finally {
-    opening?.wipe();
-  }
-}
+const gone = (key: string): VaultError =>
+  new VaultError('changed', 'object-missing', `${safeName(key)} is no longer in the store`, {
+    hint: 'it is looked at again',
+  });
+
+const tooLong = (key: string): VaultError =>
+  new VaultError('file', 'bad-link', `${safeName(key)} is a symbolic link that is too long for any system`, {
+    hint: 's3vault cat shows what is stored',
+  });
 
 /** The keyed digest is no secret's proof beyond the tag's, but one that contradicts it means meddling. */
 function refuseOtherMac({ key, metadata }: ObjectStat, opening: Opening | undefined, digest: Buffer): void {

@@ -38,8 +38,8 @@ export interface Fetched {
   readonly opening: Opening | undefined;
   /** All of it, verified; undefined for an object too large for that. */
   readonly whole: Buffer | undefined;
-  /** The stored bytes of a large object, in order; several pieces are under way at a time. */
-  body(): AsyncIterable<Uint8Array>;
+  /** The stored bytes of a large object from `first` (0) on, in order; several pieces are under way at a time. */
+  body(first?: number): AsyncIterable<Uint8Array>;
   wipe(): void;
 }
 
@@ -52,7 +52,7 @@ const INSTRUCTIONS_MAX = 16 * 1024;
 const INSTRUCTION_FILE = '.instruction';
 
 /** Bytes of memory that one object needs while it is fetched. */
-export const memoryOf = ({ size }: Wanted): number =>
+export const memoryOf = ({ size }: Pick<Wanted, 'size'>): number =>
   size <= WHOLE_MAX ? size * 2 : (PARTS_AHEAD + 1) * PART;
 
 /** Bytes of plaintext of an object of `size` bytes as stored. */
@@ -65,15 +65,27 @@ export const plainSize = (mode: ModeKind, size: number): number =>
  * `instruction-file`: it is one, and no file; `sealed` (file): needs mode `client`.
  */
 export async function fetchObject(reader: Reader, wanted: Wanted, signal: AbortSignal): Promise<Fetched> {
+  const fetched = await fetchIf(reader, wanted, () => true, signal);
+  if (fetched === undefined) throw missing(wanted.key);
+  return fetched;
+}
+
+/** As `fetchObject`; undefined where `wants` does not want what stands there now. */
+export async function fetchIf(
+  reader: Reader,
+  wanted: Wanted,
+  wants: (stat: ObjectStat) => boolean,
+  signal: AbortSignal,
+): Promise<Fetched | undefined> {
   return reader.reach(async () => {
-    if (wanted.size > WHOLE_MAX) return fetchLarge(reader, wanted, signal);
+    if (wanted.size > WHOLE_MAX) return fetchLarge(reader, wanted, wants, signal);
     const stored = await reader.store.get(wanted.key, { ...versionOf(wanted), signal });
+    const wrong = !wants(stored.stat);
     // Written anew since it was listed.
-    if (stored.stat.size > WHOLE_MAX) {
-      await leave(stored);
-      return fetchLarge(reader, wanted, signal);
-    }
-    return fetchSmall(reader, stored, wanted, signal);
+    const large = stored.stat.size > WHOLE_MAX;
+    if (wrong || large) await leave(stored);
+    if (wrong) return undefined;
+    return large ? fetchLarge(reader, wanted, wants, signal) : fetchSmall(reader, stored, wanted, signal);
   });
 }
 
@@ -102,15 +114,21 @@ async function fetchSmall(
   }
 }
 
-async function fetchLarge(reader: Reader, wanted: Wanted, signal: AbortSignal): Promise<Fetched> {
+async function fetchLarge(
+  reader: Reader,
+  wanted: Wanted,
+  wants: (stat: ObjectStat) => boolean,
+  signal: AbortSignal,
+): Promise<Fetched | undefined> {
   const stat = await reader.store.head(wanted.key, { ...versionOf(wanted), signal });
   if (stat === undefined) throw missing(wanted.key);
+  if (!wants(stat)) return undefined;
   const opening = await openingOf(reader, stat, wanted, signal);
   const size = opening === undefined ? stat.size : stat.size - TAG;
   return {
     ...fetched(stat, opening, size),
     whole: undefined,
-    body: () => inOrder(reader, stat, wanted, signal),
+    body: (first = 0) => inOrder(reader, stat, wanted, first, signal),
   };
 }
 
@@ -224,12 +242,13 @@ async function* inOrder(
   reader: Reader,
   stat: ObjectStat,
   wanted: Wanted,
+  first: number,
   signal: AbortSignal,
 ): AsyncIterable<Uint8Array> {
   const stop = new AbortController();
   const both = AbortSignal.any([signal, stop.signal]);
   const ahead: Promise<Buffer>[] = [];
-  let next = 0;
+  let next = first;
   const fill = (): void => {
     while (ahead.length < PARTS_AHEAD && next < stat.size) {
       const part = fetchPart(reader, stat, wanted, next, both);

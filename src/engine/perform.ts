@@ -11,6 +11,7 @@ import { bytesOf } from './bytes.ts';
 import type { Committer } from './committer.ts';
 import { difference } from './detect.ts';
 import type { Emitter } from './emitter.ts';
+import { memoryOf } from './fetching.ts';
 import { reportOf } from './naming.ts';
 import { SINGLE_MAX, dropUpload, putFile } from './put.ts';
 import { type ReceiveOptions, receive } from './receive.ts';
@@ -251,6 +252,7 @@ function directionOf(action: Action): TransferFacts['direction'] {
 }
 
 function memoryFor(action: Action): number {
+  if (action.kind === 'get' || action.kind === 'conflict') return memoryOf(action.remote);
   if (action.kind !== 'put') return 0;
   return action.local.size <= SINGLE_MAX ? action.local.size * 2 : PARTS_IN_FLIGHT;
 }

@@ -68,7 +68,12 @@ async function receiveGet(world: World, action: Of<'get'>, options: ReceiveOptio
   const { key, local } = action;
   const { path, clash } = await wayFor(world, action, options);
   const clashed = clash === undefined ? {} : { clash };
-  const fetched = await fetchObject(world, key, fetching(options), (stat) => !isKnown(world, action, stat));
+  const fetched = await fetchObject(
+    world,
+    action,
+    fetching(options),
+    (stat) => !isKnown(world, action, stat),
+  );
   if (fetched === undefined) return { result: 'unchanged', change: undefined, ...clashed };
   const received = { ...(await restored(world, fetched, path, local, options)), ...clashed };
   if (path === action.path || received.change?.kind !== 'put') return received;
@@ -157,7 +162,7 @@ async function receiveConflict(
   });
   if (await isProved(world, local, stat, { digest, md5 }, options.signal)) return inStepAlready(stat);
   await writerOf(world).check(path, local, bytesOf(action, world));
-  const fetched = await fetchObject(world, key, fetching(options));
+  const fetched = await fetchObject(world, action, fetching(options));
   if (fetched === undefined) throw goneThere(path);
   const sameKind = fetched.facts.kind === local.kind;
   const sameBytes = sameKind && same(digest, fetched.digest);

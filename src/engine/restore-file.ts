@@ -1,15 +1,14 @@
 /** One object becomes one file: fetched, opened, verified, and only then visible under its name. */
 import { createHash, timingSafeEqual } from 'node:crypto';
-import type { Opening } from '../crypto/open.ts';
 import type { NameKey, RelPath } from '../model/brands.ts';
 import { safeName } from '../model/display.ts';
 import { VaultError } from '../model/errors.ts';
 import type { Entry } from '../model/entry.ts';
-import type { ObjectStat } from '../model/ports.ts';
-import type { Draft, FileFacts, FileTarget, Placed, Standing } from '../model/target.ts';
+import type { FileFacts, FileTarget, Placed, Standing } from '../model/target.ts';
 import type { TransferPhase } from '../model/transfer.ts';
 import { factsOf, sameTime } from './facts.ts';
 import { type Fetched, type Reader, type Wanted, fetchObject, openingOf, plainSize } from './fetching.ts';
+import { fillDraft } from './filling.ts';
 import { META_MAC } from './stats.ts';
 
 export interface FileWanted extends Wanted {
@@ -167,10 +166,15 @@ async function bringIn(
   const { target, force: keepOld } = world;
   if (facts.kind === 'link')
     return target.link(wanted.path, linkTarget(world, wanted, fetched), facts, { keepOld });
-  const draft = await target.begin(wanted.path);
+  const wants = old?.kind === 'file' && old.size === fetched.size;
+  const remembered = world.digestOf(wanted.name, fetched.stat.etag);
+  const { draft, digest } = await fillDraft(fetched, {
+    begin: (subject) => target.begin(wanted.path, subject),
+    onArrived: (bytes) => options.onPhase('sending', bytes),
+    hashes: wants || remembered !== undefined,
+    check: (found) => checkDigest(wanted, remembered, found),
+  });
   try {
-    const wants = old?.kind === 'file' && old.size === fetched.size;
-    const digest = await fill(world, wanted, fetched, draft, { ...options, wants });
     // What stands there has these bytes: it is not put aside for itself.
     if (wants && digest !== undefined && equal(digest, await target.digest(old, options))) {
       if (!hasFacts(old, facts)) await target.amend(old, facts);
@@ -182,22 +186,6 @@ async function bringIn(
   }
 }
 
-/** All bytes into the draft; gives their digest where it is wanted. */
-async function fill(
-  world: RestoreWorld,
-  wanted: FileWanted,
-  fetched: Fetched,
-  draft: Pick<Draft, 'write'>,
-  options: RestoreFileOptions & { readonly wants: boolean },
-): Promise<Buffer | undefined> {
-  const { whole, stat } = fetched;
-  if (whole === undefined) return receive(world, wanted, fetched, draft, options);
-  const digest = (): Buffer => createHash('sha256').update(whole).digest();
-  checkDigest(world, wanted, stat, digest);
-  await draft.write(whole, 0);
-  return options.wants ? digest() : undefined;
-}
-
 function linkTarget(world: RestoreWorld, wanted: FileWanted, { whole, stat }: Fetched): string {
   const bad = (what: string): VaultError =>
     new VaultError('file', 'bad-link', `${safeName(wanted.path)} is a symbolic link ${what}`, {
@@ -205,44 +193,14 @@ function linkTarget(world: RestoreWorld, wanted: FileWanted, { whole, stat }: Fe
     });
   if (whole === undefined || whole.length > LINK_MAX) throw bad('that is too long for any system');
   if (whole.length === 0 || whole.includes(0)) throw bad('that leads nowhere');
-  checkDigest(world, wanted, stat, () => createHash('sha256').update(whole).digest());
+  const remembered = world.digestOf(wanted.name, stat.etag);
+  checkDigest(wanted, remembered, createHash('sha256').update(whole).digest());
   return whole.toString('utf8');
 }
 
-/** Piece by piece into a file that nobody sees yet: in mode `client` nothing is known of the bytes before the last. */
-async function receive(
-  world: RestoreWorld,
-  wanted: FileWanted,
-  fetched: Fetched,
-  draft: Pick<Draft, 'write'>,
-  { onPhase, wants }: RestoreFileOptions & { readonly wants: boolean },
-): Promise<Buffer | undefined> {
-  const { opening, stat } = fetched;
-  const remembered = world.digestOf(wanted.name, stat.etag);
-  const hash = remembered === undefined && !wants ? undefined : createHash('sha256');
-  let at = 0;
-  for await (const piece of plaintextOf(opening, fetched.body())) {
-    hash?.update(piece);
-    await draft.write(piece, at);
-    at += piece.length;
-    onPhase('sending', at);
-  }
-  if (at !== fetched.size)
-    throw new VaultError('transient', 'cut-short', `${safeName(wanted.path)} came incomplete`);
-  const digest = hash?.digest();
-  if (digest !== undefined) checkDigest(world, wanted, stat, () => digest);
-  return digest;
-}
-
-const plaintextOf = (
-  opening: Opening | undefined,
-  body: AsyncIterable<Uint8Array>,
-): AsyncIterable<Uint8Array> => (opening === undefined ? body : opening.stream(body));
-
 /** This machine remembers what it sent: the store must give the same back. */
-function checkDigest(world: RestoreWorld, wanted: FileWanted, stat: ObjectStat, digest: () => Buffer): void {
-  const remembered = world.digestOf(wanted.name, stat.etag);
-  if (remembered === undefined || timingSafeEqual(remembered, digest())) return;
+function checkDigest(wanted: FileWanted, remembered: Uint8Array | undefined, digest: Buffer): void {
+  if (remembered === undefined || timingSafeEqual(remembered, digest)) return;
   throw wrongBytes(wanted.path);
 }
 

@@ -323,7 +323,7 @@ export class Verify implements EngineHandle {
 
   /** Downloads, opens, and compares with what was sent; true where all of that went well. */
   async #open(record: Record, { size }: RemoteEntry, key: ObjectKey, isOurs: boolean): Promise<boolean> {
-    const release = await this.#memory.take(memoryOf({ key, size }));
+    const release = await this.#memory.take(memoryOf({ size }));
     const { clock } = this.#parts;
     const facts = this.#factsOf(record, key);
     const started = clock.ticks();

@@ -1,9 +1,10 @@
 import { MAX_KEY_BYTES, type NameKey, type ObjectKey, objectKey } from '../model/brands.ts';
-import { VaultError } from '../model/errors.ts';
+import { VaultError, asVaultError } from '../model/errors.ts';
 import { type Names, plainNames } from '../model/names.ts';
 import type { Clock, FileTree, FolderWriter, Index, Mover, ObjectStore, Watcher } from '../model/ports.ts';
 import type { Direction, Vault } from '../model/vault.ts';
 import { RateLimit } from './budget.ts';
+import type { Reader } from './fetching.ts';
 import { Renames } from './renames.ts';
 import type { Sealing } from './sealing.ts';
 
@@ -39,6 +40,7 @@ export interface World {
   readonly tree: FileTree;
   readonly index: Index;
   readonly sealing: Sealing;
+  readonly reader: Reader;
   readonly clock: Clock;
   readonly writer: FolderWriter | undefined;
   readonly host: string;
@@ -46,7 +48,6 @@ export interface World {
   readonly renames: Renames;
   readonly direction: Direction;
   readonly upload: RateLimit;
-  readonly download: RateLimit;
   readonly prefix: string;
   readonly names: Names;
   readonly modeFingerprint: string;
@@ -55,8 +56,10 @@ export interface World {
 export function worldOf(parts: EngineParts): World {
   const { store, tree, index, sealing, clock, vault, modeFingerprint, writer, copier } = parts;
   const { host = 'host' } = parts;
+  const download = new RateLimit(clock, vault.rules.limitDownload);
   return {
     store,
+    reader: readerOf(parts, download),
     tree,
     index,
     sealing,
@@ -67,11 +70,32 @@ export function worldOf(parts: EngineParts): World {
     renames: new Renames(),
     direction: vault.direction,
     upload: new RateLimit(clock, vault.rules.limitUpload),
-    download: new RateLimit(clock, vault.rules.limitDownload),
     prefix: vault.remote.prefix,
     names: namesOf(parts),
     modeFingerprint,
   };
+}
+
+function readerOf({ store, sealing, vault, clock }: EngineParts, download: RateLimit): Reader {
+  const { keyring } = sealing;
+  const reach: Reader['reach'] = (work) => again(work, clock);
+  return { store, mode: vault.mode.kind, keyring, commitment: 'require', download, reach };
+}
+
+const TRIES = 4;
+const FIRST_MS = 200;
+
+/** A connection that broke is no reason to begin the whole file again; what lasts is the engine's business. */
+async function again<T>(work: () => Promise<T>, clock: Clock): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await work();
+    } catch (thrown) {
+      const error = asVaultError(thrown);
+      if (error.kind !== 'transient' || tries === TRIES) throw error;
+      await clock.sleep(FIRST_MS * 2 ** tries * (0.5 + clock.random() / 2));
+    }
+  }
 }
 
 export function writerOf({ writer }: { readonly writer?: FolderWriter | undefined }): FolderWriter {

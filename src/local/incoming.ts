@@ -4,7 +4,10 @@ import {
   closeSync,
   constants,
   copyFileSync,
+  fchmodSync,
+  fsync,
   fsyncSync,
+  futimesSync,
   linkSync,
   lstatSync,
   lutimesSync,
@@ -15,35 +18,68 @@ import {
   readlinkSync,
   renameSync,
   rmdirSync,
-  rmSync,
   statfsSync,
   symlinkSync,
   unlinkSync,
+  write,
 } from 'node:fs';
-import { type FileHandle, mkdir, open } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { randomUUID } from 'node:crypto';
+import { promisify } from 'node:util';
 import { OWN_FOLDER, type RelPath } from '../model/brands.ts';
+import type { DraftSubject } from '../model/draft.ts';
 import { type Entry, sameStamp } from '../model/entry.ts';
 import { type Names, plainNames } from '../model/names.ts';
 import type { IncomingFile, FileTraits, FolderWriter } from '../model/ports.ts';
+import {
+  type LeftDraft,
+  type OpenDraft,
+  type PartJournal,
+  journalOf,
+  keptOf,
+  keptParts,
+  leftDraft,
+  removeDraft,
+  startDraft,
+  subjectLine,
+  takeOver,
+} from './resumable.ts';
 import { isRealFolder, lookAt } from './walk.ts';
 import { changedHere, clash, incomingError } from './incoming-errors.ts';
 
 /** Drafts and files on their way out: in the vault's own folder, so never scanned, watched or synced. */
 const PLACE = `${OWN_FOLDER}/tmp`;
 const COMING = 'coming-';
+const DRAFT = '.part';
+const JOURNAL = journalOf(DRAFT);
 const GOING = 'going-';
+const isDraft = (name: string): boolean => name.startsWith(COMING) && name.endsWith(DRAFT);
+const writeAt = promisify(write);
+const flush = promisify(fsync);
 
 /** Calls next to a rename are synchronous: nothing of this process comes between a check and what rests on it. */
-export function openWriter(root: string, names = plainNames(Number.MAX_SAFE_INTEGER)): FolderWriter {
+export function openWriter(
+  root: string,
+  names = plainNames(Number.MAX_SAFE_INTEGER),
+  now: () => number = () => 0,
+): FolderWriter {
+  /** Drafts that are being written. */
+  const busy = new Set<string>();
   return {
     check: async (path, over, bytes) => checkPlace(root, path, over, bytes),
-    begin: () => beginDraft(root, names),
+    begin: (subject) => beginDraft({ root, names, now, busy }, subject),
     remove: async (entry) => removeEntry(root, entry),
     move: async (entry, to) => moveEntry(root, entry, to),
     setAside: (entry) => setAside(root, entry),
-    sweep: async () => sweep(root),
+    sweep: async () => sweep(root, now()),
   };
+}
+
+interface Writing {
+  readonly root: string;
+  readonly names: Names;
+  readonly now: () => number;
+  readonly busy: Set<string>;
 }
 
 /** The vault's folder must be there already: below a root whose disk is gone nothing is made. */
@@ -55,33 +91,72 @@ async function placeOf(root: string): Promise<string> {
   return folder;
 }
 
-async function beginDraft(root: string, names: Names): Promise<IncomingFile> {
-  const path = `${await placeOf(root)}/${COMING}${randomUUID()}`;
-  const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+async function beginDraft(writing: Writing, subject: DraftSubject | undefined): Promise<IncomingFile> {
+  const folder = await placeOf(writing.root);
+  const draft = `${folder}/${COMING}${randomUUID()}${DRAFT}`;
   try {
-    return new FileComing(root, names, path, await open(path, flags, 0o600));
+    if (subject === undefined) {
+      const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+      return new FileComing(writing, draft, { file: openSync(draft, flags, 0o600) });
+    }
+    const line = subjectLine('', subject);
+    const left = leftFor(folder, line, writing);
+    const taken = left === undefined ? undefined : takeOver(left, draft);
+    if (left !== undefined && taken !== undefined) return new FileComing(writing, draft, taken, left.digests);
+    return new FileComing(writing, draft, startDraft(draft, line));
   } catch (thrown) {
     throw incomingError(PLACE, thrown);
   }
 }
 
+function leftFor(folder: string, line: string, { busy, now }: Writing): LeftDraft | undefined {
+  for (const name of readdirSync(folder)) {
+    if (!isDraft(name) || busy.has(`${folder}/${name}`)) continue;
+    const left = leftDraft(`${folder}/${name}`, now());
+    if (left?.subject === line) return left;
+  }
+  return undefined;
+}
+
 class FileComing implements IncomingFile {
   readonly #root: string;
   readonly #names: Names;
+  readonly #busy: Set<string>;
   readonly #draft: string;
-  readonly #file: FileHandle;
+  readonly #file: number;
+  readonly #journal: PartJournal | undefined;
+  readonly #digests: readonly string[];
   #open = true;
 
-  constructor(root: string, names: Names, draft: string, file: FileHandle) {
+  constructor(
+    { root, names, busy }: Writing,
+    draft: string,
+    { file, journal }: Pick<OpenDraft, 'file'> & Partial<OpenDraft>,
+    digests: readonly string[] = [],
+  ) {
     this.#root = root;
     this.#names = names;
+    this.#busy = busy;
     this.#draft = draft;
     this.#file = file;
+    this.#journal = journal;
+    this.#digests = digests;
+    busy.add(draft);
   }
 
-  async write(chunk: Uint8Array): Promise<void> {
+  get kept(): number {
+    return keptOf({ digests: this.#digests });
+  }
+
+  keptBytes(): AsyncIterable<Uint8Array> {
+    return keptParts(this.#draft, this.#digests);
+  }
+
+  async write(bytes: Uint8Array, at: number): Promise<void> {
     try {
-      for (let at = 0; at < chunk.length; ) at += (await this.#file.write(chunk, at)).bytesWritten;
+      for (let done = 0; done < bytes.length; )
+        done += (await writeAt(this.#file, bytes, done, bytes.length - done, at + done)).bytesWritten;
+      this.#journal?.add(bytes);
     } catch (thrown) {
       throw incomingError(PLACE, thrown);
     }
@@ -90,13 +165,14 @@ class FileComing implements IncomingFile {
   async place(path: RelPath, facts: FileTraits, over: Entry | undefined, keepAs?: RelPath): Promise<Entry> {
     try {
       if (facts.kind === 'file') {
-        await this.#file.chmod(facts.permissions & 0o777);
-        await this.#file.utimes(seconds(facts.mtime), seconds(facts.mtime));
+        fchmodSync(this.#file, facts.permissions & 0o777);
+        futimesSync(this.#file, seconds(facts.mtime), seconds(facts.mtime));
       }
-      await this.#file.sync();
-      await this.#close();
+      await flush(this.#file);
+      this.#close();
       if (facts.kind === 'link') this.#becomeLink(facts);
       intoPlace(this.#root, this.#draft, path, over, keepAs);
+      removeDraft(this.#draft);
       return this.#placed(path);
     } catch (thrown) {
       throw incomingError(path, thrown);
@@ -117,18 +193,22 @@ class FileComing implements IncomingFile {
     lutimesSync(this.#draft, seconds(mtime), seconds(mtime));
   }
 
-  async #close(): Promise<void> {
+  #close(): void {
     if (!this.#open) return;
     this.#open = false;
-    await this.#file.close();
+    closeSync(this.#file);
+    this.#journal?.close();
+    this.#busy.delete(this.#draft);
+  }
+
+  async keep(): Promise<void> {
+    if (!this.#open || this.#journal?.left === undefined) return this.discard();
+    this.#close();
   }
 
   async discard(): Promise<void> {
-    try {
-      await this.#close();
-    } finally {
-      rmSync(this.#draft, { force: true });
-    }
+    this.#close();
+    removeDraft(this.#draft);
   }
 }
 
@@ -361,13 +441,18 @@ function removeEmpty(root: string, folder: string): void {
   syncFolder(root, left);
 }
 
-function sweep(root: string): readonly string[] {
+function sweep(root: string, now: number): readonly string[] {
   let names: readonly string[];
   try {
     names = readdirSync(`${root}/${PLACE}`);
   } catch {
     return [];
   }
-  for (const name of names) if (name.startsWith(COMING)) rmSync(`${root}/${PLACE}/${name}`, { force: true });
+  for (const name of names) {
+    if (!name.startsWith(COMING)) continue;
+    const at = `${root}/${PLACE}/${name}`;
+    const draft = name.endsWith(JOURNAL) ? at.slice(0, -1) : at;
+    if (leftDraft(draft, now) === undefined) removeDraft(draft);
+  }
   return names.filter((name) => name.startsWith(GOING)).map((name) => `${PLACE}/${name}`);
 }

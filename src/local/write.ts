@@ -31,9 +31,21 @@ import { type RelPath, nameKey, relPath } from '../model/brands.ts';
 import type { Entry } from '../model/entry.ts';
 import type { Clock } from '../model/ports.ts';
 import type { Draft, FileFacts, FileTarget, PlaceOptions, Placed, Standing } from '../model/target.ts';
-import { draftName, isLeftBehind } from './draft-name.ts';
+import type { DraftSubject } from '../model/draft.ts';
+import { draftName, isDraftJournal, isLeftBehind } from './draft-name.ts';
 import { nameFault } from './names.ts';
 import { streamEntry } from './read.ts';
+import {
+  type LeftDraft,
+  type OpenDraft,
+  keptOf,
+  keptParts,
+  leftDraft,
+  removeDraft,
+  startDraft,
+  subjectLine,
+  takeOver,
+} from './resumable.ts';
 import {
   exists,
   folderInTheWay,
@@ -66,6 +78,8 @@ class Target implements FileTarget {
   #folds: boolean | undefined;
   /** Folders that were met in this run. */
   readonly #met = new Set<string>();
+  /** Drafts that can be gone on with, by what they are for. */
+  readonly #left = new Map<string, LeftDraft>();
   /** Folders with names that a power cut could still undo. */
   readonly #unsettled = new Set<string>();
 
@@ -129,34 +143,56 @@ class Target implements FileTarget {
     return hash.digest();
   }
 
-  async begin(path: RelPath): Promise<Draft> {
+  async begin(path: RelPath, subject?: DraftSubject): Promise<Draft> {
     try {
       this.#check(path);
       const temporary = this.#beside(path);
-      return this.#draft(path, temporary, openSync(temporary, FLAGS, 0o600));
+      if (subject === undefined)
+        return this.#draft(path, temporary, { file: openSync(temporary, FLAGS, 0o600) });
+      const line = subjectLine(path, subject);
+      const left = this.#left.get(line);
+      this.#left.delete(line);
+      const taken = left === undefined ? undefined : takeOver(left, temporary);
+      if (left !== undefined && taken !== undefined) return this.#draft(path, temporary, taken, left.digests);
+      return this.#draft(path, temporary, startDraft(temporary, line));
     } catch (thrown) {
       throw writeError(path, thrown);
     }
   }
 
-  #draft(path: RelPath, temporary: string, file: number): Draft {
+  #draft(
+    path: RelPath,
+    temporary: string,
+    { file, journal }: Pick<OpenDraft, 'file'> & Partial<OpenDraft>,
+    digests: readonly string[] = [],
+  ): Draft {
     let open = true;
     const close = (): void => {
       if (open) closeSync(file);
+      journal?.close();
       open = false;
     };
     const discard = async (): Promise<void> => {
       if (!open) return;
       close();
-      remove(temporary);
+      removeDraft(temporary);
     };
     return {
+      kept: keptOf({ digests }),
+      keptBytes: () => keptParts(temporary, digests),
+      keep: async () => {
+        const left = journal?.left;
+        if (!open || left === undefined) return discard();
+        close();
+        this.#left.set(left.subject, left);
+      },
       write: async (bytes, at) => {
         try {
           for (let done = 0; done < bytes.length; ) {
             const { bytesWritten } = await writeAt(file, bytes, done, bytes.length - done, at + done);
             done += bytesWritten;
           }
+          journal?.add(bytes);
         } catch (thrown) {
           throw writeError(path, thrown);
         }
@@ -172,6 +208,7 @@ class Target implements FileTarget {
           await flush(file);
           const placed = this.#place(path, temporary, options);
           close();
+          if (journal !== undefined) removeDraft(temporary);
           return placed;
         } catch (thrown) {
           throw writeError(path, thrown);
@@ -295,12 +332,23 @@ class Target implements FileTarget {
     return this.#at(folder === '' ? draftName() : `${folder}/${draftName()}`);
   }
 
-  /** What an interrupted run left in a folder goes when the folder is met for the first time. */
+  /** What an interrupted run left in a folder goes when the folder is met for the first time, but what can be gone on with. */
   #meet(folder: string): void {
     if (this.#met.has(folder)) return;
     this.#met.add(folder);
-    for (const name of readdirSync(this.#at(folder)))
-      if (isLeftBehind(name)) remove(this.#at(folder === '' ? name : `${folder}/${name}`));
+    const names = readdirSync(this.#at(folder)).filter(isLeftBehind);
+    // Of a journal only where its draft is gone.
+    for (const name of names) {
+      const draft = isDraftJournal(name) ? name.slice(0, -1) : name;
+      if (draft === name || !names.includes(draft))
+        this.#meetDraft(this.#at(folder === '' ? draft : `${folder}/${draft}`));
+    }
+  }
+
+  #meetDraft(draft: string): void {
+    const left = leftDraft(draft, this.#clock.now());
+    if (left === undefined || this.#left.has(left.subject)) removeDraft(draft);
+    else this.#left.set(left.subject, left);
   }
 
   async settle(): Promise<void> {

@@ -4,6 +4,7 @@
  * rejects with a VaultError of kind `cancelled` when it fires.
  */
 import type { NameKey, ObjectKey, RelPath } from './brands.ts';
+import type { DraftBytes, DraftSubject } from './draft.ts';
 import type { Entry, Seen } from './entry.ts';
 import type { Hint } from './hint.ts';
 import type { KeyInfo, KeyMaterial } from './keyref.ts';
@@ -248,8 +249,11 @@ export interface FileTree {
 export interface FolderWriter {
   /** Rejects as `place` would, as far as that shows before `bytes` bytes have come. Changes nothing. */
   check(path: RelPath, over: Entry | undefined, bytes: number): Promise<void>;
-  /** A place for the bytes of one file, on the folder's file system and out of sight of scans. */
-  begin(): Promise<IncomingFile>;
+  /**
+   * A place for the bytes of one file, on the folder's file system and out of sight of scans. With a subject it goes on where
+   * an interrupted run was with exactly that.
+   */
+  begin(subject?: DraftSubject): Promise<IncomingFile>;
   /**
    * Removes the file if it is still the Entry, and the folders that are empty then. Rejects with kind `changed`, and
    * removes nothing, where it is not.
@@ -259,13 +263,15 @@ export interface FolderWriter {
   move(entry: Entry, to: RelPath): Promise<void>;
   /** As `remove`, but the file goes on in the vault's own folder, out of sight of scans; gives its path there. */
   setAside(entry: Entry): Promise<string>;
-  /** Clears away what a killed run left behind. Gives what it may not clear: removed files whose check never ended. */
+  /**
+   * Clears away what a killed run left behind, but what can be gone on with. Gives what it may not clear: removed files whose
+   * check never ended.
+   */
   sweep(): Promise<readonly string[]>;
 }
 
-/** Bytes on their way to become a file. `place` or `discard` ends it. */
-export interface IncomingFile {
-  write(chunk: Uint8Array): Promise<void>;
+/** Bytes on their way to become a file. `place`, `keep` or `discard` ends it. */
+export interface IncomingFile extends DraftBytes {
   /**
    * Makes the bytes the file at `path`, durably, and gives it as it stands there. What stands there must be `over` to the
    * last stamp, or nothing where `over` is undefined: else kind `changed`, and nothing has happened. With `keepAs` what stood
@@ -273,8 +279,6 @@ export interface IncomingFile {
    * `name-clash` (a folder or another spelling stands there), `disk-full`, `unwritable`.
    */
   place(path: RelPath, facts: FileTraits, over: Entry | undefined, keepAs?: RelPath): Promise<Entry>;
-  /** Succeeds whatever there is. */
-  discard(): Promise<void>;
 }
 
 export interface FileTraits {

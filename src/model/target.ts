@@ -1,6 +1,7 @@
 /** The port of a folder that files are restored into. */
 import type { RelPath } from './brands.ts';
 import type { Entry } from './entry.ts';
+import type { DraftBytes, DraftSubject } from './draft.ts';
 import type { Waits } from './ports.ts';
 
 /**
@@ -17,8 +18,11 @@ export interface FileTarget {
   look(path: RelPath): Promise<Standing | undefined>;
   /** SHA-256 of a file's content, or of a link's target. */
   digest(entry: Entry, options?: Waits): Promise<Buffer>;
-  /** A file that nobody sees yet, in the folder where it will stand; folders on the way are made. */
-  begin(path: RelPath): Promise<Draft>;
+  /**
+   * A file that nobody sees yet, in the folder where it will stand; folders on the way are made. With a subject it goes on
+   * where an interrupted run was with exactly that.
+   */
+  begin(path: RelPath, subject?: DraftSubject): Promise<Draft>;
   /** A symbolic link, made as a whole; as `place` of a Draft. */
   link(path: RelPath, to: string, facts: FileFacts, options: PlaceOptions): Promise<Placed>;
   /** Gives a file that stands there, and whose bytes are right, the times and permissions that it should have. */
@@ -52,11 +56,8 @@ export interface Placed {
   readonly aside?: RelPath;
 }
 
-/** A file in the making. Ends with `place` or `discard`. */
-export interface Draft {
-  write(bytes: Uint8Array, at: number): Promise<void>;
+/** A file in the making. Ends with `place`, `keep` or `discard`. */
+export interface Draft extends DraftBytes {
   /** Flushed to the disk, given its facts, then visible under its name: all or nothing. */
   place(facts: FileFacts, options: PlaceOptions): Promise<Placed>;
-  /** May be called at any time, also after `place`; then it does nothing. */
-  discard(): Promise<void>;
 }

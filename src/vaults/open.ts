@@ -100,7 +100,7 @@ function assemble(
       store,
       index,
       tree,
-      writer: openWriter(vault.root, names),
+      writer: openWriter(vault.root, names, () => clock.now()),
       copier,
       host: hostname(),
       watcher,

@@ -205,7 +205,8 @@ describe('the largest object', () => {
       collect(sealPieces(gcmCipher(content), chunked(plain(size), 30), PART, 100));
     const body = await seal(100);
     expect((await failure(() => seal(101))).code).toBe('too-large');
-    const open = (limit: number) => collect(openPieces(gcmDecipher(content), chunked(body, 30), limit));
+    const open = (limit: number) =>
+      collect(openPieces(gcmDecipher(content), chunked(body, 30), undefined, limit));
     expect(await open(100)).toEqual(plain(100));
     expect((await failure(() => open(99))).code).toBe('cannot-open');
   });

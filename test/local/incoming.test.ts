@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openWriter } from '../../src/local/incoming.ts';
 import { openTree } from '../../src/local/tree.ts';
-import { relPath } from '../../src/model/brands.ts';
+import { objectKey, relPath } from '../../src/model/brands.ts';
 import type { Entry } from '../../src/model/entry.ts';
 import type { FileTree, FileTraits, FolderWriter } from '../../src/model/ports.ts';
 import { Folder } from '../support/folder.ts';
@@ -35,7 +35,7 @@ const names = (path = ''): string[] => readdirSync(at(path)).toSorted();
 
 async function incoming(text: string) {
   const draft = await writer.begin();
-  await draft.write(Buffer.from(text));
+  await draft.write(Buffer.from(text), 0);
   return draft;
 }
 
@@ -201,4 +201,52 @@ test('what a killed run left is cleared away, but never a file on its way out', 
   writeFileSync(at('.s3vault/tmp/going-1'), 'somebody may want it');
   expect(await writer.sweep()).toEqual(['.s3vault/tmp/going-1']);
   expect(names('.s3vault/tmp')).toEqual(['going-1']);
+});
+
+describe('a draft that was interrupted', () => {
+  const PART = 8 * 2 ** 20;
+  const subject = { key: objectKey('docs/large'), etag: 'e', size: 3 * PART };
+  const first = Buffer.alloc(PART, 1);
+
+  async function interrupted(): Promise<void> {
+    const draft = await writer.begin(subject);
+    await draft.write(Buffer.concat([first, Buffer.from('and more')]), 0);
+    await draft.keep();
+  }
+
+  test('is gone on with behind its last whole part, for the same object only [REST-4]', async () => {
+    await interrupted();
+    const other = await writer.begin({ ...subject, etag: 'other' });
+    expect(other.kept).toBe(0);
+    await other.discard();
+    const draft = await writer.begin(subject);
+    expect(draft.kept).toBe(PART);
+    // One that is being written is nobody else's.
+    expect((await writer.begin(subject)).kept).toBe(0);
+    const pieces: Buffer[] = [];
+    for await (const piece of draft.keptBytes()) pieces.push(Buffer.from(piece));
+    expect(Buffer.concat(pieces).equals(first)).toBe(true);
+    await draft.write(Buffer.from('the end'), PART);
+    await draft.place(relPath('large'), TRAITS, undefined);
+    expect(readFileSync(at('large')).equals(Buffer.concat([first, Buffer.from('the end')]))).toBe(true);
+  });
+
+  test('outlives a start, but not a week, nor damage', async () => {
+    await interrupted();
+    let now = Date.now();
+    const later = openWriter(folder.root, undefined, () => now);
+    await later.sweep();
+    const draft = await later.begin(subject);
+    expect(draft.kept).toBe(PART);
+    const name = names('.s3vault/tmp').find((one) => one.endsWith('.part')) ?? '';
+    writeFileSync(at(`.s3vault/tmp/${name}`), Buffer.alloc(PART, 2));
+    const read = async (): Promise<void> => {
+      for await (const piece of draft.keptBytes()) expect(piece).toHaveLength(PART);
+    };
+    await expect(read()).rejects.toMatchObject({ code: 'draft-damaged' });
+    await draft.keep();
+    now += 8 * 86_400_000;
+    await later.sweep();
+    expect(names('.s3vault/tmp')).toEqual([]);
+  });
 });

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { type RelPath, nameKey, relPath } from '../../src/model/brands.ts';
+import type { DraftSubject } from '../../src/model/draft.ts';
 import type { Entry } from '../../src/model/entry.ts';
 import { VaultError } from '../../src/model/errors.ts';
 import type { Draft, FileFacts, FileTarget, PlaceOptions, Placed, Standing } from '../../src/model/target.ts';
@@ -17,6 +18,8 @@ export class FakeTarget implements FileTarget {
   readonly files = new Map<string, FakeFile>();
   readonly folders = new Set<string>();
   fault: (step: 'open' | 'begin' | 'write' | 'place' | 'settle', path: string) => void = () => undefined;
+  /** What interrupted drafts hold, by what they are for. */
+  readonly left = new Map<string, Buffer>();
   /** Begun and neither placed nor discarded. */
   drafts = 0;
   settled = 0;
@@ -58,10 +61,14 @@ export class FakeTarget implements FileTarget {
       .digest();
   }
 
-  async begin(path: RelPath): Promise<Draft> {
+  async begin(path: RelPath, subject?: DraftSubject): Promise<Draft> {
     await this.look(path);
     this.fault('begin', path);
-    const pieces: Buffer[] = [];
+    const line = subject === undefined ? undefined : JSON.stringify([path, subject]);
+    const left = line === undefined ? undefined : this.left.get(line);
+    if (line !== undefined) this.left.delete(line);
+    const kept = left ?? Buffer.alloc(0);
+    const pieces: Buffer[] = [kept];
     let open = true;
     const end = async (): Promise<void> => {
       if (open) this.drafts--;
@@ -69,6 +76,14 @@ export class FakeTarget implements FileTarget {
     };
     this.drafts++;
     return {
+      kept: kept.length,
+      keptBytes: async function* bytes() {
+        yield kept;
+      },
+      keep: async () => {
+        if (open && line !== undefined) this.left.set(line, Buffer.concat(pieces));
+        await end();
+      },
       write: async (bytes, at) => {
         this.fault('write', path);
         if (at !== pieces.reduce((sum, piece) => sum + piece.length, 0))

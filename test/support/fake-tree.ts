@@ -211,6 +211,11 @@ export class FakeTree implements FileTree {
   #incoming(): IncomingFile {
     const chunks: Buffer[] = [];
     return {
+      kept: 0,
+      keptBytes: async function* none() {
+        // A fake keeps nothing for later.
+      },
+      keep: async () => undefined,
       write: async (chunk) => void chunks.push(Buffer.from(chunk)),
       place: async (path, { kind, permissions, mtime }, over, keepAs) => {
         this.onPlace(path);

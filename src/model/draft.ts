@@ -1,0 +1,25 @@
+/** Files in the making, and how a later run goes on with one. */
+import type { ObjectKey } from './brands.ts';
+
+/** The object that a draft is filled from: only exactly this one is gone on with. */
+export interface DraftSubject {
+  readonly key: ObjectKey;
+  readonly etag: string;
+  readonly versionId?: string | undefined;
+  /** Bytes as stored. */
+  readonly size: number;
+}
+
+/** The bytes of a file that nobody sees yet. `discard` or `keep` ends it, or what puts it into its place. */
+export interface DraftBytes {
+  /** Bytes that an earlier run left of the same object; what is written next belongs behind them. */
+  readonly kept: number;
+  /** These bytes, from the beginning. Throws code `draft-damaged` where they are not what was written. */
+  keptBytes(): AsyncIterable<Uint8Array>;
+  /** In their order. */
+  write(bytes: Uint8Array, at: number): Promise<void>;
+  /** Leaves what has come for a later run; without a subject it is discarded. May be called at any time. */
+  keep(): Promise<void>;
+  /** Succeeds whatever there is, also after `place`; then it does nothing. */
+  discard(): Promise<void>;
+}
