@@ -295,7 +295,7 @@ describeTerminal('the wizard on a terminal', () => {
     await terminal.shows(/prefix: new\/▏/);
     press('done');
     await terminal.shows(/▶ client/);
-    press('down', 'down', 'down');
+    press('down', 'down', 'down', 'down');
     await terminal.shows(/▶ sse-s3/);
     press('choose');
     await terminal.shows(/IS THE BUCKET SAFE\? +\d problem/);

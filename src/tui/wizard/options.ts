@@ -45,6 +45,14 @@ export const MODE_OPTIONS: readonly ModeOption[] = [
     ],
   },
   {
+    value: 'dsse-kms',
+    label: 'dsse-kms',
+    says: [
+      'As sse-kms, in two layers with a key each: for rules that ask',
+      'for that. Costs more, twice the uses of KMS, and no Bucket Key.',
+    ],
+  },
+  {
     value: 'sse-s3',
     label: 'sse-s3',
     says: [

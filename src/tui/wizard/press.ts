@@ -1,4 +1,5 @@
 /** One pressed key: from one state of the wizard to the next, and what is to be done. Pure. */
+import { MODE_KINDS } from '../../model/mode.ts';
 import { unknownKey } from '../bindings.ts';
 import { type Order, WIZARD_BINDINGS, bindingOf } from './bindings.ts';
 import { optionsOf } from './options.ts';
@@ -70,8 +71,7 @@ function chosen(ui: Ui): Led {
   }
 }
 
-const modeNamed = (text: string): Ui['draft']['mode'] | undefined =>
-  (['client', 'sse-c', 'sse-kms', 'sse-s3'] as const).find((mode) => mode === text);
+const modeNamed = (text: string): Ui['draft']['mode'] | undefined => MODE_KINDS.find((mode) => mode === text);
 
 function wentOn(ui: Ui): Led {
   const { view, known } = ui;

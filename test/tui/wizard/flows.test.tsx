@@ -51,6 +51,15 @@ test('each mode asks for what it needs and nothing more', async () => {
   rig = new Rig();
   await rig.toMode();
   await rig.press('down', 'down', 'down', 'choose');
+  expect(step()).toBe('kms-key');
+  await rig.type('alias/mine');
+  await rig.press('done', 'go-on', 'begin');
+  expect(rig.desk.choice).toMatchObject({ mode: 'dsse-kms', kmsKey: 'alias/mine' });
+
+  rig.close();
+  rig = new Rig();
+  await rig.toMode();
+  await rig.press('down', 'down', 'down', 'down', 'choose');
   expect(step()).toBe('posture');
   await rig.press('go-on', 'begin');
   expect(rig.desk.choice).toMatchObject({ mode: 'sse-s3' });
@@ -141,7 +150,7 @@ describe('what goes wrong', () => {
   test('the bucket cannot be looked at: one may go on without', async () => {
     rig.desk.found = new VaultError('offline', 'offline', 'the store does not answer', { hint: 'try again' });
     await rig.toMode();
-    expect(await rig.press('down', 'down', 'down', 'choose')).toMatch(/✗ the store does not answer/);
+    expect(await rig.press('down', 'down', 'down', 'down', 'choose')).toMatch(/✗ the store does not answer/);
     await rig.press('go-on');
     expect(step()).toBe('summary');
   });

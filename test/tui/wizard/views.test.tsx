@@ -59,7 +59,7 @@ test('the modes, each in two lines that fit; client is selected', async () => {
 test('findings with signs and words, the worst first, and the command that would mend them', async () => {
   rig = new Rig();
   await rig.toMode();
-  const frame = await rig.press('down', 'down', 'down', 'choose');
+  const frame = await rig.press('down', 'down', 'down', 'down', 'choose');
   expect(frame).toMatch(/1 problem; nothing was changed/);
   expect(frame).toMatch(/▶ ✗ high +plain HTTP[^]*\? unknown +the policy[^]*✓ ok +default encryption/);
   expect(frame).toMatch(/other programs can read and write in the clear/);
