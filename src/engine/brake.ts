@@ -1,7 +1,7 @@
 import type { ConsentReason, Action } from '../model/plan.ts';
 import type { Clock } from '../model/ports.ts';
 import { braked } from './plan.ts';
-import { firstLines } from './upcoming.ts';
+import { firstLines } from './lines.ts';
 
 /** Removals within this window count together: a mass removal must not pass in small steps. */
 const WINDOW_MS = 60_000;

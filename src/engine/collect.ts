@@ -1,6 +1,8 @@
 import { type Action, EMPTY_TOTALS, type PlanTotals } from '../model/plan.ts';
-import type { Index, PlanSpool } from '../model/ports.ts';
+import type { Index, PlanSpool, SpoolLine } from '../model/ports.ts';
 import { addToTotals } from './plan.ts';
+import { Rest } from './rest.ts';
+import { canSpool, spoolLine } from './spooled.ts';
 
 /** Actions kept in memory; a longer Plan waits in the Index's spool. */
 const IN_MEMORY = 20_000;
@@ -11,10 +13,10 @@ export interface CollectedPlan {
   readonly totals: PlanTotals;
   /** Nothing to do in it, whatever is skipped. */
   readonly empty: boolean;
-  /** Everything but removals, drawn once, in order. */
-  actions(): Iterable<Action>;
+  /** Everything but removals. */
+  readonly rest: Rest;
   readonly removals: readonly Action[];
-  /** What `actions` begins with, without drawing it. */
+  /** What `rest` begins with. */
   readonly beginning: readonly Action[];
 }
 
@@ -33,13 +35,13 @@ export async function collectPlan(
   let totals = EMPTY_TOTALS;
   const kept: Action[] = [];
   const removals: Action[] = [];
-  let lines: string[] = [];
+  let lines: SpoolLine[] = [];
   let spool: PlanSpool | undefined;
   for await (const action of actions) {
     totals = addToTotals(totals, action);
     if (action.kind === 'skip') onSkip(action);
     else if (action.kind === 'remove-remote' || action.kind === 'remove-local') removals.push(action);
-    else if (kept.length < IN_MEMORY || (action.kind !== 'put' && action.kind !== 'get')) kept.push(action);
+    else if (kept.length < IN_MEMORY || !canSpool(action)) kept.push(action);
     else if (spoolTaken) return undefined;
     else {
       spool ??= emptied(index.spool());
@@ -52,35 +54,11 @@ export async function collectPlan(
   }
   spool?.push(lines);
   const empty = kept.length + removals.length === 0;
-  return { totals, removals, empty, beginning: kept, actions: () => drawn(kept, spool, index) };
+  const rest = new Rest(kept, spool === undefined ? undefined : { spool, index });
+  return { totals, removals, empty, beginning: kept, rest };
 }
 
 function emptied(spool: PlanSpool): PlanSpool {
   spool.clear();
   return spool;
-}
-
-function* drawn(kept: Action[], spool: PlanSpool | undefined, index: Index): Iterable<Action> {
-  yield* kept;
-  kept.length = 0;
-  for (
-    let lines = spool?.shift(SPOOL_LINES) ?? [];
-    lines.length > 0;
-    lines = spool?.shift(SPOOL_LINES) ?? []
-  ) {
-    for (const line of lines) yield unspool(line, index);
-  }
-}
-
-type Spooled = Extract<Action, { kind: 'put' | 'get' }>;
-
-/** The Record is left out: it is read again from the Index when the Action is drawn. */
-function spoolLine(action: Spooled): string {
-  return JSON.stringify({ ...action, record: undefined });
-}
-
-function unspool(line: string, index: Index): Action {
-  const action = JSON.parse(line) as Spooled;
-  const record = index.get(action.key);
-  return { ...action, ...(record === undefined ? {} : { record }) };
 }

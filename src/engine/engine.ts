@@ -4,6 +4,7 @@ import { EXIT, type VaultError, asVaultError, report } from '../model/errors.ts'
 import type { EngineState, Event, EventBody } from '../model/event.ts';
 import type { Hint } from '../model/hint.ts';
 import type { Action } from '../model/plan.ts';
+import type { QueueAsk, QueueWindow } from '../model/queue.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import { DEFAULT_POLL_REMOTE_MS, DEFAULT_SETTLE_MS } from '../model/vault.ts';
 import { sweepUploads } from './clean.ts';
@@ -159,6 +160,10 @@ export class Engine implements EngineHandle {
     return this.#emitter.snapshot;
   }
 
+  queue(ask: QueueAsk): Promise<QueueWindow> {
+    return this.#runs.queue(ask);
+  }
+
   /** Says what others know of this work. */
   readonly announce = (body: EventBody): void => this.#emitter.emit(body);
 
@@ -184,8 +189,7 @@ export class Engine implements EngineHandle {
         this.#retry(command.paths?.map(relPath));
         return;
       case 'first':
-        // What still waits in the Plan is looked at now, and its Action goes first then.
-        if (!this.#runs.first(this.#key(command.path))) this.#runs.lookAgain(relPath(command.path));
+        this.#runs.first(this.#key(command.path), relPath(command.path));
         return;
       case 'skip':
         this.#runs.skip(this.#key(command.path), relPath(command.path));

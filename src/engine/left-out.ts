@@ -51,6 +51,10 @@ export class LeftOut {
     return this.#keys.size;
   }
 
+  keys(): readonly NameKey[] {
+    return [...this.#keys.keys()];
+  }
+
   paths(): readonly RelPath[] {
     return [...this.#keys.values()].map(({ path }) => path);
   }

@@ -3,6 +3,7 @@ import { type VaultError, asVaultError } from '../model/errors.ts';
 import type { EngineState, EventBody } from '../model/event.ts';
 import type { Hint } from '../model/hint.ts';
 import type { Action, RemoteEntry } from '../model/plan.ts';
+import type { QueueAsk, QueueWindow } from '../model/queue.ts';
 import { DEFAULT_TRANSFERS } from '../model/vault.ts';
 import { Brake } from './brake.ts';
 import type { CollectedPlan } from './collect.ts';
@@ -15,16 +16,18 @@ import { checkSource } from './guard.ts';
 import { type Hints, coveredBy } from './hints.ts';
 import type { Online } from './online.ts';
 import { LeftOut } from './left-out.ts';
+import { firstLines } from './lines.ts';
 import { Looks } from './looks.ts';
 import { bytesOf } from './bytes.ts';
 import { Performer } from './perform.ts';
 import type { Renames } from './renames.ts';
+import { Rest } from './rest.ts';
 import { Retries, isFinal } from './retries.ts';
 import { type RunHooks, Schedule } from './schedule.ts';
 import type { Skips } from './skips.ts';
 import type { Standing } from './standing.ts';
 import { withIntents } from './strays.ts';
-import { Upcoming, firstLines } from './upcoming.ts';
+import { Upcoming } from './upcoming.ts';
 import { type EngineParts, namesOf, worldOf } from './world.ts';
 
 /** Answers to requests that were under way together are one answer. */
@@ -198,7 +201,7 @@ export class Runs {
   /** Leaves a path out until it changes or is tried again. */
   skip(key: NameKey, path: RelPath): void {
     this.#leftOut.add(key, path, this.#upcoming.get(key));
-    this.#upcoming.remove(key);
+    this.#upcoming.drop(key);
   }
 
   /** These are not left out any more. */
@@ -209,14 +212,28 @@ export class Runs {
     }
   }
 
-  /** True where the key is queued, and goes first now. */
-  first(key: NameKey): boolean {
-    return this.#schedule?.first(key) !== false;
+  /** What waits goes first now; anything else is looked at now, and what comes of it goes first. */
+  first(key: NameKey, path: RelPath): void {
+    if (this.#schedule?.first(key) !== false) return;
+    const rest = this.#upcoming.restOf(key);
+    if (rest === undefined) {
+      this.lookAgain(path);
+      return;
+    }
+    // Else something has to be done before it; it goes first when that is so.
+    const action = rest.begun ? rest.take(key) : undefined;
+    if (action !== undefined) rest.runsApart(this.#runActions(new Rest([action])));
+  }
+
+  /** A window over everything that waits. */
+  queue(ask: QueueAsk): Promise<QueueWindow> {
+    const { held } = ask;
+    return this.#upcoming.window(ask, held === undefined ? undefined : this.#key(held.path as RelPath));
   }
 
   /** Sets a Plan going; removals only with consent where there are too many. */
   start(plan: CollectedPlan, known: number, hooks: RunHooks = {}): void {
-    const { parts, emitter, state } = this.#options;
+    const { emitter, state } = this.#options;
     if (this.#review && plan.removals.length + moves(plan) > 0) {
       this.#held = { plan, known, hooks };
       const first = firstLines([...plan.removals.slice(0, FIRST_REMOVALS), ...plan.beginning]);
@@ -234,11 +251,17 @@ export class Runs {
     const { renamed, gone } = splitRenamed(removals, plan);
     this.#renames.offer(renamed.map(({ record }) => record));
     const clash = clashing(gone, plan.beginning);
-    if (gone.length > 0 && !clash) void this.#runActions(gone);
-    const actions = plan.actions();
-    // Where others write too, an object without a Record is nobody's in particular: it is compared, not claimed.
-    const noted = parts.vault.direction === 'push' ? withIntents(actions, parts.index) : actions;
-    void this.#runInTurn(clash ? gone : [], noted, hooks, renamed);
+    if (gone.length > 0 && !clash) void this.#runActions(new Rest(gone));
+    this.#passOver(plan.rest);
+    void this.#runInTurn(new Rest(clash ? gone : []), plan.rest, hooks, new Rest(renamed));
+  }
+
+  /** What was left out does not wait any more. */
+  #passOver(rest: Rest): void {
+    for (const key of this.#leftOut.keys()) {
+      const action = rest.get(key);
+      if (action !== undefined && this.#leftOut.has(action)) rest.take(key);
+    }
   }
 
   /** A person answered. */
@@ -255,7 +278,8 @@ export class Runs {
     }
     const removals = this.#brake.answered(yes);
     state(removals.length > 0 ? 'working' : 'idle');
-    if (removals.length > 0) void this.#runActions(removals, { before: () => this.checkSides(removals) });
+    if (removals.length > 0)
+      void this.#runActions(new Rest(removals), { before: () => this.checkSides(removals) });
     awake();
   }
 
@@ -278,37 +302,46 @@ export class Runs {
   }
 
   /** What is in the way goes first; what was renamed is copied before its old object goes. */
-  async #runInTurn(
-    before: readonly Action[],
-    actions: Iterable<Action>,
-    hooks: RunHooks,
-    then: readonly Action[],
-  ): Promise<void> {
+  async #runInTurn(before: Rest, actions: Rest, hooks: RunHooks, then: Rest): Promise<void> {
     const { stopping, awake } = this.#options;
     this.#running++;
+    // All of it waits from now on.
+    const leave = this.#upcoming.join(before, actions, then);
     try {
-      if (before.length > 0) await this.#runActions(before);
+      if (before.size > 0) await this.#runActions(before);
       await this.#runActions(actions, hooks);
-      if (then.length > 0 && !stopping()) await this.#runActions(then);
+      if (then.size > 0 && !stopping()) await this.#runActions(then);
     } finally {
+      leave();
       this.#running--;
       awake();
     }
   }
 
-  async #runActions(actions: Iterable<Action>, hooks: RunHooks = {}): Promise<void> {
+  async #runActions(rest: Rest, hooks: RunHooks = {}): Promise<void> {
     const { stopping, fail, awake } = this.#options;
     this.#running++;
+    const leave = this.#upcoming.join(rest);
     try {
       await hooks.before?.();
-      await this.#schedule?.runAll(actions, (action) => this.#hint(action, true));
+      rest.begun = true;
+      const again = (action: Action): void => this.#hint(action, true);
+      await this.#schedule?.runAll(this.#noted(rest), again, (action) => rest.admit(action));
+      await rest.settled();
       if (!stopping()) hooks.onDone?.();
     } catch (thrown) {
       fail(asVaultError(thrown));
     } finally {
+      leave();
       this.#running--;
       awake();
     }
+  }
+
+  /** Where others write too, an object without a Record is nobody's in particular: it is compared, not claimed. */
+  #noted(rest: Rest): Iterable<Action> {
+    const { vault, index } = this.#options.parts;
+    return vault.direction === 'push' ? withIntents(rest.draw(), index) : rest.draw();
   }
 
   async #perform(action: Action, freeSlot: () => void): Promise<void> {

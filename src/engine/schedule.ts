@@ -64,16 +64,21 @@ export class Schedule {
     return this.#queue.concurrency;
   }
 
-  /** Queues all Actions; resolves when the last one has ended. `onAgain` gets keys that were hinted meanwhile. */
+  /**
+   * Queues all Actions but those that are not admitted when there is room for them; resolves when the last one has ended.
+   * `onAgain` gets keys that were hinted meanwhile.
+   */
   async runAll(
     actions: AsyncIterable<Action> | Iterable<Action>,
     onAgain: (action: Action) => void,
+    admit: (action: Action) => boolean = () => true,
   ): Promise<void> {
     const running: Set<Promise<void>> = new Set();
     for await (const action of actions) {
       if (this.#stopped) break;
       if (this.#queue.size >= AHEAD && !this.#wanted.has(action.key))
         await this.#queue.onSizeLessThan(AHEAD / 2);
+      if (!admit(action)) continue;
       const ended = this.#add(action, onAgain);
       if (ended === undefined) continue;
       running.add(ended);

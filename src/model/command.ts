@@ -1,4 +1,5 @@
 import type { Event } from './event.ts';
+import type { QueueAsk, QueueWindow } from './queue.ts';
 import type { Snapshot } from './snapshot.ts';
 
 /** What a screen, a socket client or a signal may ask of a running engine. Never an edit of its state. */
@@ -22,6 +23,11 @@ export interface EngineHandle {
   subscribe(listener: (event: Event) => void): () => void;
   snapshot(): Snapshot;
   command(command: Command): void;
+  /**
+   * What waits, as a window over all of it. Takes its time where much waits, and holds nobody up. Left out where nothing
+   * waits for long, and by a daemon that cannot answer yet: then the Snapshot has what there is to know.
+   */
+  queue?(ask: QueueAsk): Promise<QueueWindow>;
   /** Resolves when the engine has ended. */
   readonly ended: Promise<Outcome>;
 }

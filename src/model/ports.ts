@@ -378,11 +378,38 @@ export interface UploadJournals {
   remove(key: NameKey): void;
 }
 
+/** Lines in their order. They can be looked at, looked for and taken out while they wait. */
 export interface PlanSpool {
-  push(lines: readonly string[]): void;
+  readonly count: number;
+  push(lines: readonly SpoolLine[]): void;
   /** The next lines in order, removed from the spool. */
   shift(limit: number): readonly string[];
+  /** The line of a key. */
+  get(key: NameKey): string | undefined;
+  /** The same, removed from the spool. */
+  take(key: NameKey): string | undefined;
+  /** Counts what has `text` in at most `limit` lines after `after` (0: from the first); undefined where there are none. */
+  scan(after: number, limit: number, text: string, held?: NameKey): SpoolPart | undefined;
+  /** Lines of a part that have `text`, `skip` of them left out. */
+  lines(part: SpoolPart, text: string, skip: number, limit: number): readonly string[];
   clear(): void;
+}
+
+export interface SpoolLine {
+  readonly key: NameKey;
+  /** What `text` is looked for in. */
+  readonly find: string;
+  readonly line: string;
+}
+
+/** Lines after `after` up to `last`. */
+export interface SpoolPart {
+  readonly after: number;
+  readonly last: number;
+  /** How many of them have the text. */
+  readonly count: number;
+  /** How many of those stand before the line that was asked for, where it is one of them. */
+  readonly held?: number;
 }
 
 // ------------------------------------------------------------------------------------------------------------- keys

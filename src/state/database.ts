@@ -21,6 +21,13 @@ const MIGRATIONS: readonly string[] = [
   `,
   'CREATE TABLE intents (key TEXT PRIMARY KEY, path TEXT NOT NULL) WITHOUT ROWID;',
   'ALTER TABLE records ADD COLUMN received INTEGER NOT NULL DEFAULT 0;',
+  // What waits in the spool belongs to one run: nothing is lost with it.
+  `
+  DROP TABLE spool;
+  CREATE TABLE spool (seq INTEGER PRIMARY KEY, key TEXT NOT NULL, find TEXT NOT NULL);
+  CREATE INDEX spool_key ON spool (key);
+  CREATE TABLE spool_lines (seq INTEGER PRIMARY KEY, line TEXT NOT NULL);
+  `,
 ];
 
 export const SCHEMA_VERSION = MIGRATIONS.length;

@@ -2,7 +2,6 @@ import type { NameKey } from '../model/brands.ts';
 import type {
   JournaledPart,
   PartAnswer,
-  PlanSpool,
   UploadJournal,
   UploadJournals,
   UploadSubject,
@@ -81,29 +80,4 @@ function toPart(row: { readonly [column: string]: unknown } | undefined): Journa
   const { digest, answer } = row;
   if (typeof answer !== 'string') return { digest: String(digest) };
   return { digest: String(digest), answer: JSON.parse(answer) as PartAnswer };
-}
-
-/** Where a Plan too long for memory waits. */
-export function openSpool(sql: Sql): PlanSpool {
-  const statements = {
-    push: sql.prepare('INSERT INTO spool (line) VALUES (?)'),
-    shift: sql.prepare('SELECT seq, line FROM spool ORDER BY seq LIMIT ?'),
-    drop: sql.prepare('DELETE FROM spool WHERE seq <= ?'),
-    clear: sql.prepare('DELETE FROM spool'),
-  };
-  return {
-    push: (lines) => {
-      if (lines.length === 0) return;
-      sql.transaction(() => {
-        for (const line of lines) statements.push.run(line);
-      });
-    },
-    shift: (limit) => {
-      const rows = statements.shift.all(limit);
-      const last = rows.at(-1)?.['seq'];
-      if (last !== undefined) statements.drop.run(last);
-      return rows.map((row) => String(row['line']));
-    },
-    clear: () => statements.clear.run(),
-  };
 }

@@ -1,11 +1,12 @@
 import { existsSync } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
-import type { Index, IndexChange, Intents } from '../model/ports.ts';
+import type { Index, IndexChange, Intents, PlanSpool } from '../model/ports.ts';
 import { indexFile, loadSqlite, makeFolder, memoryDatabase, openDatabase, stateError } from './database.ts';
 import { openIntents } from './intents.ts';
-import { openJournals, openSpool } from './journals.ts';
+import { openJournals } from './journals.ts';
 import { takeLock } from './lock.ts';
 import { recordStatements, toRecord, toRow } from './records.ts';
+import { openSpool } from './spool.ts';
 import { type Sql, openSql } from './sql.ts';
 
 export interface IndexOptions {
@@ -59,9 +60,9 @@ function indexOn(database: DatabaseSync, release: () => void, folder: string): I
   const putMeta = sql.prepare('INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)');
   const dropMeta = sql.prepare('DELETE FROM meta WHERE name = ?');
   const journals = openJournals(sql);
-  const spool = openSpool(sql);
   // Not before it is needed: an Index of an older schema can still be read.
   let intents: Intents | undefined;
+  let spool: PlanSpool | undefined;
   const intentsOf = (): Intents => (intents ??= openIntents(sql));
   return {
     meta: (name) => {
@@ -87,7 +88,7 @@ function indexOn(database: DatabaseSync, release: () => void, folder: string): I
     commit: (changes) => commitAll(sql, records, intentsOf(), changes),
     journal: () => journals,
     intents: intentsOf,
-    spool: () => spool,
+    spool: () => (spool ??= openSpool(sql)),
     close: () => {
       sql.close();
       release();

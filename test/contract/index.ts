@@ -186,17 +186,55 @@ export function indexContract(name: string, make: () => Promise<IndexUnderTest>)
       expect(index.journal().find(nameKey('big'))?.subject.size).toBe(30);
     });
 
+    const spooled = (...lines: readonly string[]) =>
+      lines.map((line) => ({ key: nameKey(line), find: `${line}\nput`, line }));
+
     test('the spool gives lines back in their order, once', () => {
       const spool = index.spool();
-      spool.push(['a', 'b', 'c']);
+      spool.push(spooled('a', 'b', 'c'));
       spool.push([]);
-      spool.push(['d']);
+      spool.push(spooled('d'));
+      expect(spool.count).toBe(4);
       expect(spool.shift(3)).toEqual(['a', 'b', 'c']);
       expect(spool.shift(3)).toEqual(['d']);
       expect(spool.shift(3)).toEqual([]);
-      spool.push(['e']);
+      spool.push(spooled('e'));
       spool.clear();
       expect(spool.shift(3)).toEqual([]);
+      expect(spool.count).toBe(0);
+    });
+
+    test('a line of the spool is found by its key, and taken out once', async () => {
+      const spool = index.spool();
+      spool.push(spooled('a', 'b', 'c'));
+      expect(spool.get(nameKey('b'))).toBe('b');
+      expect(spool.take(nameKey('b'))).toBe('b');
+      expect(spool.take(nameKey('b'))).toBeUndefined();
+      expect(spool.get(nameKey('b'))).toBeUndefined();
+      const again = (await under.again()).spool();
+      expect([again.count, again.shift(9)]).toEqual([2, ['a', 'c']]);
+    });
+
+    test('the spool is looked through part by part, for a text that is no pattern', () => {
+      const spool = index.spool();
+      const names = Array.from({ length: 25 }, (_, n) => (n % 2 === 0 ? `50%_${n}` : `half-${n}`));
+      spool.push(spooled(...names));
+      spool.take(nameKey('50%_4'));
+      const wanted = names.filter((name) => name.includes('50%_') && name !== '50%_4');
+      const seen: string[] = [];
+      let held: number | undefined;
+      for (let after = 0; ; ) {
+        const part = spool.scan(after, 10, '50%_', nameKey('50%_14'));
+        if (part === undefined) break;
+        if (part.held !== undefined) held = seen.length + part.held;
+        expect(spool.lines(part, '50%_', 0, 99)).toHaveLength(part.count);
+        seen.push(...spool.lines(part, '50%_', 0, 1), ...spool.lines(part, '50%_', 1, 99));
+        after = part.last;
+      }
+      expect(seen).toEqual(wanted);
+      expect(held).toBe(wanted.indexOf('50%_14'));
+      expect(spool.scan(0, 99, 'nowhere')).toMatchObject({ count: 0 });
+      expect(spool.scan(0, 99, 'half', nameKey('50%_14'))?.held).toBeUndefined();
     });
   });
 }

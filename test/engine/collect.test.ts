@@ -22,7 +22,7 @@ test('a Plan of 200,000 waits in the Index, comes in order, whole and once', asy
   expect(plan?.totals).toMatchObject({ put: COUNT, bytes: (COUNT * (COUNT - 1)) / 2 });
   let n = 0;
   let wrong = 0;
-  for (const action of plan?.actions() ?? []) {
+  for (const action of plan?.rest.draw() ?? []) {
     const same = action.kind === 'put' && action.path === named(n) && action.local.size === n;
     // What the Index knows by then goes with it.
     const told = action.kind === 'put' && (action.record?.etag === known.etag) === (n === 150_000);
@@ -44,14 +44,15 @@ test('removals and skips are no part of what is drawn', async () => {
   }
   const onSkip = ({ reason }: { readonly reason: string }): void => void skips.push(reason);
   const plan = await collectPlan(mixed(), { index, onSkip, spoolTaken: true });
-  expect([...(plan?.actions() ?? [])].map(({ kind }) => kind)).toEqual(['put', 'put']);
+  expect([...(plan?.rest.draw() ?? [])].map(({ kind }) => kind)).toEqual(['put', 'put']);
   expect(plan?.removals).toHaveLength(1);
   expect(skips).toEqual(['fifo']);
 });
 
 test('too long, and the spool taken: no Plan, and the lines of the other stay', async () => {
   const index = await memoryIndex();
-  index.spool().push(['of another']);
+  const other = { key: record('other').key, find: 'other', line: 'of another' };
+  index.spool().push([other]);
   const plan = await collectPlan(puts(30_000), { index, onSkip: () => undefined, spoolTaken: true });
   expect(plan).toBeUndefined();
   expect(index.spool().shift(9)).toEqual(['of another']);

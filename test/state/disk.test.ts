@@ -9,8 +9,9 @@ import { nameKey } from '../../src/model/brands.ts';
 import { VaultError } from '../../src/model/errors.ts';
 import type { UploadSubject } from '../../src/model/ports.ts';
 import { SCHEMA_VERSION, indexFile } from '../../src/state/database.ts';
-import { openJournals, openSpool } from '../../src/state/journals.ts';
+import { openJournals } from '../../src/state/journals.ts';
 import { openIndex, readIndex } from '../../src/state/open-index.ts';
+import { openSpool } from '../../src/state/spool.ts';
 import { openSql } from '../../src/state/sql.ts';
 import { record } from '../contract/index.ts';
 
@@ -97,7 +98,9 @@ test('an Index of schema 1 is brought to the newest, and can be looked at before
   index.commit([{ kind: 'put', record: record('kept') }]);
   index.close();
   const old = new DatabaseSync(indexFile(folder));
-  old.exec('DROP TABLE intents; ALTER TABLE records DROP COLUMN received; PRAGMA user_version = 1;');
+  old.exec(`DROP TABLE intents; ALTER TABLE records DROP COLUMN received; DROP TABLE spool; DROP TABLE spool_lines;
+    CREATE TABLE spool (seq INTEGER PRIMARY KEY, line TEXT NOT NULL); INSERT INTO spool (line) VALUES ('of a run before');
+    PRAGMA user_version = 1;`);
   old.close();
   const view = await readIndex({ folder });
   expect(view?.count().files).toBe(1);
@@ -106,6 +109,7 @@ test('an Index of schema 1 is brought to the newest, and can be looked at before
   const migrated = await openIndex({ folder });
   expect(migrated.get(nameKey('kept'))).toEqual({ ...record('kept'), received: undefined });
   expect(migrated.intents().all()).toEqual([]);
+  expect(migrated.spool().count).toBe(0);
   migrated.close();
   const after = new DatabaseSync(indexFile(folder));
   expect(after.prepare('PRAGMA user_version').get()).toEqual({ user_version: SCHEMA_VERSION });
@@ -160,7 +164,8 @@ test('a full disk is said so, and nothing half is kept', async () => {
   const journal = openJournals(sql).create(subject);
   const fits = (thrown: () => void) => expect(thrown).toThrow(expect.objectContaining(full));
   fits(fill((n) => journal.sending(n, 'x'.repeat(500))));
-  fits(() => openSpool(sql).push(Array.from({ length: 10_000 }, () => 'x'.repeat(500))));
+  const line = { key: nameKey('a'), find: 'a', line: 'x'.repeat(500) };
+  fits(() => openSpool(sql).push(Array.from({ length: 10_000 }, () => line)));
   // A transaction that found no room is rolled back and does not stand in the way of the next.
   fits(() => sql.transaction(fill((n) => journal.sending(n, 'x'.repeat(500)))));
   journal.ended();
