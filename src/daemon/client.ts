@@ -8,8 +8,9 @@ import { VaultError } from '../model/errors.ts';
 import type { Event } from '../model/event.ts';
 import { EMPTY_SNAPSHOT, type Snapshot, foldAll } from '../model/snapshot.ts';
 import type { Clock } from '../model/ports.ts';
+import type { QueueAsk, QueueWindow } from '../model/queue.ts';
 import type { Vault } from '../model/vault.ts';
-import { checkSocket, nobodyThere, readNote } from './endpoint.ts';
+import { type Note, checkSocket, nobodyThere, readNote } from './endpoint.ts';
 import { LineReader } from './lines.ts';
 import {
   type Asked,
@@ -18,6 +19,7 @@ import {
   MAX_MESSAGE,
   type Message,
   type News,
+  OLDEST_PROTOCOL,
   PROTOCOL,
   type Reloaded,
   remade,
@@ -35,6 +37,7 @@ const LIMITS: { readonly [Do in Asked['do']]: number | undefined } = {
   command: ANSWER_MS,
   stop: ANSWER_MS,
   'take-back': ANSWER_MS,
+  queue: WORK_MS,
   release: WORK_MS,
   reload: WORK_MS,
   lock: WORK_MS,
@@ -51,18 +54,29 @@ export async function connectDaemon(
 ): Promise<DaemonClient | undefined> {
   const note = await readNote(places);
   if (note === undefined) return undefined;
-  let socket: Socket;
+  // An older daemon refuses the newest version; it is asked again, in its own.
+  for (let protocol = PROTOCOL; ; protocol--) {
+    const client = await reached(note, clock);
+    if (client === undefined) return undefined;
+    try {
+      await client.greet(note.token, protocol);
+      return client;
+    } catch (thrown) {
+      const other = thrown instanceof VaultError && thrown.code === 'other-protocol';
+      if (!other || protocol === OLDEST_PROTOCOL) throw thrown;
+    }
+  }
+}
+
+async function reached(note: Note, clock: Clock): Promise<DaemonClient | undefined> {
   try {
     await checkSocket(note.socket);
-    socket = await connected(note.socket);
+    return new DaemonClient(await connected(note.socket), note.pid, clock);
   } catch (thrown) {
     // Left behind by a daemon that was killed.
     if (nobodyThere(thrown)) return undefined;
     throw thrown;
   }
-  const client = new DaemonClient(socket, note.pid, clock);
-  await client.greet(note.token);
-  return client;
 }
 
 function connected(path: string): Promise<Socket> {
@@ -90,6 +104,7 @@ export class DaemonClient {
   readonly #onChange = new Set<() => void>();
   #hello: ((facts: DaemonFacts) => void) | undefined;
   #facts: DaemonFacts | undefined;
+  #protocol: number = PROTOCOL;
   #refused: VaultError | undefined;
   #asked = 0;
   #close: () => void = () => undefined;
@@ -113,15 +128,16 @@ export class DaemonClient {
     socket.on('close', () => this.#ended());
   }
 
-  async greet(token: string): Promise<void> {
+  async greet(token: string, protocol: number = PROTOCOL): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<DaemonFacts | undefined>();
     this.#hello = resolve;
     void this.closed.then(() => resolve(undefined));
-    this.#socket.write(`${JSON.stringify({ hello: 's3vault', protocol: PROTOCOL, token })}\n`);
+    this.#socket.write(`${JSON.stringify({ hello: 's3vault', protocol, token })}\n`);
     const late = this.#late(ANSWER_MS);
     this.#facts = await promise;
     late();
     if (this.#facts === undefined) throw this.#gone();
+    this.#protocol = protocol;
   }
 
   get facts(): DaemonFacts {
@@ -282,8 +298,20 @@ export class DaemonClient {
     const command = (one: Command): void => {
       void this.ask({ do: 'command', vault: vault.id, command: one } as Asked).catch(() => undefined);
     };
-    this.#vaults.set(vault.id, new RemoteVault(vault, snapshot, command));
+    const queue = async (ask: QueueAsk): Promise<QueueWindow> =>
+      (await this.ask({ do: 'queue', vault: vault.id, ask })) as QueueWindow;
+    const ways = { command, ...(this.#protocol < 3 ? {} : { queue }) };
+    this.#vaults.set(vault.id, new RemoteVault(vault, snapshot, ways));
   }
+}
+
+/** What a handle of a vault does elsewhere. */
+export interface Ways {
+  readonly command: (command: Command) => void;
+  /** Undefined where the daemon is too old for it. */
+  readonly queue?: (ask: QueueAsk) => Promise<QueueWindow>;
+  /** Undefined: only this end leaves. */
+  readonly stop?: () => void;
 }
 
 /**
@@ -294,18 +322,18 @@ export class RemoteVault implements EngineHandle {
   /** As it is configured now. */
   vault: Vault;
   readonly #listeners = new Set<(event: Event) => void>();
-  readonly #command: (command: Command) => void;
-  readonly #onStop: () => void;
+  readonly #ways: Ways;
+  readonly queue?: (ask: QueueAsk) => Promise<QueueWindow>;
   #snapshot: Snapshot = EMPTY_SNAPSHOT;
   #unfolded: Event[] = [];
   #end: (outcome: Outcome) => void = () => undefined;
   readonly ended: Promise<Outcome>;
 
-  constructor(vault: Vault, snapshot: Snapshot, command: (command: Command) => void, onStop?: () => void) {
+  constructor(vault: Vault, snapshot: Snapshot, ways: Ways) {
     this.vault = vault;
     this.#snapshot = snapshot;
-    this.#command = command;
-    this.#onStop = onStop ?? (() => this.end());
+    this.#ways = ways;
+    if (ways.queue !== undefined) this.queue = ways.queue;
     this.ended = new Promise((resolve) => {
       this.#end = resolve;
     });
@@ -325,8 +353,9 @@ export class RemoteVault implements EngineHandle {
   }
 
   command(command: Command): void {
-    if (command.command === 'stop') this.#onStop();
-    else this.#command(command);
+    const { stop = () => this.end() } = this.#ways;
+    if (command.command === 'stop') stop();
+    else this.#ways.command(command);
   }
 
   hear(event: Event): void {

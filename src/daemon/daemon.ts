@@ -4,6 +4,7 @@ import { EXIT, VaultError, asVaultError, report } from '../model/errors.ts';
 import type { Event, EventBody } from '../model/event.ts';
 import { filesOf, flowOf } from '../model/plan.ts';
 import type { Clock } from '../model/ports.ts';
+import type { QueueAsk, QueueWindow } from '../model/queue.ts';
 import type { Vault } from '../model/vault.ts';
 import { type News, type Reloaded, type VaultLine, packed } from './protocol.ts';
 import { type Opened, Slot } from './slot.ts';
@@ -122,6 +123,11 @@ export class Daemon {
   /** Throws kind `usage` where there is no such vault, or it does not run. */
   command(id: string, command: Command): void {
     this.#slot(id).command(command);
+  }
+
+  /** Throws kind `usage` where there is no such vault; where it does not run, nothing waits. */
+  queue(id: string, ask: QueueAsk): Promise<QueueWindow> {
+    return this.#slot(id).queue(ask);
   }
 
   lines(): readonly VaultLine[] {

@@ -33,12 +33,11 @@ export class Here {
     this.ended = this.#end.promise;
     this.vaults = config.vaults.map(
       (vault) =>
-        new RemoteVault(
-          vault,
-          EMPTY_SNAPSHOT,
-          (command) => this.#obey(vault.id, command),
-          () => this.stop(),
-        ),
+        new RemoteVault(vault, EMPTY_SNAPSHOT, {
+          command: (command) => this.#obey(vault.id, command),
+          queue: (ask) => this.#daemon.queue(vault.id, ask),
+          stop: () => this.stop(),
+        }),
     );
     const { clock, readConfig, open } = options;
     this.#daemon = new Daemon({ clock, readConfig, open, onEvent: () => undefined });

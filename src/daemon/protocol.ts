@@ -7,11 +7,14 @@ import type { Command } from '../model/command.ts';
 import { type ErrorKind, type ErrorReport, VaultError, report } from '../model/errors.ts';
 import type { Event } from '../model/event.ts';
 import type { Flow } from '../model/plan.ts';
+import { type QueueAsk, MOST_LINES } from '../model/queue.ts';
 import type { ActiveTransfer, Problem, Snapshot } from '../model/snapshot.ts';
 import type { Vault } from '../model/vault.ts';
 
-/** Changes when an old client would misread a new daemon, or the other way round. */
-export const PROTOCOL = 2;
+/** Both ends speak the older of their two versions; what came later is not asked for then. */
+export const PROTOCOL = 3;
+/** Spoken still, by daemon and client. */
+export const OLDEST_PROTOCOL = 2;
 
 /** Bytes of one line that a client may send. */
 export const MAX_REQUEST = 64 * 1024;
@@ -32,6 +35,14 @@ const command = v.variant('command', [
   v.strictObject({ command: v.literal('consent'), yes: v.boolean() }),
 ]) satisfies v.GenericSchema<unknown, Command>;
 
+const whole = v.pipe(v.number(), v.integer(), v.minValue(0));
+const queueAsk = v.strictObject({
+  filter: v.pipe(v.string(), v.maxLength(1_000)),
+  from: whole,
+  count: v.pipe(whole, v.maxValue(MOST_LINES)),
+  held: v.exactOptional(v.strictObject({ path, line: whole })),
+}) satisfies v.GenericSchema<unknown, QueueAsk>;
+
 const id = v.pipe(v.number(), v.integer(), v.minValue(1));
 const vault = v.pipe(v.string(), v.maxLength(64));
 
@@ -45,7 +56,11 @@ const request = v.variant('do', [
   v.strictObject({ id, do: v.picklist(['status', 'watch', 'reload', 'lock', 'unlock', 'stop']) }),
   v.strictObject({ id, do: v.picklist(['release', 'take-back']), vault }),
   v.strictObject({ id, do: v.literal('command'), vault, command }),
+  v.strictObject({ id, do: v.literal('queue'), vault, ask: queueAsk }),
 ]);
+
+/** The version that a request came with; the others have been there from the beginning. */
+const SINCE: { readonly [Do in Request['do']]?: number } = { queue: 3 };
 
 export type Greeting = v.InferOutput<typeof greeting>;
 export type Request = v.InferOutput<typeof request>;
@@ -55,8 +70,11 @@ export type Asked = Request extends infer R ? (R extends Request ? Omit<R, 'id'>
 /** The greeting in a line, or undefined. */
 export const parseGreeting = (line: string): Greeting | undefined => parse(greeting, line);
 
-/** The request in a line, or undefined where it is none: unknown, unfinished, or with what does not belong there. */
-export const parseRequest = (line: string): Request | undefined => parse(request, line);
+/** The request in a line, or undefined where it is none: unknown in that version, unfinished, or with what does not belong there. */
+export function parseRequest(line: string, protocol: number = PROTOCOL): Request | undefined {
+  const found = parse(request, line);
+  return found !== undefined && (SINCE[found.do] ?? OLDEST_PROTOCOL) <= protocol ? found : undefined;
+}
 
 /** The number of a request that could not be understood otherwise, so that its answer finds it. */
 export const idOf = (line: string): number | undefined => parse(v.object({ id }), line)?.id;

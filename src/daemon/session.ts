@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import type { Command } from '../model/command.ts';
 import { VaultError, asVaultError, report } from '../model/errors.ts';
 import type { Clock } from '../model/ports.ts';
+import type { QueueAsk, QueueWindow } from '../model/queue.ts';
 import { LineReader } from './lines.ts';
 import {
   type DaemonFacts,
@@ -10,6 +11,7 @@ import {
   MAX_REQUEST,
   type Message,
   type News,
+  OLDEST_PROTOCOL,
   PROTOCOL,
   type Reloaded,
   type Request,
@@ -25,6 +27,7 @@ export interface Served {
   status(): DaemonStatus;
   join(listener: (news: News) => void): { readonly first: readonly News[]; readonly leave: () => void };
   command(vault: string, command: Command): void;
+  queue(vault: string, ask: QueueAsk): Promise<QueueWindow>;
   reload(): Promise<Reloaded>;
   lock(): Promise<void>;
   unlock(): Promise<void>;
@@ -59,7 +62,8 @@ export class Session {
   readonly #reader: LineReader;
   readonly #released: string[] = [];
   readonly #impatient: () => void;
-  #greeted = false;
+  /** What both speak; undefined before the greeting. */
+  #protocol: number | undefined;
   #leave: (() => void) | undefined;
   #waiting: string[] = [];
   #waitingLength = 0;
@@ -100,8 +104,8 @@ export class Session {
   }
 
   #line(line: string): void {
-    if (!this.#greeted) return this.#greet(line);
-    const request = parseRequest(line);
+    if (this.#protocol === undefined) return this.#greet(line);
+    const request = parseRequest(line, this.#protocol);
     if (request !== undefined) {
       void this.#answer(request);
       return;
@@ -121,16 +125,16 @@ export class Session {
     if (!isSame(greeting.token, this.#options.token)) {
       return this.#refuse('wrong-token', 'the token is not the one of this daemon');
     }
-    if (greeting.protocol !== PROTOCOL) {
+    if (greeting.protocol < OLDEST_PROTOCOL || greeting.protocol > PROTOCOL) {
       return this.#refuse(
         'other-protocol',
         `the daemon speaks version ${PROTOCOL} of the protocol, the client ${greeting.protocol}`,
         'after an update: s3vault daemon stop, then start it again',
       );
     }
-    this.#greeted = true;
+    this.#protocol = greeting.protocol;
     this.#impatient();
-    this.#send({ type: 'hello', protocol: PROTOCOL, ...this.#options.served.facts() });
+    this.#send({ type: 'hello', protocol: greeting.protocol, ...this.#options.served.facts() });
   }
 
   async #answer(request: Request): Promise<void> {
@@ -163,6 +167,8 @@ export class Session {
         return this.#takeBack(request.vault);
       case 'command':
         return served.command(request.vault, request.command);
+      case 'queue':
+        return served.queue(request.vault, request.ask);
       default:
         return request satisfies never;
     }

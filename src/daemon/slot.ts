@@ -2,6 +2,7 @@ import type { Command, EngineHandle, Outcome } from '../model/command.ts';
 import { EXIT, type ErrorReport, VaultError, asVaultError, report } from '../model/errors.ts';
 import type { Event } from '../model/event.ts';
 import type { Clock } from '../model/ports.ts';
+import { EMPTY_WINDOW, type QueueAsk, type QueueWindow } from '../model/queue.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import type { Vault } from '../model/vault.ts';
 import { againIn, kindOfExit } from './again.ts';
@@ -114,6 +115,11 @@ export class Slot {
     if (this.#running !== undefined) this.#running.engine.command(command);
     else if (this.#phase === 'waiting' && WAKES.has(command.command)) void this.want('run');
     else if (command.command !== 'pause') throw this.#notRunning();
+  }
+
+  /** What waits; nothing where the vault does not run. */
+  async queue(ask: QueueAsk): Promise<QueueWindow> {
+    return (await this.#running?.engine.queue?.(ask)) ?? EMPTY_WINDOW;
   }
 
   #notRunning(): VaultError {

@@ -222,7 +222,11 @@ export class Runs {
     }
     // Else something has to be done before it; it goes first when that is so.
     const action = rest.begun ? rest.take(key) : undefined;
-    if (action !== undefined) rest.runsApart(this.#runActions(new Rest([action])));
+    if (action === undefined) return;
+    // Shown there from now on.
+    this.#upcoming.add(action);
+    this.#upcoming.raise(key);
+    rest.runsApart(this.#runActions(new Rest([action])));
   }
 
   /** A window over everything that waits. */

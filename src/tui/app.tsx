@@ -55,21 +55,25 @@ export function App({ vaults, stores, pacer, clock, note, onQuit, keys, memory }
     setUi(next);
   };
   const height = Math.max(4, rows - FRAME);
-  const offline = shown[ui.vault]?.snapshot.state === 'offline';
+  const snapshot = shown[ui.vault]?.snapshot;
   const sayAtOnce = (message: string): void => show({ ...latest.current, message });
-  const desks = useDesks(vaults, ui, height, sayAtOnce, { pacer, clock, offline });
+  const moved = (by: number): void =>
+    show({ ...latest.current, line: Math.max(0, latest.current.line + by) });
+  const desks = useDesks(vaults, ui, height, sayAtOnce, { pacer, clock, snapshot, moved });
   const obey = (name: string): void => {
     const { vault } = latest.current;
     const store = stores[vault];
     // The key screen is on its way: what is pressed is for it.
     if (store === undefined || latest.current.keys) return;
+    const now = store.get().snapshot;
     const led = press(name, latest.current, {
-      snapshot: store.get().snapshot,
+      snapshot: now,
       vaults: vaults.length,
       page: Math.max(1, height - 2),
       settings: desks.settings.lines,
       browse: desks.store?.get(),
       conflicts: desks.conflicts?.conflicts,
+      queue: desks.queue.shown(now, latest.current.filter),
       keys: keys !== undefined,
     });
     if (onQuit !== undefined && led.ui.quits > latest.current.quits) {
@@ -82,6 +86,7 @@ export function App({ vaults, stores, pacer, clock, note, onQuit, keys, memory }
       const handles = command.command === 'stop' ? vaults : vaults.slice(vault, vault + 1);
       for (const { handle } of handles) handle.command(command);
     }
+    if (led.commands.some(({ command }) => command === 'first' || command === 'skip')) desks.queue.changed();
   };
   useTyped(latest, desks.store?.hidden, obey, show);
   const current = shown[ui.vault];
@@ -216,7 +221,7 @@ function Body({ ui, vaults, shown, desks, width, height }: BodyProps): ReactNode
     case 'activity':
       return <Activity snapshot={snapshot} {...place} />;
     case 'queue':
-      return <Queue snapshot={snapshot} {...place} />;
+      return <Queue queue={desks.queue.shown(snapshot, ui.filter)} {...place} />;
     case 'browse':
       return desks.browse === undefined ? null : <Browse place={ui.browse} shown={desks.browse} {...place} />;
     case 'conflicts':

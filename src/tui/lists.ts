@@ -2,6 +2,7 @@
 import type { BrowseLine } from '../model/browser.ts';
 import type { Conflict } from '../model/conflicts.ts';
 import type { PlannedLine } from '../model/plan.ts';
+import { findable } from '../model/queue.ts';
 import type { Problem, RecentLine, Snapshot } from '../model/snapshot.ts';
 import type { View } from './keys.ts';
 import { outcomeOf } from './words.ts';
@@ -23,17 +24,19 @@ export function activityOf({ recent, failures }: Snapshot, filter: string): read
   return all.filter((line) => matches(filter, line.path, line.message, line.outcome, outcomeOf(line).word));
 }
 
+export function fitting(lines: readonly PlannedLine[], filter: string): readonly PlannedLine[] {
+  const text = filter.toLowerCase();
+  return text === '' ? lines : lines.filter((line) => findable(line).includes(text));
+}
+
+/** The beginning of the queue, as Events tell it. */
 export const queueOf = ({ queue }: Snapshot, filter: string): readonly PlannedLine[] =>
-  filter === ''
-    ? queue.next
-    : queue.next.filter(({ path, kind, reason }) => matches(filter, path, kind, reason));
+  fitting(queue.next, filter);
 
 /** The lines of a Plan that waits for an answer; none where nothing is asked. */
 export function planOf({ consent }: Snapshot, filter: string): readonly PlannedLine[] {
   const first = consent === null || consent.kind === 'lost-source' ? [] : (consent.first ?? []);
-  return filter === ''
-    ? first
-    : first.filter(({ path, kind, reason }) => matches(filter, path, kind, reason));
+  return fitting(first, filter);
 }
 
 /** The name of what stands in a folder, without the folder; a folder's ends in `/`. */
@@ -52,11 +55,10 @@ export function countOf(view: View, snapshot: Snapshot, filter: string): number 
       return problemsOf(snapshot, filter).length;
     case 'activity':
       return activityOf(snapshot, filter).length;
-    case 'queue':
-      return queueOf(snapshot, filter).length;
     case 'plan':
       return planOf(snapshot, filter).length;
     case 'dashboard':
+    case 'queue':
     case 'browse':
     case 'conflicts':
     case 'settings':

@@ -1,10 +1,10 @@
 import { plural } from '../model/display.ts';
 import type { Setting } from '../model/settings-desk.ts';
-import type { Snapshot } from '../model/snapshot.ts';
 import { unknownKey } from './bindings.ts';
 import { type Binding, type KeyContext, BINDINGS, bindingOf } from './keys.ts';
 import { browseLines, browsed, removedFile, settled, wentUp } from './desk-orders.ts';
-import { conflictsOf, countOf, problemsOf, queueOf } from './lists.ts';
+import { conflictsOf, countOf, problemsOf } from './lists.ts';
+import { lineAt } from './queue-store.ts';
 import { type Typing, typeKey } from './typing.ts';
 import { type Around, type Asked, type Led, type Ui, START, led } from './ui.ts';
 
@@ -49,7 +49,7 @@ function obey({ order }: Binding, ui: Ui, around: Around): Led {
     case 'retry-one':
     case 'raise':
     case 'skip':
-      return withPath(order, ui, snapshot);
+      return withPath(order, ui, around);
     case 'change':
       return changed(ui, around.settings);
     case 'rescan':
@@ -103,14 +103,20 @@ function obey({ order }: Binding, ui: Ui, around: Around): Led {
 }
 
 /** What is done to the selected file. */
-function withPath(order: 'retry-one' | 'raise' | 'skip', ui: Ui, snapshot: Snapshot): Led {
-  const lines = order === 'retry-one' ? problemsOf(snapshot, ui.filter) : queueOf(snapshot, ui.filter);
-  const path = lines[Math.min(ui.line, lines.length - 1)]?.path;
-  if (path === undefined) return led(ui);
+function withPath(order: 'retry-one' | 'raise' | 'skip', ui: Ui, around: Around): Led {
+  const path = selectedPath(order, ui, around);
+  if (path === undefined) return led({ ...ui, message: 'this line is still being read; press it again' });
   if (order === 'retry-one')
     return led({ ...ui, message: 'trying again' }, { command: 'retry', paths: [path] });
   if (order === 'raise') return led({ ...ui, message: 'goes first' }, { command: 'first', path });
   return led({ ...ui, message: 'left out until it changes; P lists it' }, { command: 'skip', path });
+}
+
+function selectedPath(order: 'retry-one' | 'raise' | 'skip', ui: Ui, around: Around): string | undefined {
+  if (order !== 'retry-one')
+    return lineAt(around.queue, Math.min(ui.line, Math.max(0, around.queue.total - 1)))?.path;
+  const lines = problemsOf(around.snapshot, ui.filter);
+  return lines[Math.min(ui.line, lines.length - 1)]?.path;
 }
 
 /** A choice goes to its next value; a text is typed. */
@@ -184,6 +190,7 @@ function linesOf(ui: Ui, around: Around): number {
   const { snapshot, settings } = around;
   if (view === 'help') return BINDINGS.length;
   if (view === 'browse') return browseLines(ui, around);
+  if (view === 'queue') return around.queue.total;
   if (view === 'conflicts') return conflictsOf(around.conflicts ?? [], filter).length;
   if (view === 'settings') return settings.length;
   return countOf(view, snapshot, filter) ?? 0;

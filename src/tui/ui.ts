@@ -6,6 +6,7 @@ import type { Setting } from '../model/settings-desk.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import type { BrowseShown } from './browse/store.ts';
 import type { View } from './keys.ts';
+import type { QueueShown } from './queue-store.ts';
 import type { Typing } from './typing.ts';
 
 /** What only the screen knows. */
@@ -80,6 +81,8 @@ export interface Around {
   /** Undefined where the screen was given none. */
   readonly browse?: Pick<BrowseShown, 'lines' | 'versions' | 'restoring'> | undefined;
   readonly conflicts?: readonly Conflict[] | undefined;
+  /** Under the filter. */
+  readonly queue: Pick<QueueShown, 'total' | 'from' | 'lines'>;
   /** There are keys to be shown. */
   readonly keys?: boolean;
 }

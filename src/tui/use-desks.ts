@@ -1,12 +1,14 @@
 import { useEffect, useMemo, useSyncExternalStore } from 'react';
 import type { Clock } from '../model/ports.ts';
 import type { PostureMark } from '../model/posture.ts';
+import type { Snapshot } from '../model/snapshot.ts';
 import { type BrowseShown, BrowseStore } from './browse/store.ts';
 import type { Pacer } from './pacer.ts';
 import type { DeskOrder, Led, Ui } from './ui.ts';
 import type { ScreenVault } from './run.tsx';
 import { type ConflictsShown, useConflicts } from './use-conflicts.ts';
 import { usePosture } from './use-posture.ts';
+import { type QueueHook, useQueue } from './use-queue.ts';
 import { type SettingsShown, useSettings } from './use-settings.ts';
 
 /** What the screen knows of the selected vault beside its engine. Undefined where it was given no such desk. */
@@ -16,6 +18,7 @@ export interface Desks {
   readonly store: BrowseStore | undefined;
   readonly conflicts: ConflictsShown | undefined;
   readonly posture: readonly PostureMark[] | undefined;
+  readonly queue: QueueHook;
   /** Does what a key led to. */
   obey(led: Pick<Led, 'set' | 'desk'>): void;
 }
@@ -23,8 +26,10 @@ export interface Desks {
 export interface DesksAround {
   readonly pacer: Pick<Pacer, 'soon'>;
   readonly clock: Pick<Clock, 'after' | 'ticks'>;
-  /** The selected vault's store cannot be reached. */
-  readonly offline: boolean;
+  /** Of the selected vault, as it is shown. */
+  readonly snapshot: Snapshot | undefined;
+  /** The selected line of the queue stands so much further down now. */
+  readonly moved: (by: number) => void;
 }
 
 /** `height`: lines of a list. `say` shows a sentence. */
@@ -33,13 +38,14 @@ export function useDesks(
   ui: Ui,
   height: number,
   say: (message: string) => void,
-  { pacer, clock, offline }: DesksAround,
+  { pacer, clock, snapshot, moved }: DesksAround,
 ): Desks {
   const vault = vaults[ui.vault];
   const settings = useSettings(vault?.settings, ui.view === 'settings', say);
   const store = useBrowse(vaults, ui, height, say, pacer);
   const conflicts = useConflicts(vault?.conflicts, ui.view === 'conflicts', say);
-  const posture = usePosture(vault?.posture, offline, clock);
+  const posture = usePosture(vault?.posture, snapshot?.state === 'offline', clock);
+  const queue = useQueue(vault?.handle, ui, height, { clock, queue: snapshot?.queue, moved });
   const obeyDesk = (order: DeskOrder): void => {
     switch (order.do) {
       case 'restore':
@@ -62,6 +68,7 @@ export function useDesks(
     browse: store?.get(),
     conflicts: vault?.conflicts === undefined ? undefined : conflicts,
     posture,
+    queue,
     obey: ({ set, desk }) => {
       if (set !== undefined) settings.change(set.name, set.value);
       if (desk !== undefined) obeyDesk(desk);

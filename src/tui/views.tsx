@@ -3,13 +3,14 @@ import type { ReactNode } from 'react';
 import { costOf, aboutDollars } from '../model/cost.ts';
 import { formatBytes, plural } from '../model/display.ts';
 import type { ModeKind } from '../model/mode.ts';
-import { type PlannedLine, filesOf } from '../model/plan.ts';
+import type { PlannedLine } from '../model/plan.ts';
 import type { Setting } from '../model/settings-desk.ts';
 import type { Problem, RecentLine, Snapshot } from '../model/snapshot.ts';
 import { RecentRow, remarkCells } from './transfer-rows.tsx';
-import { activityOf, planOf, problemsOf, queueOf } from './lists.ts';
+import { activityOf, planOf, problemsOf } from './lists.ts';
 import { shownName } from './names.ts';
 import { Cell, Fixed, Gap, Heading, Line, Name, colour } from './parts.tsx';
+import type { QueueShown } from './queue-store.ts';
 import { windowOf } from './rows.ts';
 import { type Typing, shownTyping } from './typing.ts';
 import { aboutPath, actionWord, clockTime, proofLine, reasonWord } from './words.ts';
@@ -26,6 +27,8 @@ export function List<T>({
   title,
   remark,
   lines,
+  first = 0,
+  count = lines.length,
   selected,
   height,
   details,
@@ -35,6 +38,9 @@ export function List<T>({
   readonly title: string;
   readonly remark: string;
   readonly lines: readonly T[];
+  /** Where they begin among all `count` lines of the list, if they are not all of them. */
+  readonly first?: number;
+  readonly count?: number;
   readonly selected: number;
   readonly height: number;
   /** Lines for `more`. */
@@ -42,14 +48,17 @@ export function List<T>({
   readonly row: (line: T, chosen: boolean, at: number) => ReactNode;
   readonly more?: (line: T) => ReactNode;
 }): ReactNode {
-  const at = Math.max(0, Math.min(selected, lines.length - 1));
-  const current = lines[at];
+  const at = Math.max(0, Math.min(selected, count - 1));
+  const current = lines[at - first];
   const below = current === undefined || more === undefined ? 0 : Math.min(details, Math.max(0, height - 3));
-  const { from, to } = windowOf(at, lines.length, height - 1 - below);
+  const { from, to } = windowOf(at, count, height - 1 - below);
   return (
     <Box flexDirection="column" height={height} overflow="hidden">
       <Heading title={title} remark={remark} />
-      {lines.slice(from, to).map((line, n) => row(line, from + n === at, from + n))}
+      {Array.from({ length: to - from }, (_, n) => {
+        const line = lines[from + n - first];
+        return line === undefined ? <Unread key={from + n} /> : row(line, from + n === at, from + n);
+      })}
       {current !== undefined && more !== undefined && (
         <Box flexDirection="column" height={below} overflow="hidden" paddingX={1} flexShrink={0}>
           <Text> </Text>
@@ -60,10 +69,18 @@ export function List<T>({
   );
 }
 
+/** A line that is on its way. */
+const Unread = (): ReactNode => (
+  <Line>
+    <Gap cells={3} />
+    <Name text="…" />
+  </Line>
+);
+
 /** `3 of 12`, or how many lines the filter leaves. */
 export function placeOf(selected: number, count: number, filter: string, none: string): string {
   if (count === 0) return filter === '' ? none : 'no line fits the filter';
-  return `${Math.min(selected, count - 1) + 1} of ${count}`;
+  return `${(Math.min(selected, count - 1) + 1).toLocaleString()} of ${count.toLocaleString()}`;
 }
 
 export const titled = (title: string, filter: string): string =>
@@ -161,21 +178,19 @@ function plannedRow(line: PlannedLine, chosen: boolean, at: number): ReactNode {
   );
 }
 
-/** What waits for a slot, in the order in which it gets one. */
-export function Queue({ snapshot, ...place }: ListProps & { readonly snapshot: Snapshot }): ReactNode {
-  const lines = queueOf(snapshot, place.filter);
-  const { plan, done, active, queue } = snapshot;
-  const planned = filesOf(plan);
-  const waiting = Math.max(queue.waiting, planned - done.files - active.size);
-  const all = waiting > lines.length ? `, ${plural(waiting, 'file')} wait in all` : '';
+/** What waits, in the order of sending. */
+export function Queue({ queue, ...place }: ListProps & { readonly queue: QueueShown }): ReactNode {
+  const { total, from, lines, waiting, reading } = queue;
+  const all = waiting > total && total > 0 ? `, ${plural(waiting, 'file')} wait in all` : '';
+  const remark = placeOf(place.selected, total, place.filter, 'nothing waits') + all;
   return (
     <List<PlannedLine>
       {...place}
       title={titled('QUEUE', place.filter)}
-      remark={
-        placeOf(place.selected, lines.length, place.filter, 'nothing waits') + (lines.length > 0 ? all : '')
-      }
+      remark={reading ? 'looking…' : remark}
       lines={lines}
+      first={from}
+      count={total}
       details={0}
       row={plannedRow}
     />

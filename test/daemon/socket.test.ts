@@ -8,6 +8,8 @@ import { freshToken, socketPath, writeNote } from '../../src/daemon/endpoint.ts'
 import { PROTOCOL, packed } from '../../src/daemon/protocol.ts';
 import { type SocketServer, listenForClients } from '../../src/daemon/server.ts';
 import type { Parting, Served } from '../../src/daemon/session.ts';
+import { EMPTY_WINDOW } from '../../src/model/queue.ts';
+import { EMPTY_SNAPSHOT } from '../../src/model/snapshot.ts';
 import { takeDaemonLock } from '../../src/vaults/daemon-lock.ts';
 import { FakeWorld, settled, tempPlaces, vault } from './fakes.ts';
 
@@ -65,6 +67,7 @@ function served(): Served {
     }),
     join: (listener) => daemon.join(listener),
     command: (id, command) => daemon.command(id, command),
+    queue: (id, ask) => daemon.queue(id, ask),
     reload: () => daemon.reload(),
     lock: () => daemon.lock(),
     unlock: () => daemon.unlock(),
@@ -188,6 +191,32 @@ test('a reader that does not read is dropped; the others go on', async () => {
   lazy.destroy();
 });
 
+describe('the queue', () => {
+  const ask = { filter: 'ä', from: 3, count: 2, held: { path: 'odd\n', line: 4 } };
+
+  test('is answered by the engine of the vault', async () => {
+    const lines = [{ kind: 'put', path: 'odd\n', bytes: 1, reason: 'new' }] as const;
+    const asked: unknown[] = [];
+    world.engine(A).queue = async (one) => {
+      asked.push(one);
+      return { total: 9, waiting: 100_000, from: 3, lines, held: 3 };
+    };
+    const one = await client();
+    await one.watch();
+    const vault = one.vaults.find((other) => other.vault.id === A.id);
+    expect(await vault?.queue?.(ask)).toEqual({ total: 9, waiting: 100_000, from: 3, lines, held: 3 });
+    expect(asked).toEqual([ask]);
+  });
+
+  test('is empty where the vault does not run, or has none', async () => {
+    const one = await client();
+    await one.watch();
+    expect(await one.vaults[0]?.queue?.(ask)).toEqual(EMPTY_WINDOW);
+    await one.ask({ do: 'lock' });
+    expect(await one.vaults[0]?.queue?.(ask)).toEqual(EMPTY_WINDOW);
+  });
+});
+
 describe('refuses', () => {
   test.each([
     ['a wrong token', hello('wrong'), 'wrong-token'],
@@ -208,6 +237,19 @@ describe('refuses', () => {
     while (server.clients === 0) await settled();
     world.clock.advance(5_000);
     expect(await answer).toContain('no-greeting');
+  });
+
+  test('what came later from a client of the version before, which it speaks otherwise', async () => {
+    const ask = { filter: '', from: 0, count: 1 };
+    const asked = [
+      { id: 4, do: 'queue', vault: A.id, ask },
+      { id: 5, do: 'status' },
+    ];
+    const text = `${hello(TOKEN, 2)}${asked.map((one) => `${JSON.stringify(one)}\n`).join('')}`;
+    const answer = await raw(text, (said) => said.includes('"id":5'));
+    expect(answer).toContain('{"type":"hello","protocol":2,');
+    expect(answer).toContain('"id":4,"error":{"code":"bad-request"');
+    expect(answer).toContain('"id":5,"ok":{');
   });
 
   test('an unknown request by its number, and goes on', async () => {
@@ -256,6 +298,41 @@ describe('the client', () => {
     const close = await silent('{"type":"hello"\n');
     await expect(connectDaemon(home.places, world.clock)).rejects.toMatchObject({ code: 'daemon-garbled' });
     await close();
+  });
+
+  test('speaks the older version with a daemon that knows no other, and asks it nothing newer', async () => {
+    await server.close();
+    const greeted: number[] = [];
+    const old = createServer((socket) => {
+      const say = (message: object): void => void socket.write(`${JSON.stringify(message)}\n`);
+      socket
+        .on('error', () => undefined)
+        .on('data', (data) => {
+          const { protocol, id } = JSON.parse(String(data)) as { protocol?: number; id?: number };
+          if (protocol !== undefined) greeted.push(protocol);
+          if (protocol === 2)
+            say({ type: 'hello', protocol, version: '0', pid: 1, started: '', ready: true });
+          else if (protocol !== undefined) {
+            say({
+              type: 'refused',
+              error: { code: 'other-protocol', message: 'the daemon speaks version 2' },
+            });
+            socket.end();
+          } else {
+            say({ type: 'vault', vault: A, snapshot: packed(EMPTY_SNAPSHOT) });
+            say({ type: 'answer', id, ok: null });
+          }
+        });
+    });
+    await new Promise<void>((resolve) => old.listen(path, resolve));
+    chmodSync(path, 0o600);
+    const one = await client();
+    await one.watch();
+    expect(greeted).toEqual([3, 2]);
+    expect(one.vaults[0]?.vault.id).toBe(A.id);
+    expect(one.vaults[0]?.queue).toBeUndefined();
+    one.close();
+    await new Promise<void>((resolve) => old.close(() => resolve()));
   });
 
   test('waits no longer for one that hangs later', async () => {

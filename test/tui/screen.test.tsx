@@ -5,6 +5,7 @@ import type { EventBody } from '../../src/model/event.ts';
 import { EMPTY_TOTALS } from '../../src/model/plan.ts';
 import type { Setting } from '../../src/model/settings-desk.ts';
 import { BINDINGS, VIEWS } from '../../src/tui/keys.ts';
+import { fromSnapshot } from '../../src/tui/queue-store.ts';
 import { colour } from '../../src/tui/parts.tsx';
 import { runScreen } from '../../src/tui/run.tsx';
 import { ManualClock } from '../support/manual-clock.ts';
@@ -475,7 +476,9 @@ describe('keys', () => {
     const settings: readonly Setting[] = [
       { name: 'a', says: 'a', value: 'x', change: { kind: 'choice', choices: ['x', 'y'] } },
     ];
-    const around = { snapshot: handle.snapshot(), vaults: 2, page: 5, settings, keys: true, ...DESKS };
+    const snapshot = handle.snapshot();
+    const queue = fromSnapshot(snapshot, '');
+    const around = { snapshot, queue, vaults: 2, page: 5, settings, keys: true, ...DESKS };
     for (const { order, keys, views } of BINDINGS) {
       for (const view of views ?? VIEWS) {
         for (const key of keys) {

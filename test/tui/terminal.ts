@@ -2,6 +2,7 @@
 import { EventEmitter } from 'node:events';
 import type { Command, EngineHandle, Outcome } from '../../src/model/command.ts';
 import type { Event, EventBody } from '../../src/model/event.ts';
+import type { QueueAsk, QueueWindow } from '../../src/model/queue.ts';
 import { EMPTY_SNAPSHOT, type Snapshot, fold } from '../../src/model/snapshot.ts';
 import type { ManualClock } from '../support/manual-clock.ts';
 
@@ -61,6 +62,8 @@ export class FakeHandle implements EngineHandle {
   readonly commands: Command[] = [];
   readonly ended: Promise<Outcome>;
   end: (outcome: Outcome) => void = () => undefined;
+  onCommand: (command: Command) => void = () => undefined;
+  queue?: (ask: QueueAsk) => Promise<QueueWindow>;
   readonly #clock: ManualClock;
   #snapshot: Snapshot = EMPTY_SNAPSHOT;
   #listeners: ((event: Event) => void)[] = [];
@@ -89,6 +92,7 @@ export class FakeHandle implements EngineHandle {
 
   command(command: Command): void {
     this.commands.push(command);
+    this.onCommand(command);
   }
 
   /** Only the listeners hear of it: what the engine itself would fold does not count in a flood. */
