@@ -61,6 +61,33 @@ class Keyboard extends EventEmitter {
   }
 }
 
+/** The queue as the engine has it: the beginning of a plan in memory, the rest in an Index. */
+async function queueOf(count: number): Promise<NonNullable<EngineHandle['queue']>> {
+  const { collectPlan } = await import(new URL('../dist/engine/collect.js', import.meta.url).href);
+  const { Upcoming } = await import(new URL('../dist/engine/upcoming.js', import.meta.url).href);
+  const { memoryIndex } = await import(new URL('../dist/state/open-index.js', import.meta.url).href);
+  const upcoming = new Upcoming(systemClock, { emit: () => undefined });
+  async function* puts(): AsyncIterable<unknown> {
+    for (let n = 0; n < count; n++) {
+      const path = `photos/2026/alps/folder-${n % 97}/DSC_${n}.NEF`;
+      const local = {
+        path,
+        key: path,
+        kind: 'file',
+        size: 4_000,
+        mtime: 1,
+        ctime: 1,
+        inode: n,
+        mode: 0o100644,
+      };
+      yield { kind: 'put', key: path, path, reason: 'new', local };
+    }
+  }
+  const options = { index: await memoryIndex(), onSkip: () => undefined, spoolTaken: false };
+  upcoming.join((await collectPlan(puts(), options)).rest);
+  return (ask) => upcoming.window(ask, ask.held?.path);
+}
+
 const listeners = new Set<(event: Event) => void>();
 let end: (outcome: { exit: number }) => void = () => undefined;
 const handle: EngineHandle = {
@@ -70,6 +97,7 @@ const handle: EngineHandle = {
   },
   snapshot: () => EMPTY_SNAPSHOT,
   command: () => undefined,
+  queue: await queueOf(100_000),
   ended: new Promise((resolve) => {
     end = resolve;
   }),
@@ -106,6 +134,32 @@ async function keys(until: number): Promise<readonly number[]> {
     waits.push(performance.now() - pressed);
     stdout.onFrame = undefined;
     await sleep(130 + (n % 7) * 17);
+  }
+  return waits;
+}
+
+/**
+ * Moves and filters in the list of all that waits: how long until the selected line, or what is typed, is drawn, in ms. Only
+ * what changed in a line is written.
+ */
+async function queueKeys(until: number): Promise<readonly number[]> {
+  const steps = ['t', 'G', 'k', 'g', 'j', '/', '9', '8', '7', '\r', 'G', '\u001b', '\u001b'];
+  const waits: number[] = [];
+  while (performance.now() < until) {
+    for (const key of steps) {
+      const wanted = /[a-z]/i.test(key) ? '▶' : `${key.replace('/', '')}▏`;
+      const drawn = new Promise<void>((resolve) => {
+        stdout.onFrame = (seen) => (seen.includes(wanted) ? resolve() : undefined);
+      });
+      const pressed = performance.now();
+      stdin.press(key);
+      if (/[\da-z/]/i.test(key)) {
+        await drawn;
+        waits.push(performance.now() - pressed);
+      }
+      stdout.onFrame = undefined;
+      await sleep(130 + (waits.length % 7) * 17);
+    }
   }
   return waits;
 }
@@ -182,6 +236,10 @@ const sortedOf = (odd: number): readonly number[] =>
   waits.filter((_, at) => at % 2 === odd).toSorted((a, b) => a - b);
 const [keyed, escaped] = [sortedOf(0), sortedOf(1)];
 
+const untilQueue = performance.now() + SECONDS * 1_000;
+const [queueWaits] = await Promise.all([queueKeys(untilQueue), load(untilQueue)]);
+const queued = queueWaits.toSorted((a, b) => a - b);
+
 /** The same load without a screen: what producing the events costs is not the screen's. */
 listeners.clear();
 const bare = { cpu: process.cpuUsage(), at: performance.now() };
@@ -197,7 +255,9 @@ const figures = {
   keyWorstMs: rounded(keyed.at(-1), 1),
   escMedianMs: rounded(escaped[escaped.length >> 1], 1),
   escWorstMs: rounded(escaped.at(-1), 1),
-  keys: waits.length,
+  queueMedianMs: rounded(queued[queued.length >> 1], 1),
+  queueWorstMs: rounded(queued.at(-1), 1),
+  keys: waits.length + queued.length,
 };
 end({ exit: 0 });
 await shown;

@@ -6,7 +6,7 @@ import { type Slice, slicesOf } from './slices.ts';
 import { unspooled } from './spooled.ts';
 
 const SPOOL_LINES = 500;
-/** Lines of the spool that are looked through before others have their turn. */
+/** Lines of the spool that are looked through at a time. */
 const SCAN_LINES = 5_000;
 
 /** The part of a Plan that waits in the Index. */

@@ -1,10 +1,13 @@
 import type { NameKey } from '../model/brands.ts';
 import type { Action, PlannedLine } from '../model/plan.ts';
+import type { Clock } from '../model/ports.ts';
 import { type QueueAsk, type QueueWindow, MOST_LINES, findable } from '../model/queue.ts';
 import { plannedLine } from './lines.ts';
 
-/** Actions that are looked through before others have their turn. */
+/** Actions that are looked through at a time: fast enough for a key that waits. */
 const TOGETHER = 2_000;
+/** What takes longer lets others have their turn. */
+const TURN_MS = 8;
 
 /** Some of what waits, as far as it fits the filter. */
 export interface Slice {
@@ -45,15 +48,19 @@ export async function windowOver(
   slices: Iterable<Slice>,
   ask: QueueAsk,
   waiting: () => number,
+  clock: Pick<Clock, 'ticks'>,
 ): Promise<QueueWindow> {
   const all: Slice[] = [];
+  let since = clock.ticks();
   let total = 0;
   let held: number | undefined;
   for (const slice of slices) {
     if (slice.held !== undefined) held ??= total + slice.held;
     total += slice.count;
     all.push(slice);
+    if (clock.ticks() - since < TURN_MS) continue;
     await new Promise((resolve) => setImmediate(resolve));
+    since = clock.ticks();
   }
   const moved = held === undefined || ask.held === undefined ? 0 : held - ask.held.line;
   const count = Math.min(ask.count, MOST_LINES);

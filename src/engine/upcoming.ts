@@ -84,7 +84,7 @@ export class Upcoming {
 
   /** `held`: the key of the file that is asked for. */
   window(ask: QueueAsk, held: NameKey | undefined): Promise<QueueWindow> {
-    return windowOver(this.#slices(ask.filter.toLowerCase(), held), ask, () => this.waiting);
+    return windowOver(this.#slices(ask.filter.toLowerCase(), held), ask, () => this.waiting, this.#clock);
   }
 
   /** Nothing is said any more. */

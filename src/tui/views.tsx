@@ -6,6 +6,7 @@ import type { ModeKind } from '../model/mode.ts';
 import type { PlannedLine } from '../model/plan.ts';
 import type { Setting } from '../model/settings-desk.ts';
 import type { Problem, RecentLine, Snapshot } from '../model/snapshot.ts';
+import { PlannedRow } from './planned-row.tsx';
 import { RecentRow, remarkCells } from './transfer-rows.tsx';
 import { activityOf, planOf, problemsOf } from './lists.ts';
 import { shownName } from './names.ts';
@@ -13,7 +14,7 @@ import { Cell, Fixed, Gap, Heading, Line, Name, colour } from './parts.tsx';
 import type { QueueShown } from './queue-store.ts';
 import { windowOf } from './rows.ts';
 import { type Typing, shownTyping } from './typing.ts';
-import { aboutPath, actionWord, clockTime, proofLine, reasonWord } from './words.ts';
+import { aboutPath, clockTime, proofLine } from './words.ts';
 
 export interface ListProps {
   readonly selected: number;
@@ -57,7 +58,11 @@ export function List<T>({
       <Heading title={title} remark={remark} />
       {Array.from({ length: to - from }, (_, n) => {
         const line = lines[from + n - first];
-        return line === undefined ? <Unread key={from + n} /> : row(line, from + n === at, from + n);
+        return line === undefined ? (
+          <Unread key={from + n} chosen={from + n === at} />
+        ) : (
+          row(line, from + n === at, from + n)
+        );
       })}
       {current !== undefined && more !== undefined && (
         <Box flexDirection="column" height={below} overflow="hidden" paddingX={1} flexShrink={0}>
@@ -70,9 +75,9 @@ export function List<T>({
 }
 
 /** A line that is on its way. */
-const Unread = (): ReactNode => (
+const Unread = ({ chosen }: { readonly chosen: boolean }): ReactNode => (
   <Line>
-    <Gap cells={3} />
+    <Mark chosen={chosen} />
     <Name text="…" />
   </Line>
 );
@@ -163,21 +168,6 @@ export function Activity({ snapshot, ...place }: ListProps & { readonly snapshot
   );
 }
 
-function plannedRow(line: PlannedLine, chosen: boolean, at: number): ReactNode {
-  const { sign, word } = actionWord(line.kind);
-  return (
-    <Line key={at}>
-      <Mark chosen={chosen} sign={sign} />
-      <Name text={shownName(line.path)} />
-      <Cell width={9} end>
-        {line.bytes === 0 ? '' : formatBytes(line.bytes)}
-      </Cell>
-      <Gap cells={2} />
-      <Cell width={28}>{`${word}: ${reasonWord(line.reason)}`}</Cell>
-    </Line>
-  );
-}
-
 /** What waits, in the order of sending. */
 export function Queue({ queue, ...place }: ListProps & { readonly queue: QueueShown }): ReactNode {
   const { total, from, lines, waiting, reading } = queue;
@@ -192,7 +182,7 @@ export function Queue({ queue, ...place }: ListProps & { readonly queue: QueueSh
       first={from}
       count={total}
       details={0}
-      row={plannedRow}
+      row={(line, chosen, at) => <PlannedRow key={at} line={line} width={place.width} chosen={chosen} />}
     />
   );
 }
@@ -260,7 +250,7 @@ export function PlanView({
           remark={placeOf(place.selected, lines.length, place.filter, '') + moreOf(consent)}
           lines={lines}
           details={0}
-          row={plannedRow}
+          row={(line, chosen, at) => <PlannedRow key={at} line={line} width={place.width} chosen={chosen} />}
         />
       )}
     </Box>
