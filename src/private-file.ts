@@ -217,7 +217,8 @@ async function isStale(lock: string): Promise<boolean> {
   }
 }
 
-function isGone(pid: number): boolean {
+/** Whether no process of this machine has this number. */
+export function isGone(pid: number): boolean {
   try {
     process.kill(pid, 0);
     return false;

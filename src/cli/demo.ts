@@ -1,5 +1,4 @@
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemClock } from '../clock.ts';
 import { places } from '../config.ts';
@@ -16,6 +15,7 @@ import { temporaryKey } from '../vaults/keys.ts';
 import { type OpenVault, openVault } from '../vaults/open.ts';
 import type { OpenOptions } from '../vaults/options.ts';
 import { openBrowser } from './browser.ts';
+import { makeDemoHome, sweepDemoHomes } from './demo-home.ts';
 import { changeSamples, writeSamples } from './demo-samples.ts';
 import { placeOfVault } from './place.ts';
 import { postureDesk } from './posture.ts';
@@ -43,7 +43,8 @@ const SHOWN = 'notes/welcome.md';
  */
 export async function demoCommand(flags: DemoFlags): Promise<number> {
   const kind = await chooseMode(flags);
-  const home = await mkdtemp(join(tmpdir(), 's3vault-demo-'));
+  await sweepDemoHomes();
+  const home = await makeDemoHome();
   const server = await startEmbedded({ kmsKeys: [{ id: KMS_KEY }] });
   try {
     return await runDemo(home, server, kind, flags);
