@@ -26,7 +26,7 @@ export interface Conflict {
 
 /** Conflicts of one vault. What is settled here is a change of the folder like any other: the sync sends it. */
 export interface ConflictDesk {
-  /** All there are, in the order of names. */
+  /** All that are not settled, in the order of names. */
   list(options?: Waits): Promise<readonly Conflict[]>;
   /**
    * The copy takes the name. What stood there is removed only once the copy stands. Both reject with code `conflict-moved`
@@ -35,6 +35,8 @@ export interface ConflictDesk {
   keepMine(conflict: Conflict): Promise<void>;
   /** The copy is removed. */
   keepTheirs(conflict: Conflict): Promise<void>;
+  /** Both stay, and are not listed again, by no process. */
+  keepBoth(conflict: Conflict): Promise<void>;
 }
 
 export interface ConflictName {

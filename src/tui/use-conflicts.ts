@@ -13,7 +13,7 @@ export interface ConflictsHook extends ConflictsShown {
   settle(order: Extract<DeskOrder, { conflict: Conflict }>): void;
 }
 
-/** The conflicts behind a desk: read when they are looked at, and again after each change. Dismissed ones stay so. */
+/** The conflicts behind a desk: read when they are looked at, and again after each change. */
 export function useConflicts(
   desk: ConflictDesk | undefined,
   looked: boolean,
@@ -21,7 +21,6 @@ export function useConflicts(
 ): ConflictsHook {
   const [found, setFound] = useState<{ readonly of: ConflictDesk; readonly all: readonly Conflict[] }>();
   const [reading, setReading] = useState(false);
-  const [dismissed, setDismissed] = useState<ReadonlySet<string>>(new Set());
   const sayNow = useRef(say);
   sayNow.current = say;
   const read = useCallback(
@@ -46,11 +45,11 @@ export function useConflicts(
     return () => abort.abort();
   }, [looked, read]);
   const settle: ConflictsHook['settle'] = ({ do: what, conflict }) => {
-    if (what === 'keep-both') {
-      setDismissed((before) => new Set([...before, conflict.copy]));
-      return;
-    }
     const settled = async (): Promise<string> => {
+      if (what === 'keep-both') {
+        await desk?.keepBoth(conflict);
+        return 'both stay, and this is not asked again';
+      }
       if (what === 'keep-mine') {
         await desk?.keepMine(conflict);
         return 'the copy has the name; the sync sends it';
@@ -65,6 +64,5 @@ export function useConflicts(
     });
   };
   // Those of the vault before are not this one's.
-  const all = found?.of === desk ? (found?.all ?? []) : [];
-  return { conflicts: all.filter(({ copy }) => !dismissed.has(copy)), reading, settle };
+  return { conflicts: found?.of === desk ? (found?.all ?? []) : [], reading, settle };
 }

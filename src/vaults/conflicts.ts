@@ -2,11 +2,12 @@
 import { systemClock } from '../clock.ts';
 import type { Places } from '../config.ts';
 import { dropCopy, sideAt, takeName } from '../local/conflict-files.ts';
-import type { NameKey, RelPath } from '../model/brands.ts';
+import { type NameKey, type RelPath, relPath } from '../model/brands.ts';
 import { type Conflict, type ConflictDesk, readConflictName } from '../model/conflicts.ts';
 import type { Clock } from '../model/ports.ts';
 import type { Vault } from '../model/vault.ts';
 import { readIndex } from '../state/open-index.ts';
+import { keepBoth, keptBoth } from './kept-both.ts';
 import { vaultState } from './options.ts';
 
 /** Records read in one go: others wait that long. */
@@ -18,17 +19,19 @@ export function vaultConflicts(
   clock: Clock = systemClock,
 ): ConflictDesk {
   const { root } = vault;
+  const folder = vaultState(places, vault);
   return {
     list: async ({ signal } = {}) => {
-      const index = await readIndex({ folder: vaultState(places, vault) });
+      const index = await readIndex({ folder });
       if (index === undefined) return [];
       const conflicts: Conflict[] = [];
+      const settled = await keptBoth(folder);
       try {
         let after: NameKey | undefined;
         for (;;) {
           const records = index.page(after, PAGE);
           for (const { path } of records) {
-            const conflict = conflictAt(root, path);
+            const conflict = settled.has(path) ? undefined : conflictAt(root, path);
             if (conflict !== undefined) conflicts.push(conflict);
           }
           after = records.at(-1)?.key;
@@ -41,6 +44,8 @@ export function vaultConflicts(
     },
     keepMine: async (conflict) => takeName(root, conflict),
     keepTheirs: async (conflict) => dropCopy(root, conflict),
+    keepBoth: async ({ copy }) =>
+      keepBoth(folder, copy, (other) => sideAt(root, relPath(other)) !== undefined),
   };
 }
 

@@ -158,6 +158,14 @@ test('conflicts are found in the Index, and the posture of the bucket in its set
   expect(others).toEqual([]);
   expect(conflict).toMatchObject({ path: 'notes/meeting.md', copy: COPY, host: 'laptop' });
   expect([conflict?.mine.size, conflict?.theirs?.size]).toEqual([13, 7]);
+  // Both are kept, and not asked about again by the next process; where that cannot be read, they are.
+  if (conflict !== undefined) await desk.keepBoth(conflict);
+  expect(await vaultConflicts(vault, options.places).list()).toEqual([]);
+  const kept = join(options.places.state, 'vaults', vault.id, 'kept-both.json');
+  expect(JSON.parse(readFileSync(kept, 'utf8'))).toEqual({ version: 1, copies: [COPY] });
+  writeFileSync(kept, '{');
+  expect(await desk.list()).toHaveLength(1);
+
   if (conflict !== undefined) await desk.keepMine(conflict);
   expect(readFileSync(join(root, 'notes/meeting.md'), 'utf8')).toBe('other minutes');
   expect(await desk.list()).toEqual([]);

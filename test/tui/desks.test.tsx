@@ -41,6 +41,7 @@ describe('conflicts', () => {
     list = async (): Promise<readonly Conflict[]> => this.all;
     keepMine = async (one: Conflict): Promise<void> => this.#settle('mine', one);
     keepTheirs = async (one: Conflict): Promise<void> => this.#settle('theirs', one);
+    keepBoth = async (one: Conflict): Promise<void> => this.#settle('both', one);
     #settle(side: string, { path, copy }: Conflict): void {
       if (this.fails !== undefined) throw this.fails;
       this.calls.push(`${side} ${path}`);
@@ -109,7 +110,9 @@ describe('conflicts', () => {
     await stage.press('c');
     await stage.shows(/todo\.md/);
     await stage.press('x');
+    await stage.shows(/both stay, and this is not asked again/);
     expect(await stage.shows(/1 of 1/)).not.toContain('todo.md');
+    expect(conflicts.calls).toEqual(['both notes/todo.md']);
     conflicts.fails = new VaultError('changed', 'conflict-moved', 'it has changed', { hint: 'look again' });
     await stage.press('m');
     await stage.press('y');
