@@ -62,12 +62,12 @@ export class Terminal {
 
   /**
    * Resolves with the screen once it fits and stands still (what is drawn can be met half way; what never stands still is
-   * taken as it is after a while); rejects with the last one after 20 s.
+   * taken as it is after a while); rejects with the last one after 45 s (a passphrase costs seconds where processors are busy).
    */
   async shows(fits: RegExp | ((screen: string) => boolean)): Promise<string> {
     const test = typeof fits === 'function' ? fits : (screen: string) => fits.test(screen);
     let before: string | undefined;
-    for (let turn = 0, fitting = 0; turn < 400; turn++) {
+    for (let turn = 0, fitting = 0; turn < 900; turn++) {
       const screen = this.screen();
       if (test(screen) && (screen === before || ++fitting > 20)) return screen;
       before = screen;
