@@ -1,4 +1,5 @@
 /** What is known of the queue of one vault: a window around the selected line, asked for anew as one scrolls and it moves. */
+import { isDeepStrictEqual } from 'node:util';
 import { type PlannedLine, filesOf } from '../model/plan.ts';
 import type { Clock } from '../model/ports.ts';
 import { type QueueAsk, type QueueWindow, MOST_LINES } from '../model/queue.ts';
@@ -44,6 +45,7 @@ export class QueueStore {
   #answer: Answer | undefined;
   #asking = false;
   #stale = true;
+  #answered: QueueLook | undefined;
   #failed = false;
   #notBefore = Number.NEGATIVE_INFINITY;
   #later: (() => void) | undefined;
@@ -77,6 +79,7 @@ export class QueueStore {
   leave(): void {
     this.#look = undefined;
     this.#answer = undefined;
+    this.#answered = undefined;
     this.#stale = true;
     this.#later?.();
     this.#later = undefined;
@@ -95,7 +98,8 @@ export class QueueStore {
   #next(): void {
     const look = this.#look;
     if (look === undefined || this.#asking) return;
-    const known = covers(this.#answer, look);
+    // Whatever was answered to this very question: more is not to be had.
+    const known = covers(this.#answer, look) || isDeepStrictEqual(look, this.#answered);
     if (known && !this.#stale) return;
     const wait = this.#notBefore - this.#clock.ticks();
     if (wait <= 0 || !(known || this.#failed)) {
@@ -108,7 +112,8 @@ export class QueueStore {
     });
   }
 
-  async #askFor({ filter, line, height }: QueueLook): Promise<void> {
+  async #askFor(look: QueueLook): Promise<void> {
+    const { filter, line, height } = look;
     this.#asking = true;
     this.#stale = false;
     const path = this.#answer?.filter === filter ? lineAt(this.#answer, line)?.path : undefined;
@@ -125,6 +130,7 @@ export class QueueStore {
     // A vault that does not run says so elsewhere.
     if (answer !== undefined) {
       this.#answer = { ...answer, filter };
+      this.#answered = look;
       this.#show(answer.held === undefined ? 0 : answer.held - line);
     }
     this.#next();

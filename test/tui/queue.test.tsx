@@ -182,6 +182,8 @@ describe('while the queue moves', () => {
     expect(queue.asked.length - before).toBeLessThanOrEqual(14);
     expect(queue.asked.length - before).toBeGreaterThan(5);
     await stage.press('escape');
+    // What React does once it has drawn.
+    for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
     const left = queue.asked.length;
     handle.emit(queue.said());
     clock.advance(5_000);
@@ -202,6 +204,18 @@ test('an engine that cannot be asked just now: what its Events say is shown, and
   handle.emit(queue.said());
   clock.advance(1_000);
   await stage.shows(/1 of 250/);
+});
+
+test('an engine that answers with less than it was asked for is not asked in a circle', async () => {
+  await open(300);
+  await stage.shows(/1 of 300/);
+  const { answer } = queue;
+  handle.queue = async (ask) => ({ ...(await answer(ask)), from: 0, lines: queue.lines.slice(0, 5) });
+  const before = queue.asked.length;
+  await stage.press('end');
+  for (let n = 0; n < 20; n++) await stage.frame();
+  expect(await stage.frame()).toContain('300 of 300');
+  expect(queue.asked.length - before).toBeLessThanOrEqual(2);
 });
 
 test('an older daemon: the beginning, and how many wait in all', async () => {
