@@ -213,6 +213,7 @@ function addRestore(program: Command, setExit: SetExit): void {
     .option('--at <time>', 'as it was then: 2026-11-24T18:30, or how long ago: 2d, 90m')
     .option('--version <id>', 'one version of one file (see: s3vault versions)')
     .option('--force', 'replace files that differ; the old ones are kept under another name')
+    .option('--old-links', 'take symbolic links that an older s3vault sent, which nothing proves to be links')
     .option('--transfers <n>', 'transfers at a time (default: 16)', parseCount)
     .option('--limit-download <rate>', 'bytes a second, like 500K or 10M', parseRate)
     .option('--json', 'print one JSON object a line')

@@ -17,6 +17,7 @@ export interface RestoreFlags extends PlaceFlags {
   readonly at?: string;
   readonly version?: string;
   readonly force?: boolean;
+  readonly oldLinks?: boolean;
   readonly json?: boolean;
   readonly logLevel?: string;
 }
@@ -32,7 +33,8 @@ export async function restoreCommand(paths: readonly string[], flags: RestoreFla
     commitment: flags.commitment ?? 'require',
     anyKey: at !== undefined || flags.version !== undefined,
   };
-  const wanted = { paths: wantedPaths, at, versionId: flags.version, force: flags.force ?? false };
+  const { version: versionId, force = false, oldLinks = false } = flags;
+  const wanted = { paths: wantedPaths, at, versionId, force, oldLinks };
   const { restore, run } = await openRestore(source, resolve(flags.out), wanted, options);
   const log = await openLog(flags.logLevel);
   if (log !== undefined) restore.subscribe(log);

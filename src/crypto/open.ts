@@ -1,3 +1,4 @@
+import type { Kind } from '../model/entry.ts';
 import type { Keyring, Metadata, Waits } from '../model/ports.ts';
 import type { Secret } from '../model/secret.ts';
 import { type ContentCipher, v2Cipher, v3Cipher, withMacKey } from './derive.ts';
@@ -28,8 +29,8 @@ export interface Opening {
    * is verified by the same tag, and not yielded again.
    */
   stream(body: AsyncIterable<Uint8Array>, kept?: AsyncIterable<Uint8Array>): AsyncIterable<Buffer>;
-  /** True where `mac` is the `s3vault-mac` of a plaintext with this SHA-256 digest. Constant time. Never true for V2. */
-  macFits(digest: Uint8Array, mac: string): boolean;
+  /** True where `mac` is the `s3vault-mac` of such a plaintext (SHA-256) and kind. Constant time. Never true for V2. */
+  macFits(digest: Uint8Array, mac: string, kind: Kind): boolean;
   /** Overwrites the data key. A stream that was begun goes on to its end. */
   wipe(): void;
 }
@@ -53,8 +54,9 @@ export async function startOpen(
       const before = kept === undefined ? undefined : { cipher: gcmCipher(content), pieces: kept };
       return openPieces(gcmDecipher(content), body, before);
     },
-    macFits: (digest, mac) =>
-      envelope.format === 'V3' && withMacKey(dataKey, envelope.messageId, (key) => macFits(key, digest, mac)),
+    macFits: (digest, mac, kind) =>
+      envelope.format === 'V3' &&
+      withMacKey(dataKey, envelope.messageId, (key) => macFits(key, digest, mac, kind)),
     wipe: () => dataKey.wipe(),
   };
 }

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import type { Kind } from '../model/entry.ts';
 import { VaultError } from '../model/errors.ts';
 import type { Keyring, Metadata, Waits } from '../model/ports.ts';
 import { MESSAGE_ID_BYTES, SUITE, type SealKeys, sealCipher, sealKeys } from './derive.ts';
@@ -27,8 +28,8 @@ export function openedSize(storedSize: number): number {
 export interface Seal {
   /** The envelope alone, to be stored as user metadata with the object. ASCII. */
   readonly metadata: Metadata;
-  /** For the metadata `s3vault-mac`: a keyed digest (base64) of the plaintext's SHA-256. Not after `wipe`. */
-  mac(digest: Uint8Array): string;
+  /** For the metadata `s3vault-mac`: a keyed digest (base64) of the plaintext's SHA-256 and the kind. Not after `wipe`. */
+  mac(digest: Uint8Array, kind: Kind): string;
   /** Ciphertext || tag. */
   whole(plaintext: Uint8Array): Buffer;
   /**
@@ -86,7 +87,7 @@ function sealOf(keys: SealKeys, metadata: Metadata): Seal {
   };
   return {
     metadata,
-    mac: (digest) => keys.mac.use((key) => macOf(key, digest)),
+    mac: (digest, kind) => keys.mac.use((key) => macOf(key, digest, kind)),
     whole: (plaintext) => {
       checkSize(plaintext.length);
       const cipher = cipherOnce();

@@ -5,6 +5,7 @@ import { VaultError } from '../model/errors.ts';
 import type { Action } from '../model/plan.ts';
 import type { ObjectStat } from '../model/ports.ts';
 import type { Record } from '../model/record.ts';
+import { isOldLink } from './kind.ts';
 import { META_MAC, statFits } from './stats.ts';
 import { type World, keyIn } from './world.ts';
 
@@ -41,7 +42,8 @@ export async function alreadyThere(
 
 /**
  * Size, time and permissions must fit; in `client` mode the keyed digest too, where the key at hand can open. The
- * store itself holds no digest of the plaintext in the other modes, so there the three are the proof.
+ * store itself holds no digest of the plaintext in the other modes, so there the three are the proof. `oldLinks`: what is
+ * not bound to be a link is this file all the same, if this is one.
  */
 export async function objectFits(
   world: Pick<World, 'sealing'>,
@@ -49,6 +51,7 @@ export async function objectFits(
   stat: ObjectStat,
   digest: Buffer,
   signal: AbortSignal,
+  oldLinks = false,
 ): Promise<boolean> {
   if (stat.size !== world.sealing.storedSize(local.size)) return false;
   if (!statFits(local, stat.metadata)) return false;
@@ -59,7 +62,7 @@ export async function objectFits(
   try {
     const opening = await startOpen(keyring, stat.metadata, { signal });
     try {
-      return opening.macFits(digest, mac);
+      return opening.macFits(digest, mac, local.kind) || (oldLinks && isOldLink(opening, digest, mac));
     } finally {
       opening.wipe();
     }

@@ -21,6 +21,8 @@ export async function copyRenamed(
     copier === undefined || record !== undefined || reason !== 'new' ? undefined : renames.find(digest);
   if (copier === undefined || old?.modeFingerprint !== modeFingerprint || old.size !== local.size)
     return undefined;
+  // Its keyed digest says what it is.
+  if (old.kind !== local.kind) return undefined;
   try {
     return await copier.copy(
       keyIn(world, old.key),

@@ -14,6 +14,7 @@ import { meetRemote } from './describe.ts';
 import { Emitter } from './emitter.ts';
 import { checkSource, lostSource, takeSource } from './guard.ts';
 import { Hints } from './hints.ts';
+import { bindLinks } from './kind.ts';
 import { Online } from './online.ts';
 import { Planned, movedOn } from './planned.ts';
 import { previewPlan } from './preview.ts';
@@ -263,6 +264,7 @@ export class Engine implements EngineHandle {
     if (vault.direction !== 'push')
       await this.#online.reaching(() => prepareTwoWay(this.#parts, this.#emitter, signal));
     await this.#online.reaching(() => meetRemote(this.#parts, acceptSource, signal));
+    bindLinks(this.#parts);
     this.#standing.met();
     await onMet?.();
     // Not before: a folder that was turned away carries no mark of a vault that never came to be.

@@ -1,5 +1,4 @@
 /** get → open → verify → draft: brings one object to this machine, not yet into its place. */
-import type { Opening } from '../crypto/open.ts';
 import type { NameKey } from '../model/brands.ts';
 import { safeName } from '../model/display.ts';
 import { VaultError } from '../model/errors.ts';
@@ -7,7 +6,7 @@ import type { FileTraits, IncomingFile, ObjectStat } from '../model/ports.ts';
 import { factsOf } from './facts.ts';
 import { fetchIf } from './fetching.ts';
 import { fillDraft } from './filling.ts';
-import { META_MAC } from './stats.ts';
+import { refuseOtherKind } from './kind.ts';
 import { type World, keyIn, writerOf } from './world.ts';
 
 export interface FetchOptions {
@@ -45,13 +44,15 @@ export async function fetchObject(
   if (fetched === undefined) return undefined;
   const { stat, opening } = fetched;
   const facts = traitsOf(stat);
+  const known = world.index.get(key);
+  const wasLink = (): boolean => known?.etag === stat.etag && known.kind === 'link';
   try {
     if (facts.kind === 'link' && fetched.whole === undefined) throw tooLong(key);
     const { draft, digest } = await fillDraft(fetched, {
       begin: (subject) => writerOf(world).begin(subject),
       onArrived,
       hashes: true,
-      check: (found) => refuseOtherMac(stat, opening, found),
+      check: (found) => refuseOtherKind({ stat, opening, digest: found, kind: facts.kind, wasLink }),
     });
     return { draft, stat, facts, digest: digest ?? Buffer.alloc(0), size: fetched.size };
   } finally {
@@ -68,16 +69,6 @@ const tooLong = (key: string): VaultError =>
   new VaultError('file', 'bad-link', `${safeName(key)} is a symbolic link that is too long for any system`, {
     hint: 's3vault cat shows what is stored',
   });
-
-/** The keyed digest is no secret's proof beyond the tag's, but one that contradicts it means meddling. */
-function refuseOtherMac({ key, metadata }: ObjectStat, opening: Opening | undefined, digest: Buffer): void {
-  const mac = metadata[META_MAC];
-  if (opening === undefined || opening.format !== 'V3' || mac === undefined) return;
-  if (opening.macFits(digest, mac)) return;
-  throw new VaultError('security', 'mac-differs', `${safeName(key)} is not what its digest says`, {
-    hint: 'somebody changed it in the bucket; nothing was written here',
-  });
-}
 
 /** A file that nothing is said of is readable for its owner; nobody gets set-user-id bits from a bucket. */
 const PLAIN = 0o644;

@@ -282,7 +282,7 @@ async function* paced(
 }
 
 function metadataOf({ names }: World, local: Entry, wrapping: Wrapping, digest: Buffer): Metadata {
-  const mac = wrapping.mac(digest);
+  const mac = wrapping.mac(digest, local.kind);
   const own = { ...statMetadata(local), ...names.metadata(local.path) };
   return { ...wrapping.metadata, ...own, ...(mac === undefined ? {} : { [META_MAC]: mac }) };
 }

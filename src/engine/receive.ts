@@ -186,7 +186,7 @@ async function isProved(
   { digest, md5 }: { readonly digest: Buffer; readonly md5: string | undefined },
   signal: AbortSignal,
 ): Promise<boolean> {
-  if (world.sealing.keyring !== undefined) return objectFits(world, local, stat, digest, signal);
+  if (world.sealing.keyring !== undefined) return objectFits(world, local, stat, digest, signal, true);
   return md5 === stat.etag && statFits(local, stat.metadata);
 }
 

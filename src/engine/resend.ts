@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { type Opening, startOpen } from '../crypto/open.ts';
 import { type ObjectKey, nameKey, relPath } from '../model/brands.ts';
 import { safeName } from '../model/display.ts';
+import type { Kind } from '../model/entry.ts';
 import { VaultError } from '../model/errors.ts';
 import type {
   Metadata,
@@ -15,6 +16,7 @@ import type {
 import type { Receipt } from '../model/receipt.ts';
 import { type Conversion, type Which, bare, plain } from './conversion.ts';
 import type { RateLimit } from './budget.ts';
+import { factsOf } from './facts.ts';
 import { SINGLE_MAX, partSizeFor } from './put.ts';
 import type { Wrapping } from './sealing.ts';
 import { META_MAC } from './stats.ts';
@@ -97,7 +99,8 @@ async function resendWhole(
   const plaintext = opening === undefined ? whole : opening.whole(whole);
   const wrapping = await c.to.sealing.start(options);
   try {
-    const metadata = metadataOf(stat, wrapping, createHash('sha256').update(plaintext).digest(), options);
+    const digest = createHash('sha256').update(plaintext).digest();
+    const metadata = metadataOf(stat, wrapping, digest, boundKind(stat, opening, digest), options);
     const sealed = wrapping.whole(plaintext);
     await c.upload.take(sealed.length, options.signal);
     await unchangedStill(c, key, stat, options);
@@ -127,7 +130,7 @@ async function resendParts(
   const { digest, body } = await digestFirst(c, key, stored, opening, options);
   const wrapping = await c.to.sealing.start(options);
   const partSize = partSizeFor(size);
-  const metadata = metadataOf(stat, wrapping, digest, options);
+  const metadata = metadataOf(stat, wrapping, digest, 'file', options);
   const plain = opening === undefined ? body : opening.stream(body);
   try {
     const source = {
@@ -171,10 +174,24 @@ async function digestFirst(
 }
 
 /** Everything but the envelope stays; the keyed digest is made anew where there is a key to make it with. */
-function metadataOf(stat: ObjectStat, wrapping: Wrapping, digest: Uint8Array, { mark }: Which): Metadata {
+function metadataOf(
+  stat: ObjectStat,
+  wrapping: Wrapping,
+  digest: Uint8Array,
+  kind: Kind,
+  { mark }: Which,
+): Metadata {
   const { [META_MAC]: _, ...rest } = bare(stat.metadata);
-  const mac = digest.length === 0 ? undefined : wrapping.mac(digest);
+  const mac = digest.length === 0 ? undefined : wrapping.mac(digest, kind);
   return { ...rest, ...wrapping.metadata, ...(mac === undefined ? {} : { [META_MAC]: mac }), ...mark };
+}
+
+/** What was not bound to be a link before must not become so here: somebody else may have called it one. */
+function boundKind(stat: ObjectStat, opening: Opening | undefined, digest: Uint8Array): Kind {
+  const { kind } = factsOf(stat);
+  const mac = stat.metadata[META_MAC];
+  const bound = opening === undefined || (mac !== undefined && opening.macFits(digest, mac, kind));
+  return bound ? kind : 'file';
 }
 
 async function unchangedStill(

@@ -9,6 +9,7 @@ import type { TransferPhase } from '../model/transfer.ts';
 import { factsOf, sameTime } from './facts.ts';
 import { type Fetched, type Reader, type Wanted, fetchObject, openingOf, plainSize } from './fetching.ts';
 import { fillDraft } from './filling.ts';
+import { isOldLink, refuseOtherKind } from './kind.ts';
 import { META_MAC } from './stats.ts';
 
 export interface FileWanted extends Wanted {
@@ -23,6 +24,8 @@ export interface RestoreWorld {
   readonly force: boolean;
   /** SHA-256 of what was sent as this very object, where this machine remembers it. */
   readonly digestOf: (name: NameKey, etag: string) => Uint8Array | undefined;
+  /** Whether this very object is to be taken for a link though an older version sent it, which did not bind that. */
+  readonly wasLink: (name: NameKey, etag: string) => boolean;
 }
 
 export interface RestoreFileOptions {
@@ -145,7 +148,9 @@ async function sameness(
   const opening = await openingOf(reader, stat, wanted, signal);
   try {
     if (opening?.format !== 'V3') return { facts, bytes: 'unknown' };
-    return said(opening.macFits(await target.digest(entry, { signal }), mac));
+    const digest = await target.digest(entry, { signal });
+    if (facts.kind === 'link' && isOldLink(opening, digest, mac)) return { facts, bytes: 'unknown' };
+    return said(opening.macFits(digest, mac, facts.kind));
   } finally {
     opening?.wipe();
   }
@@ -171,8 +176,8 @@ async function bringIn(
   const { draft, digest } = await fillDraft(fetched, {
     begin: (subject) => target.begin(wanted.path, subject),
     onArrived: (bytes) => options.onPhase('sending', bytes),
-    hashes: wants || remembered !== undefined,
-    check: (found) => checkDigest(wanted, remembered, found),
+    hashes: wants || remembered !== undefined || fetched.whole !== undefined,
+    check: (found) => checkBytes(world, wanted, fetched, found),
   });
   try {
     // What stands there has these bytes: it is not put aside for itself.
@@ -186,22 +191,29 @@ async function bringIn(
   }
 }
 
-function linkTarget(world: RestoreWorld, wanted: FileWanted, { whole, stat }: Fetched): string {
+function linkTarget(world: RestoreWorld, wanted: FileWanted, fetched: Fetched): string {
+  const { whole } = fetched;
   const bad = (what: string): VaultError =>
     new VaultError('file', 'bad-link', `${safeName(wanted.path)} is a symbolic link ${what}`, {
       hint: 's3vault cat shows what is stored',
     });
   if (whole === undefined || whole.length > LINK_MAX) throw bad('that is too long for any system');
   if (whole.length === 0 || whole.includes(0)) throw bad('that leads nowhere');
-  const remembered = world.digestOf(wanted.name, stat.etag);
-  checkDigest(wanted, remembered, createHash('sha256').update(whole).digest());
+  checkBytes(world, wanted, fetched, createHash('sha256').update(whole).digest());
   return whole.toString('utf8');
 }
 
-/** This machine remembers what it sent: the store must give the same back. */
-function checkDigest(wanted: FileWanted, remembered: Uint8Array | undefined, digest: Buffer): void {
-  if (remembered === undefined || timingSafeEqual(remembered, digest)) return;
-  throw wrongBytes(wanted.path);
+/** This machine remembers what it sent: the store must give the same back. And an object is what it was sent as. */
+function checkBytes(
+  world: RestoreWorld,
+  { name, path }: FileWanted,
+  { stat, opening }: Fetched,
+  digest: Buffer,
+): void {
+  const remembered = world.digestOf(name, stat.etag);
+  if (remembered !== undefined && !timingSafeEqual(remembered, digest)) throw wrongBytes(path);
+  const { kind } = factsOf(stat);
+  refuseOtherKind({ stat, opening, digest, kind, wasLink: () => world.wasLink(name, stat.etag) });
 }
 
 export const wrongBytes = (path: string): VaultError =>

@@ -27,6 +27,7 @@ export interface RestoreParts {
   readonly reader: Omit<Reader, 'reach'>;
   readonly target: RestoreWorld['target'];
   readonly digestOf: RestoreWorld['digestOf'];
+  readonly wasLink: RestoreWorld['wasLink'];
   readonly prefix: string;
   readonly names: Naming['names'];
   readonly clock: Clock;
@@ -35,6 +36,8 @@ export interface RestoreParts {
 
 export interface RestoreOptions extends Selection {
   readonly force: boolean;
+  /** Links that an older version sent are taken for links, though nothing proves that. */
+  readonly oldLinks?: boolean;
   /** Of the one name that is asked for. */
   readonly versionId?: string | undefined;
   /** The file's path below the target, by its name in the bucket; undefined: what the name says. */
@@ -81,6 +84,8 @@ export class Restore implements EngineHandle {
     this.#parts = parts;
     this.#options = options;
     const { clock, reader, target, digestOf } = parts;
+    const wasLink: RestoreWorld['wasLink'] = (name, etag) =>
+      options.oldLinks === true || parts.wasLink(name, etag);
     this.#emitter = new Emitter(clock);
     this.#online = new Online({
       clock,
@@ -91,7 +96,7 @@ export class Restore implements EngineHandle {
       onOnline: () => this.#emitter.emit({ event: 'state', state: 'working' }),
     });
     const reach: Reader['reach'] = (work) => this.#online.reaching(work);
-    this.#world = { reader: { ...reader, reach }, target, digestOf, force: options.force };
+    this.#world = { reader: { ...reader, reach }, target, digestOf, wasLink, force: options.force };
   }
 
   readonly announce = (body: EventBody): void => this.#emitter.emit(body);

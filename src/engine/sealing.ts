@@ -1,4 +1,5 @@
 import { MAX_PLAINTEXT, type Seal, resumeSeal, sealedSize, startSeal } from '../crypto/seal.ts';
+import type { Kind } from '../model/entry.ts';
 import { released } from './memory.ts';
 import type { Keyring, Metadata, Waits } from '../model/ports.ts';
 
@@ -21,7 +22,7 @@ export interface Wrapping {
   /** Metadata that must be stored with the object: the envelope. */
   readonly metadata: Metadata;
   /** Keyed digest for `s3vault-mac`; undefined where there is no key to keep it from the store. */
-  mac(digest: Uint8Array): string | undefined;
+  mac(digest: Uint8Array, kind: Kind): string | undefined;
   whole(plaintext: Buffer): Buffer;
   stream(chunks: AsyncIterable<Buffer>, partSize: number): AsyncIterable<Uint8Array>;
   wipe(): void;
@@ -44,7 +45,7 @@ export function clientSealing(keyring: Keyring): Sealing {
 function sealed(seal: Seal): Wrapping {
   return {
     metadata: seal.metadata,
-    mac: (digest) => seal.mac(digest),
+    mac: (digest, kind) => seal.mac(digest, kind),
     whole: (plaintext) => seal.whole(plaintext),
     // Sealing copies: the plaintext is not needed any more.
     stream: (chunks, partSize) => seal.stream(released(chunks), partSize),

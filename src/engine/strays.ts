@@ -5,7 +5,7 @@ import type { EngineParts } from './world.ts';
 import { keyIn } from './world.ts';
 
 /** The fingerprint of no Mode: the file is sent whatever its stamp says. */
-const NOT_IN_STEP = '';
+export const NOT_IN_STEP = '';
 /** Intents noted in one transaction. */
 const TOGETHER = 128;
 

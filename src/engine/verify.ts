@@ -16,6 +16,8 @@ import type { Record } from '../model/record.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import { Budget } from './budget.ts';
 import { Emitter } from './emitter.ts';
+import { factsOf } from './facts.ts';
+import { refuseOtherKind } from './kind.ts';
 import { type Reader, fetchObject, hasEnvelope, memoryOf, openingOf } from './fetching.ts';
 import { pathOf, reportOf } from './naming.ts';
 import { Online } from './online.ts';
@@ -366,10 +368,15 @@ export class Verify implements EngineHandle {
   async #compareBytes(record: Record, key: ObjectKey, size: number, isOurs: boolean): Promise<void> {
     const fetched = await fetchObject(this.#reader, { key, size }, this.#abort.signal);
     const hash = createHash('sha256');
+    let found: Buffer;
     try {
       const { whole, opening } = fetched;
       if (whole !== undefined) hash.update(whole);
       else for await (const piece of opening?.stream(fetched.body()) ?? fetched.body()) hash.update(piece);
+      found = hash.digest();
+      const { kind } = factsOf(fetched.stat);
+      const wasLink = (): boolean => record.kind === 'link' && record.etag === fetched.stat.etag;
+      refuseOtherKind({ stat: fetched.stat, opening, digest: found, kind, wasLink });
     } finally {
       fetched.wipe();
     }
@@ -377,7 +384,7 @@ export class Verify implements EngineHandle {
     const { etag } = fetched.stat;
     const { digest } = (etag === record.etag ? record : this.#recordOf(record, etag)) ?? {};
     // A machine that never had the bytes knows no digest; then the tag was all there is to check.
-    if (!isOurs || digest === undefined || timingSafeEqual(digest, hash.digest())) return;
+    if (!isOurs || digest === undefined || timingSafeEqual(digest, found)) return;
     throw new VaultError('security', 'wrong-bytes', `${safeName(record.path)} is not what was sent`, {
       hint: 'the store, or something before it, changes what it holds; s3vault versions shows older versions',
     });

@@ -8,11 +8,13 @@ export interface Stamp {
   readonly inode: number;
 }
 
+export type Kind = 'file' | 'link';
+
 /** What a scan saw: a regular file or a symbolic link (recorded as a link, never followed). */
 export interface Entry extends Stamp {
   readonly path: RelPath;
   readonly key: NameKey;
-  readonly kind: 'file' | 'link';
+  readonly kind: Kind;
   /** `st_mode` with its type bits: 0o100644 for a file, 0o120777 for a link. */
   readonly mode: number;
 }

@@ -28,9 +28,9 @@ export async function openRestore(
   const reading = await openReading(source, { ...options, onThrottle });
   const index = await rememberedBy(source.vault, options);
   const { reader, prefix, names, clock, transfers } = reading;
-  const { digestOf, pathOf } = index;
+  const { digestOf, wasLink, pathOf } = index;
   const made = new Restore(
-    { reader, target: openTarget({ root: out, clock }), digestOf, prefix, names, clock, transfers },
+    { reader, target: openTarget({ root: out, clock }), digestOf, wasLink, prefix, names, clock, transfers },
     { ...wanted, paths: wanted.paths.map((path) => pathTyped(names, path)), pathOf },
   );
   restore = made;
@@ -48,6 +48,7 @@ async function rememberedBy(
   options: Pick<OpenOptions, 'places'>,
 ): Promise<{
   digestOf: (name: NameKey, etag: string) => Uint8Array | undefined;
+  wasLink: (name: NameKey, etag: string) => boolean;
   /** As the disk here spells it: not every name is in the Unicode form of keys. */
   pathOf: (name: NameKey) => string | undefined;
   close: () => void;
@@ -58,6 +59,10 @@ async function rememberedBy(
     digestOf: (name, etag) => {
       const record = index?.get(name);
       return record?.etag === etag ? record.digest : undefined;
+    },
+    wasLink: (name, etag) => {
+      const record = index?.get(name);
+      return record?.etag === etag && record.kind === 'link';
     },
     pathOf: (name) => index?.get(name)?.path,
     close: () => index?.close(),

@@ -247,7 +247,7 @@ describe('a seal encrypts once', () => {
     const seal = await startSeal(keyring);
     seal.wipe();
     expect(() => use(seal)).toThrow('content key is gone');
-    expect(() => seal.mac(Buffer.alloc(32))).toThrow('is gone');
+    expect(() => seal.mac(Buffer.alloc(32), 'file')).toThrow('is gone');
   });
 
   test('a stream that was begun goes on though the key is wiped', async () => {
@@ -266,7 +266,7 @@ describe('going on with an interrupted upload', () => {
     const stored = { ...seal.metadata, 's3vault-mode': '33188' };
     const again = await resumeSeal(keyring, stored);
     expect(again.metadata).toEqual(seal.metadata);
-    expect(again.mac(digestOf(plain(500)))).toBe(seal.mac(digestOf(plain(500))));
+    expect(again.mac(digestOf(plain(500)), 'file')).toBe(seal.mac(digestOf(plain(500)), 'file'));
     expect(await piecesOf(again, chunked(plain(500), 64), PART)).toEqual(first);
   });
 
@@ -286,13 +286,27 @@ describe('the keyed digest', () => {
 
   test('fits its object and its plaintext only', async () => {
     const seal = await startSeal(keyring);
-    const mac = seal.mac(digest);
+    const mac = seal.mac(digest, 'file');
     expect(mac).toMatch(/^[A-Za-z0-9+/]{43}=$/);
     const opening = await startOpen(keyring, seal.metadata);
-    expect(opening.macFits(digest, mac)).toBe(true);
-    expect(opening.macFits(digestOf(plain(41)), mac)).toBe(false);
+    expect(opening.macFits(digest, mac, 'file')).toBe(true);
+    expect(opening.macFits(digestOf(plain(41)), mac, 'file')).toBe(false);
     const other = await startOpen(keyring, (await startSeal(keyring)).metadata);
-    expect(other.macFits(digest, mac)).toBe(false);
+    expect(other.macFits(digest, mac, 'file')).toBe(false);
+  });
+
+  test('of a link is another one, now and for ever', async () => {
+    const seal = await startSeal(keyring);
+    const [file, link] = [seal.mac(digest, 'file'), seal.mac(digest, 'link')];
+    const opening = await startOpen(keyring, seal.metadata);
+    expect(opening.macFits(digest, link, 'link')).toBe(true);
+    expect(opening.macFits(digest, link, 'file')).toBe(false);
+    expect(opening.macFits(digest, file, 'link')).toBe(false);
+    const key = plain(32);
+    const expected = createHmac('sha256', key)
+      .update(Buffer.concat([digest, Buffer.from(' link')]))
+      .digest('base64');
+    expect(macOf(key, digest, 'link')).toBe(expected);
   });
 
   test('is HMAC-SHA256 under a key of its own, now and for ever', async () => {
@@ -301,9 +315,9 @@ describe('the keyed digest', () => {
     const info = Buffer.from('s3vault-mac v1\u0001', 'latin1');
     const key = createHmac('sha512', prk).update(info).digest().subarray(0, 32);
     const expected = createHmac('sha256', key).update(digest).digest('base64');
-    const made = withMacKey(new Secret(dataKey), messageId, (macKey) => macOf(macKey, digest));
+    const made = withMacKey(new Secret(dataKey), messageId, (macKey) => macOf(macKey, digest, 'file'));
     expect(made).toBe(expected);
-    expect(sealKeys(new Secret(dataKey), messageId).mac.use((macKey) => macOf(macKey, digest))).toBe(
+    expect(sealKeys(new Secret(dataKey), messageId).mac.use((macKey) => macOf(macKey, digest, 'file'))).toBe(
       expected,
     );
     expect(key).not.toEqual(twinKeys(dataKey, messageId).content);
@@ -311,21 +325,21 @@ describe('the keyed digest', () => {
 
   test('does not fit when it was shortened, lengthened or is no digest at all', async () => {
     const seal = await startSeal(keyring);
-    const mac = seal.mac(digest);
+    const mac = seal.mac(digest, 'file');
     const opening = await startOpen(keyring, seal.metadata);
     for (const wrong of ['', mac.slice(0, -1), `${mac}=`, `${mac} `, 'A'.repeat(44), 'ä'.repeat(22)]) {
-      expect(opening.macFits(digest, wrong), wrong).toBe(false);
+      expect(opening.macFits(digest, wrong, 'file'), wrong).toBe(false);
     }
   });
 
   test('is not a plain hash: two objects of one content differ', async () => {
     const [a, b] = [await startSeal(keyring), await startSeal(keyring)];
-    expect(a.mac(digest)).not.toBe(b.mac(digest));
+    expect(a.mac(digest, 'file')).not.toBe(b.mac(digest, 'file'));
   });
 
   test('wants a digest, not a file', async () => {
     const seal = await startSeal(keyring);
-    expect(() => seal.mac(plain(31))).toThrow('32 bytes');
+    expect(() => seal.mac(plain(31), 'file')).toThrow('32 bytes');
   });
 });
 

@@ -260,7 +260,7 @@ describe('kms+context', () => {
 describe('rewrapping', () => {
   const sealed = async (keyring: Keyring) => {
     const seal = await startSeal(keyring);
-    return { metadata: seal.metadata, mac: seal.mac(Buffer.alloc(32, 7)), body: seal.whole(TEXT) };
+    return { metadata: seal.metadata, mac: seal.mac(Buffer.alloc(32, 7), 'file'), body: seal.whole(TEXT) };
   };
 
   test('moves an object to another key; body and keyed digest stay', async () => {
@@ -271,7 +271,7 @@ describe('rewrapping', () => {
       expect(Object.keys(moved)).toEqual(Object.keys(metadata));
       const opening = await startOpen(to, moved);
       expect(opening.whole(body)).toEqual(TEXT);
-      expect(opening.macFits(Buffer.alloc(32, 7), mac)).toBe(true);
+      expect(opening.macFits(Buffer.alloc(32, 7), mac, 'file')).toBe(true);
       expect((await failure(() => startOpen(old, moved))).code).toBe('cannot-open');
     }
   });

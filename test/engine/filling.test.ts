@@ -46,7 +46,7 @@ describe.each(['client', 'sse-s3'] as const)('in mode %s', (mode) => {
       store: counted(rig.store()),
       reach: <T>(work: () => Promise<T>) => work(),
     };
-    const world = { reader, target, force: false, digestOf: () => undefined };
+    const world = { reader, target, force: false, digestOf: () => undefined, wasLink: () => false };
     const stored = rig.bucket.find(`${PREFIX}large`);
     const size = stored?.stat.size ?? 0;
     const wanted = { key: rig.keyOf('large'), size, path: relPath('large'), name: nameKey('large') };

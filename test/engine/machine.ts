@@ -4,7 +4,7 @@ import { aesMaterial } from '../../src/crypto/generate.ts';
 import { sealedNames } from '../../src/crypto/names.ts';
 import { keyringOf } from '../../src/crypto/wrap.ts';
 import { Engine, type EngineOptions } from '../../src/engine/engine.ts';
-import { clientSealing, serverSealing } from '../../src/engine/sealing.ts';
+import { type Sealing, clientSealing, serverSealing } from '../../src/engine/sealing.ts';
 import { type NameKey, relPath, vaultId } from '../../src/model/brands.ts';
 import type { Outcome } from '../../src/model/command.ts';
 import { VaultError } from '../../src/model/errors.ts';
@@ -95,6 +95,7 @@ export class EngineMachine {
   /** The store of this machine, as the engine gets it. */
   wrap: (store: ObjectStore) => ObjectStore = (store) => store;
   wrapCopier: (copier: Mover) => Mover = (copier) => copier;
+  wrapSealing: (sealing: Sealing) => Sealing = (sealing) => sealing;
   /** What was copied inside the store; undefined where this store does not do that. */
   copies: string[] | undefined;
   /** What writes to its folder. */
@@ -257,7 +258,7 @@ export class EngineMachine {
         ...(this.copies === undefined ? {} : { copier: this.wrapCopier(this.#copier(fault)) }),
         host: this.host,
         watcher,
-        sealing: this.mode === 'client' ? clientSealing(this.keyring) : serverSealing,
+        sealing: this.wrapSealing(this.mode === 'client' ? clientSealing(this.keyring) : serverSealing),
         names: this.names,
         clock: this.#time,
         modeFingerprint: modeFingerprint(this.vault.mode, keyFingerprint),

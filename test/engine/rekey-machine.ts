@@ -7,6 +7,7 @@ import type { Side } from '../../src/engine/conversion.ts';
 import { Rekey, type RekeyOptions } from '../../src/engine/rekey.ts';
 import { clientSealing, serverSealing } from '../../src/engine/sealing.ts';
 import { nameKey, objectKey, relPath, vaultId } from '../../src/model/brands.ts';
+import type { Kind } from '../../src/model/entry.ts';
 import type { Event } from '../../src/model/event.ts';
 import type { KeyMaterial } from '../../src/model/keyref.ts';
 import type {
@@ -135,14 +136,23 @@ export class RekeyMachine {
   }
 
   /** An object as a sync would have sent it, in parts where it is large; and its Record, unless `index` is false. */
-  async put(side: Side, name: string, content: Buffer, { index = true } = {}): Promise<string | undefined> {
+  async put(
+    side: Side,
+    name: string,
+    content: Buffer,
+    {
+      index = true,
+      mode = '100644',
+      bound = 'file',
+    }: { readonly index?: boolean; readonly mode?: string; readonly bound?: Kind } = {},
+  ): Promise<string | undefined> {
     const key = objectKey(PREFIX + name);
     const digest = createHash('sha256').update(content).digest();
     const wrapping = await side.sealing.start();
-    const mac = wrapping.mac(digest);
+    const mac = wrapping.mac(digest, bound);
     const metadata: Metadata = {
       's3vault-mtime': '12.500000',
-      's3vault-mode': '100644',
+      's3vault-mode': mode,
       ...wrapping.metadata,
       ...(mac === undefined ? {} : { 's3vault-mac': mac }),
     };

@@ -1,9 +1,11 @@
 /** A rekey between every two protections, in memory and over HTTPS; and what goes wrong on the way. */
+import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
+import { startOpen } from '../../src/crypto/open.ts';
 import { keyringOf } from '../../src/crypto/wrap.ts';
 import type { RekeyOptions } from '../../src/engine/rekey.ts';
 import { type EmbeddedServer, startEmbedded } from '../../src/embedded/server.ts';
@@ -328,6 +330,27 @@ describe('what goes wrong', () => {
     expect((await run()).exit).toBe(0);
     expect(machine.index.journal().all()).toEqual([]);
     expect(world.bucket.pending.size).toBe(0);
+  });
+
+  test('what is bound to be a link stays so, and what was not does not become it on the way [KIND-1]', async () => {
+    for (const without of [[], ['copy']] as const) {
+      const { world, machine, from, to, run } = await two(['aes', 'aes2'], 0);
+      world.without = without;
+      const target = Buffer.from('elsewhere');
+      const digest = createHash('sha256').update(target).digest();
+      await machine.put(from, 'link', target, { mode: '120777', bound: 'link' });
+      await machine.put(from, 'made one', target, { mode: '120777', bound: 'file' });
+      expect((await run()).exit).toBe(0);
+      for (const [name, kind] of [
+        ['link', 'link'],
+        ['made one', 'file'],
+      ] as const) {
+        const { metadata = {} } = (await to.store.head(objectKey(PREFIX + name))) ?? {};
+        const opening = await startOpen(to.sealing.keyring!, metadata);
+        const fits = (as: typeof kind) => opening.macFits(digest, metadata['s3vault-mac'] ?? '', as);
+        expect([fits('link'), fits('file')], name).toEqual([kind === 'link', kind === 'file']);
+      }
+    }
   });
 
   test('a store that does not copy, or not change in place, is asked once and it is said once', async () => {

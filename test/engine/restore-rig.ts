@@ -29,6 +29,8 @@ export class RestoreRig {
   unconditional = false;
   steps: MemoryStep[] = [];
   digests = new Map<string, Uint8Array>();
+  /** What this machine remembers to have sent as links. */
+  links = new Set<string>();
 
   constructor(mode: 'client' | 'sse-s3' = 'client', versioned = false) {
     this.mode = mode;
@@ -48,11 +50,12 @@ export class RestoreRig {
     });
   }
 
-  /** An object as a sync leaves it. */
-  async put(path: string, content: string | Buffer, over: Metadata = {}): Promise<void> {
+  /** An object as a sync leaves it; `unbound`: as one of an older version did, which did not bind the kind. */
+  async put(path: string, content: string | Buffer, over: Metadata = {}, unbound = false): Promise<void> {
     const plaintext = Buffer.from(content);
     const wrapping = await (this.mode === 'client' ? clientSealing(this.keyring) : serverSealing).start();
-    const mac = wrapping.mac(createHash('sha256').update(plaintext).digest());
+    const kind = over['s3vault-mode']?.startsWith('120') === true && !unbound ? 'link' : 'file';
+    const mac = wrapping.mac(createHash('sha256').update(plaintext).digest(), kind);
     const facts = {
       's3vault-mtime': '1577880000.123456',
       's3vault-mode': '100640',
@@ -98,6 +101,7 @@ export class RestoreRig {
         reader: this.reader(),
         target: this.target,
         digestOf: (name) => this.digests.get(name),
+        wasLink: (name) => this.links.has(name),
         prefix: PREFIX,
         names: this.names,
         clock: this.clock,

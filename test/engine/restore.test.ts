@@ -123,6 +123,49 @@ describe('tampering', () => {
     expect(rig.files).toEqual({ mine: 'mine' });
   });
 
+  test('a file that was made a link is no link, and a link that was made a file no file [KIND-1]', async () => {
+    const [FILE, LINK] = [{ 's3vault-mode': '100640' }, { 's3vault-mode': '120777' }];
+    const rig = new RestoreRig();
+    await rig.put('file', '/etc/passwd', FILE);
+    await rig.put('link', '/etc/passwd', LINK);
+    for (const [name, other] of [
+      ['file', LINK],
+      ['link', FILE],
+    ] as const) {
+      const { stat, body } = rig.bucket.find(PREFIX + name)!;
+      await rig.raw(name, body as Buffer, { ...stat.metadata, ...other });
+      await rig.raw(`${name} without digest`, body as Buffer, {
+        ...stat.metadata,
+        ...LINK,
+        's3vault-mac': '',
+      });
+    }
+    const { exit, failed } = await rig.restore({ oldLinks: false });
+    expect(exit).toBe(6);
+    expect(failed).toEqual([
+      'file kind-unproved',
+      'file without digest kind-unproved',
+      'link kind-differs',
+      'link without digest kind-unproved',
+    ]);
+    expect(rig.files).toEqual({});
+  });
+
+  test('a link that an older version sent comes back where that is known, or asked for', async () => {
+    const rig = new RestoreRig();
+    await rig.put('link', 'elsewhere', { 's3vault-mode': '120777' }, true);
+    expect(await rig.restore()).toMatchObject({ exit: 6, failed: ['link kind-unproved'] });
+    rig.links.add('link');
+    expect((await rig.restore()).exit).toBe(0);
+    expect(rig.target.files.get('link')).toMatchObject({ kind: 'link' });
+    rig.links.clear();
+    // What is there already is not fetched, and not taken for another one.
+    expect((await rig.restore()).exit).toBe(0);
+    rig.target.files.clear();
+    expect((await rig.restore({ oldLinks: true })).exit).toBe(0);
+    expect(rig.target.files.get('link')).toMatchObject({ kind: 'link' });
+  });
+
   test('with the wrong key it stops after some, and says what it is', async () => {
     const rig = new RestoreRig();
     for (let n = 0; n < 40; n++) await rig.put(`f${n}`, 'x');

@@ -319,6 +319,51 @@ describe('what must not be believed', () => {
     expect(b.remote()).toHaveLength(8);
   });
 
+  test('a file that somebody made a link in the bucket is none [KIND-1]', async () => {
+    a.tree.write('note', '/etc/passwd');
+    await a.sync();
+    const stored = a.bucket.find(`${PREFIX}note`)!;
+    const metadata = { ...stored.stat.metadata, 's3vault-mode': '120777' };
+    a.bucket.replace(`${PREFIX}note`, undefined, { ...stored, stat: { ...stored.stat, metadata } });
+    const run = await b.sync();
+    expect(run.exit).toBe(6);
+    expect(named(run.events, 'transfer.failed').map(({ error }) => error.code)).toEqual(['kind-unproved']);
+    expect(contents(b)).toEqual({});
+  });
+
+  test('links of an older version come once the machine that has them has sent them again', async () => {
+    a.wrapSealing = (sealing) => ({
+      ...sealing,
+      start: async (options) => {
+        const wrapping = await sealing.start(options);
+        return { ...wrapping, mac: (digest) => wrapping.mac(digest, 'file') };
+      },
+    });
+    a.tree.link('link', 'elsewhere');
+    a.tree.write('file', 'content');
+    await a.sync();
+    a.index.setMeta('links-bound', undefined);
+    const before = await b.sync();
+    expect(named(before.events, 'transfer.failed').map(({ error }) => error.code)).toEqual(['kind-unproved']);
+    a.wrapSealing = (sealing) => sealing;
+    const again = await a.sync();
+    expect(named(again.events, 'transfer.done').map(({ path }) => path)).toEqual(['link']);
+    expect((await b.sync()).exit).toBe(0);
+    expect(b.tree.files.get('link')).toMatchObject({ link: true });
+    expect(named((await a.sync()).events, 'transfer.start')).toEqual([]);
+  });
+
+  test('a link and a file of the same bytes are never one object', async () => {
+    a.tree.write('file', 'elsewhere');
+    for (const other of OTHERS) a.tree.write(other, other);
+    await both();
+    a.tree.remove('file');
+    a.tree.link('link', 'elsewhere');
+    await both();
+    expect(b.tree.files.get('link')).toMatchObject({ link: true });
+    expect(b.tree.files.has('file')).toBe(false);
+  });
+
   test('an object that cannot be opened is reported, and the others come', async () => {
     a.tree.write('good', 'good');
     a.tree.write('bad', 'bad');

@@ -133,6 +133,14 @@ describe('an object that another one has replaced', () => {
     });
   });
 
+  test('is opened by --deep: exit 6 if it is not what it was sent as [KIND-1]', async () => {
+    const rig = await VerifyRig.make();
+    await rig.send('file', 'content');
+    const { stat, body } = rig.bucket.find(`${PREFIX}file`)!;
+    await rig.raw('file', body as Buffer, { ...stat.metadata, 's3vault-mode': '120777' });
+    expect(await rig.verify({ deep: 100 })).toMatchObject({ exit: 6, said: ['file kind-unproved'] });
+  });
+
   test('is news, and no damage, where changes come from the bucket too', async () => {
     const rig = await VerifyRig.make();
     rig.receives = true;
