@@ -28,13 +28,16 @@ import {
 
 /** What needs no work is answered at once by a daemon that lives. */
 const ANSWER_MS = 5_000;
+/** More, for reading what has come when they are over. */
+const READING_MS = 250;
 /** Closing vaults, and reading the configuration, may take this long. */
 const WORK_MS = 60_000;
 /** Opening vaults waits for key stores and commands, each with limits of its own. */
 const LIMITS: { readonly [Do in Asked['do']]: number | undefined } = {
   status: ANSWER_MS,
   watch: ANSWER_MS,
-  command: ANSWER_MS,
+  // Whoever watches stays, however busy the machine is.
+  command: WORK_MS,
   stop: ANSWER_MS,
   'take-back': ANSWER_MS,
   queue: WORK_MS,
@@ -190,18 +193,22 @@ export class DaemonClient {
 
   /** Hangs up on a daemon that hangs, unless it is called off: whoever waits is told so. */
   #late(ms: number): () => void {
-    return this.#clock.after(ms, () => {
-      const pid = this.#pid;
-      this.#refused = new VaultError(
-        'offline',
-        'daemon-silent',
-        `the daemon (process ${pid}) does not answer`,
-        {
-          hint: `what it has done is safe; end it with: kill -9 ${pid}, then start it again`,
-        },
-      );
-      this.#socket.destroy();
+    let callOff = this.#clock.after(ms, () => {
+      // This process may have been held up itself: what came meanwhile is read first.
+      callOff = this.#clock.after(READING_MS, () => this.#hangUp());
     });
+    return () => callOff();
+  }
+
+  #hangUp(): void {
+    const pid = this.#pid;
+    this.#refused = new VaultError(
+      'offline',
+      'daemon-silent',
+      `the daemon (process ${pid}) does not answer`,
+      { hint: `what it has done is safe; end it with: kill -9 ${pid}, then start it again` },
+    );
+    this.#socket.destroy();
   }
 
   close(): void {

@@ -290,6 +290,8 @@ describe('the client', () => {
     await settled();
     expect(asked).toBe(false);
     clock.advance(1);
+    // What came while this process was held up is read before anybody hangs up.
+    clock.advance(250);
     await told;
     await close();
   });
@@ -343,6 +345,7 @@ describe('the client', () => {
     if (one === undefined) throw new Error('nobody there');
     const told = expect(one.status()).rejects.toMatchObject(SILENT);
     world.clock.advance(5_000);
+    world.clock.advance(250);
     await told;
     expect(one.why?.code).toBe('daemon-silent');
     await close();

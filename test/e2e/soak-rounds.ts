@@ -121,8 +121,9 @@ async function inStep(client: DaemonClient): Promise<void> {
     if (event.event === 'idle' && scanned) resolve();
   });
   remote.command({ command: 'rescan' });
-  await promise;
+  await Promise.race([promise, client.closed]);
   off();
+  if (client.over) throw client.why ?? new Error('the daemon hung up');
 }
 
 /** Bytes a millisecond, by least squares. */
