@@ -60,10 +60,19 @@ export async function attach(client: DaemonClient, only?: Pick<Vault, 'id'>): Pr
   }
   const { pid } = client.facts;
   if (client.why !== undefined) throw client.why;
-  if (client.over)
-    process.stderr.write(`the daemon (process ${pid}) has ended; start it with: s3vault daemon start\n`);
+  if (client.over) process.stderr.write(`${await whyOver(pid)}\n`);
   client.close();
   return EXIT.inStep;
+}
+
+/** The connection is over, and nothing was said: the daemon has ended, or it gave up a screen that did not read. */
+async function whyOver(pid: number): Promise<string> {
+  const again = await connectDaemon(places(process.env)).catch(() => undefined);
+  const lives = again?.facts.pid === pid;
+  again?.close();
+  return lives
+    ? `the daemon (process ${pid}) goes on; this screen was too slow for it, look again with: s3vault attach`
+    : `the daemon (process ${pid}) has ended; start it with: s3vault daemon start`;
 }
 
 /** True where the list of vaults has changed, and is to be shown anew. */

@@ -62,9 +62,10 @@ export class Daemon {
 
   /**
    * Takes over what changed in the configuration; vaults that run and did not change notice nothing, those that wait are
-   * tried. Rejects where it can't be read, and then everything stays as it was. Does not wait for vaults to be opened.
+   * tried; with `asked` also those that wait for a person. Rejects where it can't be read, and then everything stays as
+   * it was. Does not wait for vaults to be opened.
    */
-  reload(): Promise<Reloaded> {
+  reload(asked = true): Promise<Reloaded> {
     return this.#next(async () => {
       const before = this.#config;
       const now = await this.#options.readConfig();
@@ -79,7 +80,7 @@ export class Daemon {
       for (const vault of changed) this.#change(vault);
       for (const vault of added) void this.#add(vault);
       // What waits is tried at once: perhaps it was mended.
-      void this.#settleAll();
+      void this.#settleAll(asked);
       return {
         added: added.map(root),
         removed: removed.map((slot) => root(slot.vault)),
@@ -117,7 +118,9 @@ export class Daemon {
     else this.#released.delete(id);
     if (left > 0) return;
     // Who had it may have changed its configuration, and died before saying so: it is never opened under an old one.
-    this.reload().catch((thrown: unknown) => this.say({ event: 'warning', ...report(asVaultError(thrown)) }));
+    this.reload(false).catch((thrown: unknown) =>
+      this.say({ event: 'warning', ...report(asVaultError(thrown)) }),
+    );
   }
 
   /** Throws kind `usage` where there is no such vault, or it does not run. */
@@ -125,8 +128,8 @@ export class Daemon {
     this.#slot(id).command(command);
   }
 
-  /** Throws kind `usage` where there is no such vault; where it does not run, nothing waits. */
-  queue(id: string, ask: QueueAsk): Promise<QueueWindow> {
+  /** Rejects with kind `usage` where there is no such vault; where it does not run, nothing waits. */
+  async queue(id: string, ask: QueueAsk): Promise<QueueWindow> {
     return this.#slot(id).queue(ask);
   }
 
@@ -153,8 +156,9 @@ export class Daemon {
     return done;
   }
 
-  #settleAll(): Promise<unknown> {
-    return Promise.all(this.slots.map((slot) => slot.want(this.#wantedOf(slot.vault.id))));
+  #settleAll(asked = true): Promise<unknown> {
+    const all = this.slots.filter((slot) => asked || !slot.barred);
+    return Promise.all(all.map((slot) => slot.want(this.#wantedOf(slot.vault.id))));
   }
 
   #wantedOf(id: string): 'run' | 'locked' | 'released' | 'gone' {

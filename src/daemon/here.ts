@@ -24,6 +24,7 @@ export class Here {
   readonly vaults: readonly RemoteVault[];
   /** Resolves when every engine has ended. */
   readonly ended: Promise<void>;
+  readonly #clock: Clock;
   readonly #daemon: Daemon;
   readonly #leave: () => void;
   readonly #end = Promise.withResolvers<void>();
@@ -40,6 +41,7 @@ export class Here {
         }),
     );
     const { clock, readConfig, open } = options;
+    this.#clock = clock;
     this.#daemon = new Daemon({ clock, readConfig, open, onEvent: () => undefined });
     this.#leave = this.#daemon.join((news) => this.#hear(news)).leave;
   }
@@ -51,7 +53,7 @@ export class Here {
 
   /** Vaults whose configuration changed go on under the new one. */
   async reload(): Promise<boolean> {
-    await this.#daemon.reload();
+    await this.#daemon.reload(false);
     return true;
   }
 
@@ -86,11 +88,22 @@ export class Here {
   }
 
   #hear(news: News): void {
-    if (news.type === 'gone') return;
-    const vault = this.vaults.find(
-      (one) => one.vault.id === (news.type === 'event' ? news.vault : news.vault.id),
-    );
-    if (news.type === 'event') vault?.hear(news.event);
-    else if (vault !== undefined) vault.vault = news.vault;
+    const id = news.type === 'vault' ? news.vault.id : news.vault;
+    const vault = this.vaults.find((one) => one.vault.id === id);
+    if (vault === undefined) return;
+    if (news.type === 'event') vault.hear(news.event);
+    else if (news.type === 'vault') vault.vault = news.vault;
+    else {
+      // It stays on the screen until that is opened anew, and says why nothing happens to it.
+      const time = new Date(this.#clock.now()).toISOString();
+      vault.hear({ event: 'warning', ...FORGOTTEN, time });
+      vault.hear({ event: 'state', state: 'needs-you', time });
+    }
   }
 }
+
+const FORGOTTEN = {
+  code: 'forgotten',
+  message: 's3vault forget was told to forget this vault',
+  hint: 'its files and objects are where they were; it is not on the screen the next time',
+} as const;

@@ -49,7 +49,7 @@ export interface SessionOptions {
   readonly onEnd: (how: Parting) => void;
 }
 
-/** A Snapshot of every vault fits many times over; a reader this far behind does not read. */
+/** Hundreds of frames of news; a reader this far behind does not read. */
 const MAX_WAITING = 16 * 2 ** 20;
 /** Who connects greets at once. */
 const GREETING_MS = 5_000;
@@ -67,6 +67,8 @@ export class Session {
   #leave: (() => void) | undefined;
   #waiting: string[] = [];
   #waitingLength = 0;
+  /** Bytes of what was known when it began to watch. */
+  #first = 0;
   #how: Parting = 'left';
 
   constructor(socket: Socket, options: SessionOptions) {
@@ -178,6 +180,8 @@ export class Session {
     if (this.#leave !== undefined) return;
     const { first, leave } = this.#options.served.join((news) => this.#send(news));
     this.#leave = leave;
+    // All that is known of all vaults may be much; a reader is judged by what comes after it.
+    this.#first = first.reduce((sum, news) => sum + encoded(news).length, 0);
     for (const news of first) this.#send(news);
   }
 
@@ -212,7 +216,8 @@ export class Session {
     const text = encoded(message);
     this.#waiting.push(text);
     this.#waitingLength += text.length;
-    if (this.#socket.writableLength + this.#waitingLength > (this.#options.maxWaiting ?? MAX_WAITING)) {
+    const most = this.#first + (this.#options.maxWaiting ?? MAX_WAITING);
+    if (this.#socket.writableLength + this.#waitingLength > most) {
       this.#how = 'dropped';
       this.#waiting = [];
       this.#socket.destroy();

@@ -47,6 +47,7 @@ export class Slot {
   #exit: number = EXIT.inStep;
   #wait: (() => void) | undefined;
   #paused = false;
+  #barred = false;
 
   constructor(vault: Vault, world: SlotWorld) {
     this.#vault = vault;
@@ -74,6 +75,11 @@ export class Slot {
   /** Why it is not running; undefined while it is. */
   get why(): ErrorReport | undefined {
     return this.#why;
+  }
+
+  /** It waits for a person: time alone mends nothing. */
+  get barred(): boolean {
+    return this.#phase === 'waiting' && this.#barred;
   }
 
   /** The exit code of what keeps it from running. */
@@ -204,6 +210,7 @@ export class Slot {
     const again = againIn(error, this.#failures, this.#world.clock.random());
     const state = error.kind === 'offline' ? 'offline' : 'needs-you';
     this.#feed.say({ event: 'state', state, ...(again === undefined ? {} : { retryIn: again }) });
+    this.#barred = again === undefined;
     if (again === undefined) {
       // Nothing but a wish of somebody ends this wait.
       this.#wait = () => undefined;

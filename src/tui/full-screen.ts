@@ -16,6 +16,10 @@ const WRAP = '\u001b[?7h';
 
 /** Draws in the alternate screen. The terminal is put back when it ends, on a crash and on signals, too. */
 export async function openScreen(node: ReactNode, { stdout, stdin }: ScreenStreams): Promise<Instance> {
+  // What is typed meanwhile is for the screen: an echo of it would shift the first frame, as a cursor amid a line would.
+  const keys = stdin ?? process.stdin;
+  if (keys.isTTY) keys.setRawMode(true);
+  (stdout ?? process.stdout).write('\r');
   const [{ render }, { createElement, useLayoutEffect }] = await Promise.all([
     import('ink'),
     import('react'),

@@ -112,6 +112,15 @@ export class QueueStore {
     });
   }
 
+  /** Undefined where nobody answers: a vault that does not run says so elsewhere. */
+  async #answerTo(ask: QueueAsk): Promise<QueueWindow | undefined> {
+    try {
+      return await this.#ask(ask);
+    } catch {
+      return undefined;
+    }
+  }
+
   async #askFor(look: QueueLook): Promise<void> {
     const { filter, line, height } = look;
     this.#asking = true;
@@ -121,13 +130,12 @@ export class QueueStore {
     const started = this.#clock.ticks();
     // More than is seen, so that the next lines are there before they are scrolled to.
     const ask = { filter, from: Math.max(0, line - 2 * height), count: Math.min(MOST_LINES, 5 * height) };
-    const answer = await this.#ask({ ...ask, ...held }).catch(() => undefined);
+    const answer = await this.#answerTo({ ...ask, ...held });
     this.#asking = false;
     this.#failed = answer === undefined;
     const now = this.#clock.ticks();
     this.#notBefore = now + Math.max(APART_MS, SHARE * (now - started));
     if (this.#look === undefined) return;
-    // A vault that does not run says so elsewhere.
     if (answer !== undefined) {
       this.#answer = { ...answer, filter };
       this.#answered = look;

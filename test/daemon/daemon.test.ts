@@ -72,6 +72,22 @@ describe('a vault that waits', () => {
     }
   });
 
+  test('after a security failure, is not tried because another vault was lent out', async () => {
+    world = new FakeWorld(A, B);
+    world.fails = ({ id }) => (id === A.id ? new VaultError('security', 'no-proof', 'no') : undefined);
+    await world.daemon.start();
+    world.fails = () => undefined;
+    await world.daemon.release(B.id);
+    world.daemon.takeBack(B.id);
+    while (world.line(B).phase !== 'running') await settled();
+    await settled();
+    expect(world.opened(A)).toBe(0);
+    // Who asks for it is a person.
+    await world.daemon.reload();
+    await settled();
+    expect(world.opened(A)).toBe(1);
+  });
+
   test('is tried more and more seldom, and its trouble is said once', async () => {
     world = new FakeWorld(A);
     let tries = 0;

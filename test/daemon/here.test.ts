@@ -14,8 +14,11 @@ interface World {
 }
 
 /** `fails`: why a vault cannot be opened. */
-async function start(fails: (one: Vault) => VaultError | undefined = () => undefined): Promise<World> {
-  const config = { version: 1, vaults: [A, B] } as const;
+async function start(
+  fails: (one: Vault) => VaultError | undefined = () => undefined,
+  vaults: Vault[] = [A, B],
+): Promise<World> {
+  const config = { version: 1, vaults } as const;
   const engines = new Map<string, FakeEngine>();
   const here = new Here(config, {
     clock: new ManualClock(),
@@ -95,4 +98,16 @@ test('what cannot be opened does not keep anybody', async () => {
   const { here } = await start(() => new VaultError('held', 'vault-held', 'process 7 holds this vault'));
   here.stop();
   expect(await ended(here)).toBe(true);
+});
+
+test('a vault that is forgotten meanwhile says so, and asking for its queue breaks nothing', async () => {
+  const vaults = [A, B];
+  const { here } = await start(undefined, vaults);
+  vaults.shift();
+  await here.reload();
+  const [gone] = here.vaults;
+  expect(gone?.snapshot().state).toBe('needs-you');
+  expect(gone?.snapshot().problems.get('forgotten')?.message).toMatch(/forget/);
+  const asked = gone?.queue?.({ filter: '', from: 0, count: 1 });
+  await expect(asked).rejects.toMatchObject({ code: 'no-such-vault' });
 });
