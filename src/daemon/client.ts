@@ -7,6 +7,7 @@ import type { Command, EngineHandle, Outcome } from '../model/command.ts';
 import { VaultError } from '../model/errors.ts';
 import type { Event } from '../model/event.ts';
 import { EMPTY_SNAPSHOT, type Snapshot, foldAll } from '../model/snapshot.ts';
+import type { HistoryAsk, HistoryWindow } from '../model/history.ts';
 import type { Clock } from '../model/ports.ts';
 import type { QueueAsk, QueueWindow } from '../model/queue.ts';
 import type { Vault } from '../model/vault.ts';
@@ -41,6 +42,7 @@ const LIMITS: { readonly [Do in Asked['do']]: number | undefined } = {
   stop: ANSWER_MS,
   'take-back': ANSWER_MS,
   queue: WORK_MS,
+  history: WORK_MS,
   release: WORK_MS,
   reload: WORK_MS,
   lock: WORK_MS,
@@ -307,7 +309,9 @@ export class DaemonClient {
     };
     const queue = async (ask: QueueAsk): Promise<QueueWindow> =>
       (await this.ask({ do: 'queue', vault: vault.id, ask })) as QueueWindow;
-    const ways = { command, ...(this.#protocol < 3 ? {} : { queue }) };
+    const history = async (ask: HistoryAsk): Promise<HistoryWindow> =>
+      (await this.ask({ do: 'history', vault: vault.id, ask })) as HistoryWindow;
+    const ways = { command, ...(this.#protocol < 3 ? {} : { queue, history }) };
     this.#vaults.set(vault.id, new RemoteVault(vault, snapshot, ways));
   }
 }
@@ -317,6 +321,7 @@ export interface Ways {
   readonly command: (command: Command) => void;
   /** Undefined where the daemon is too old for it. */
   readonly queue?: (ask: QueueAsk) => Promise<QueueWindow>;
+  readonly history?: (ask: HistoryAsk) => Promise<HistoryWindow>;
   /** Undefined: only this end leaves. */
   readonly stop?: () => void;
 }
@@ -331,6 +336,7 @@ export class RemoteVault implements EngineHandle {
   readonly #listeners = new Set<(event: Event) => void>();
   readonly #ways: Ways;
   readonly queue?: (ask: QueueAsk) => Promise<QueueWindow>;
+  readonly history?: (ask: HistoryAsk) => Promise<HistoryWindow>;
   #snapshot: Snapshot = EMPTY_SNAPSHOT;
   #unfolded: Event[] = [];
   #end: (outcome: Outcome) => void = () => undefined;
@@ -341,6 +347,7 @@ export class RemoteVault implements EngineHandle {
     this.#snapshot = snapshot;
     this.#ways = ways;
     if (ways.queue !== undefined) this.queue = ways.queue;
+    if (ways.history !== undefined) this.history = ways.history;
     this.ended = new Promise((resolve) => {
       this.#end = resolve;
     });

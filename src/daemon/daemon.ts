@@ -3,6 +3,7 @@ import type { Command } from '../model/command.ts';
 import { EXIT, VaultError, asVaultError, report } from '../model/errors.ts';
 import type { Event, EventBody } from '../model/event.ts';
 import { filesOf, flowOf } from '../model/plan.ts';
+import type { HistoryAsk, HistoryWindow } from '../model/history.ts';
 import type { Clock } from '../model/ports.ts';
 import type { QueueAsk, QueueWindow } from '../model/queue.ts';
 import type { Vault } from '../model/vault.ts';
@@ -131,6 +132,11 @@ export class Daemon {
   /** Rejects with kind `usage` where there is no such vault; where it does not run, nothing waits. */
   async queue(id: string, ask: QueueAsk): Promise<QueueWindow> {
     return this.#slot(id).queue(ask);
+  }
+
+  /** Throws kind `usage` where there is no such vault, or it does not run. */
+  async history(id: string, ask: HistoryAsk): Promise<HistoryWindow> {
+    return this.#slot(id).history(ask);
   }
 
   lines(): readonly VaultLine[] {

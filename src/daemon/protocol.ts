@@ -6,6 +6,7 @@ import * as v from 'valibot';
 import type { Command } from '../model/command.ts';
 import { type ErrorKind, type ErrorReport, VaultError, report } from '../model/errors.ts';
 import type { Event } from '../model/event.ts';
+import type { HistoryAsk } from '../model/history.ts';
 import type { Flow } from '../model/plan.ts';
 import { type QueueAsk, MOST_LINES } from '../model/queue.ts';
 import type { ActiveTransfer, Problem, Snapshot } from '../model/snapshot.ts';
@@ -36,12 +37,19 @@ const command = v.variant('command', [
 ]) satisfies v.GenericSchema<unknown, Command>;
 
 const whole = v.pipe(v.number(), v.integer(), v.minValue(0));
-const queueAsk = v.strictObject({
+const asked = {
   filter: v.pipe(v.string(), v.maxLength(1_000)),
   from: whole,
   count: v.pipe(whole, v.maxValue(MOST_LINES)),
+};
+const queueAsk = v.strictObject({
+  ...asked,
   held: v.exactOptional(v.strictObject({ path, line: whole })),
 }) satisfies v.GenericSchema<unknown, QueueAsk>;
+const historyAsk = v.strictObject({
+  ...asked,
+  held: v.exactOptional(v.strictObject({ id: whole, line: whole })),
+}) satisfies v.GenericSchema<unknown, HistoryAsk>;
 
 const id = v.pipe(v.number(), v.integer(), v.minValue(1));
 const vault = v.pipe(v.string(), v.maxLength(64));
@@ -57,10 +65,11 @@ const request = v.variant('do', [
   v.strictObject({ id, do: v.picklist(['release', 'take-back']), vault }),
   v.strictObject({ id, do: v.literal('command'), vault, command }),
   v.strictObject({ id, do: v.literal('queue'), vault, ask: queueAsk }),
+  v.strictObject({ id, do: v.literal('history'), vault, ask: historyAsk }),
 ]);
 
 /** The version that a request came with; the others have been there from the beginning. */
-const SINCE: { readonly [Do in Request['do']]?: number } = { queue: 3 };
+const SINCE: { readonly [Do in Request['do']]?: number } = { queue: 3, history: 3 };
 
 export type Greeting = v.InferOutput<typeof greeting>;
 export type Request = v.InferOutput<typeof request>;

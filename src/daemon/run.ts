@@ -192,6 +192,7 @@ class Life {
       join: (listener) => daemon.join(listener),
       command: (vault, command) => daemon.command(vault, command),
       queue: (vault, ask) => daemon.queue(vault, ask),
+      history: (vault, ask) => daemon.history(vault, ask),
       reload: () => this.#reload(),
       lock: async () => {
         await daemon.lock();

@@ -2,6 +2,7 @@ import { timingSafeEqual } from 'node:crypto';
 import type { Socket } from 'node:net';
 import type { Command } from '../model/command.ts';
 import { VaultError, asVaultError, report } from '../model/errors.ts';
+import type { HistoryAsk, HistoryWindow } from '../model/history.ts';
 import type { Clock } from '../model/ports.ts';
 import type { QueueAsk, QueueWindow } from '../model/queue.ts';
 import { LineReader } from './lines.ts';
@@ -28,6 +29,7 @@ export interface Served {
   join(listener: (news: News) => void): { readonly first: readonly News[]; readonly leave: () => void };
   command(vault: string, command: Command): void;
   queue(vault: string, ask: QueueAsk): Promise<QueueWindow>;
+  history(vault: string, ask: HistoryAsk): Promise<HistoryWindow>;
   reload(): Promise<Reloaded>;
   lock(): Promise<void>;
   unlock(): Promise<void>;
@@ -171,6 +173,8 @@ export class Session {
         return served.command(request.vault, request.command);
       case 'queue':
         return served.queue(request.vault, request.ask);
+      case 'history':
+        return served.history(request.vault, request.ask);
       default:
         return request satisfies never;
     }

@@ -1,6 +1,7 @@
 import type { Command, EngineHandle, Outcome } from '../model/command.ts';
 import { EXIT, type ErrorReport, VaultError, asVaultError, report } from '../model/errors.ts';
 import type { Event } from '../model/event.ts';
+import type { HistoryAsk, HistoryWindow } from '../model/history.ts';
 import type { Clock } from '../model/ports.ts';
 import { EMPTY_WINDOW, type QueueAsk, type QueueWindow } from '../model/queue.ts';
 import type { Snapshot } from '../model/snapshot.ts';
@@ -126,6 +127,13 @@ export class Slot {
   /** What waits; nothing where the vault does not run. */
   async queue(ask: QueueAsk): Promise<QueueWindow> {
     return (await this.#running?.engine.queue?.(ask)) ?? EMPTY_WINDOW;
+  }
+
+  /** What happened. Rejects with kind `usage` where the vault does not run. */
+  async history(ask: HistoryAsk): Promise<HistoryWindow> {
+    const window = await this.#running?.engine.history?.(ask);
+    if (window === undefined) throw this.#notRunning();
+    return window;
   }
 
   #notRunning(): VaultError {

@@ -3,6 +3,7 @@ import type { Command, EngineHandle, Outcome } from '../model/command.ts';
 import { EXIT, type VaultError, asVaultError, report } from '../model/errors.ts';
 import type { EngineState, Event, EventBody } from '../model/event.ts';
 import type { Hint } from '../model/hint.ts';
+import type { HistoryAsk, HistoryWindow } from '../model/history.ts';
 import type { Action } from '../model/plan.ts';
 import type { QueueAsk, QueueWindow } from '../model/queue.ts';
 import type { Snapshot } from '../model/snapshot.ts';
@@ -103,7 +104,7 @@ export class Engine implements EngineHandle {
     this.#started = clock.ticks();
     this.#emitter = new Emitter(clock);
     this.#hints = new Hints(clock, vault.rules.settleMs ?? DEFAULT_SETTLE_MS, () => this.#awake());
-    this.#committer = new Committer(index, clock);
+    this.#committer = new Committer(index, clock, this.#emitter);
     this.#skips = new Skips(this.#emitter);
     this.#planned = options.planned === undefined ? undefined : new Planned(options.planned);
     this.#online = new Online({
@@ -163,6 +164,10 @@ export class Engine implements EngineHandle {
 
   queue(ask: QueueAsk): Promise<QueueWindow> {
     return this.#runs.queue(ask);
+  }
+
+  history(ask: HistoryAsk): Promise<HistoryWindow> {
+    return this.#committer.history.window(ask);
   }
 
   /** Says what others know of this work. */

@@ -1,7 +1,7 @@
 import type { NameKey } from '../model/brands.ts';
 import type { Action, PlannedLine } from '../model/plan.ts';
 import type { Clock } from '../model/ports.ts';
-import { type QueueAsk, type QueueWindow, MOST_LINES, findable } from '../model/queue.ts';
+import { MOST_LINES, findable } from '../model/queue.ts';
 import { plannedLine } from './lines.ts';
 
 /** Actions that are looked through at a time: fast enough for a key that waits. */
@@ -9,12 +9,26 @@ const TOGETHER = 2_000;
 /** What takes longer lets others have their turn. */
 const TURN_MS = 8;
 
-/** Some of what waits, as far as it fits the filter. */
-export interface Slice {
+/** Some lines of a long list, as far as they fit the filter. */
+export interface Slice<Line = PlannedLine> {
   readonly count: number;
-  /** Where in it the file stands that was asked for, if it is in it. */
+  /** Where in it the line stands that was asked for, if it is in it. */
   readonly held?: number;
-  lines(from: number, count: number): readonly PlannedLine[];
+  lines(from: number, count: number): readonly Line[];
+}
+
+/** What is asked of a long list; see QueueAsk and HistoryAsk. */
+interface Ask {
+  readonly from: number;
+  readonly count: number;
+  readonly held?: { readonly line: number };
+}
+
+interface Window<Line> {
+  readonly total: number;
+  readonly from: number;
+  readonly lines: readonly Line[];
+  readonly held?: number;
 }
 
 export function* slicesOf(
@@ -44,13 +58,12 @@ function sliceOf(fits: readonly Action[], held: NameKey | undefined): Slice {
 }
 
 /** The window that is asked for. Looks through everything, and lets others have their turn in between. */
-export async function windowOver(
-  slices: Iterable<Slice>,
-  ask: QueueAsk,
-  waiting: () => number,
+export async function windowOver<Line>(
+  slices: Iterable<Slice<Line>>,
+  ask: Ask,
   clock: Pick<Clock, 'ticks'>,
-): Promise<QueueWindow> {
-  const all: Slice[] = [];
+): Promise<Window<Line>> {
+  const all: Slice<Line>[] = [];
   let since = clock.ticks();
   let total = 0;
   let held: number | undefined;
@@ -66,11 +79,11 @@ export async function windowOver(
   const count = Math.min(ask.count, MOST_LINES);
   const from = Math.max(0, Math.min(ask.from + moved, total - count));
   const lines = linesIn(all, from, count);
-  return { total, waiting: waiting(), from, lines, ...(held === undefined ? {} : { held }) };
+  return { total, from, lines, ...(held === undefined ? {} : { held }) };
 }
 
-function linesIn(slices: readonly Slice[], from: number, count: number): readonly PlannedLine[] {
-  const lines: PlannedLine[] = [];
+function linesIn<Line>(slices: readonly Slice<Line>[], from: number, count: number): readonly Line[] {
+  const lines: Line[] = [];
   let skip = from;
   for (const slice of slices) {
     if (lines.length >= count) break;

@@ -83,8 +83,9 @@ export class Upcoming {
   }
 
   /** `held`: the key of the file that is asked for. */
-  window(ask: QueueAsk, held: NameKey | undefined): Promise<QueueWindow> {
-    return windowOver(this.#slices(ask.filter.toLowerCase(), held), ask, () => this.waiting, this.#clock);
+  async window(ask: QueueAsk, held: NameKey | undefined): Promise<QueueWindow> {
+    const window = await windowOver(this.#slices(ask.filter.toLowerCase(), held), ask, this.#clock);
+    return { ...window, waiting: this.waiting };
   }
 
   /** Nothing is said any more. */

@@ -1,4 +1,5 @@
 import type { Event } from './event.ts';
+import type { HistoryAsk, HistoryWindow } from './history.ts';
 import type { QueueAsk, QueueWindow } from './queue.ts';
 import type { Snapshot } from './snapshot.ts';
 
@@ -28,6 +29,8 @@ export interface EngineHandle {
    * waits for long, and by a daemon that cannot answer yet: then the Snapshot has what there is to know.
    */
   queue?(ask: QueueAsk): Promise<QueueWindow>;
+  /** What happened, in this run and before, in the same way. */
+  history?(ask: HistoryAsk): Promise<HistoryWindow>;
   /** Resolves when the engine has ended. */
   readonly ended: Promise<Outcome>;
 }

@@ -7,6 +7,7 @@ import type { NameKey, ObjectKey, RelPath } from './brands.ts';
 import type { DraftBytes, DraftSubject } from './draft.ts';
 import type { Entry, Seen } from './entry.ts';
 import type { Hint } from './hint.ts';
+import type { HistoryLine } from './history.ts';
 import type { KeyInfo, KeyMaterial } from './keyref.ts';
 import type { Receipt } from './receipt.ts';
 import type { Record as IndexRecord } from './record.ts';
@@ -320,8 +321,10 @@ export interface Index {
   under(key: NameKey): readonly IndexRecord[];
   get(key: NameKey): IndexRecord | undefined;
   count(): { readonly files: number; readonly bytes: number };
-  /** All changes in one transaction; Intents of the same keys end with it. */
-  commit(changes: readonly IndexChange[]): void;
+  /** All changes in one transaction; Intents of the same keys end with it. What happened goes along. */
+  commit(changes: readonly IndexChange[], history?: readonly HistoryLine[]): void;
+  /** What happened, in this run and before: a bounded number of lines. */
+  history(): HistoryBook;
   /** Journals of unfinished uploads, for going on and for cleaning. */
   journal(): UploadJournals;
   /** What is about to be sent for the first time. */
@@ -376,6 +379,24 @@ export interface UploadJournals {
   create(subject: UploadSubject): UploadJournal;
   all(): readonly { readonly key: NameKey; readonly path: RelPath; readonly uploadId: string | undefined }[];
   remove(key: NameKey): void;
+}
+
+/** Lines newest first. */
+export interface HistoryBook {
+  /** The number of the newest line, 0 where there is none. */
+  readonly last: number;
+  /** Counts what has `text` in at most `limit` lines before the number `before`; undefined where there are none. */
+  scan(before: number, limit: number, text: string, held?: number): HistoryPart | undefined;
+  /** Lines of a part that have `text`, `skip` of them left out. */
+  lines(part: HistoryPart, text: string, skip: number, limit: number): readonly HistoryLine[];
+}
+
+/** Lines before `before` down to `first`; the rest as in SpoolPart. */
+export interface HistoryPart {
+  readonly before: number;
+  readonly first: number;
+  readonly count: number;
+  readonly held?: number;
 }
 
 /** Lines in their order. They can be looked at, looked for and taken out while they wait. */

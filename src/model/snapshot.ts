@@ -229,14 +229,14 @@ function stepDone(draft: Draft, event: Of<'transfer.done'>): void {
   draft.problems.delete(event.path);
   draft.done = { files: draft.done.files + 1, bytes: draft.done.bytes + event.bytes };
   draft.acknowledged += moved ? Math.max(0, event.bytes - before) : 0;
-  addRecent(draft, { ...event, outcome: event.result, message: null });
+  addRecent(draft, event);
 }
 
 function stepFailed(draft: Draft, event: Of<'transfer.failed'>): void {
   draft.active.delete(event.id);
   draft.failed += event.again ? 0 : 1;
   setProblem(draft, event.path, event.error, event.time, event.again);
-  addRecent(draft, { ...event, outcome: 'failed', message: event.error.message });
+  addRecent(draft, event);
 }
 
 function setActive(
@@ -250,12 +250,23 @@ function setActive(
   draft.active.set(id, { id, path, key, direction, bytes, mode, phase, sent, since });
 }
 
-function addRecent(draft: Draft, line: RecentLine): void {
-  const { time, path, bytes, outcome, proof, versionId, message } = line;
-  const kept = { time, path, bytes, outcome, proof, versionId, message };
+/** The line of an Event that ends a Transfer. */
+export function recentOf(event: Event): RecentLine | undefined {
+  if (event.event !== 'transfer.done' && event.event !== 'transfer.failed') return undefined;
+  const { time, path, bytes, proof, versionId } = event;
+  const end =
+    event.event === 'transfer.done'
+      ? { outcome: event.result, message: null }
+      : { outcome: 'failed' as const, message: event.error.message };
+  return { time, path, bytes, ...end, proof, versionId };
+}
+
+function addRecent(draft: Draft, event: Event): void {
+  const kept = recentOf(event);
+  if (kept === undefined) return;
   draft.recent.push(kept);
   if (draft.recent.length > 2 * RECENT) draft.recent = draft.recent.slice(-RECENT);
-  if (outcome !== 'failed') return;
+  if (kept.outcome !== 'failed') return;
   draft.failures.push(kept);
   if (draft.failures.length > 2 * FAILURES) draft.failures = draft.failures.slice(-FAILURES);
 }

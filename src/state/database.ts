@@ -28,6 +28,10 @@ const MIGRATIONS: readonly string[] = [
   CREATE INDEX spool_key ON spool (key);
   CREATE TABLE spool_lines (seq INTEGER PRIMARY KEY, line TEXT NOT NULL);
   `,
+  `
+  CREATE TABLE history (seq INTEGER PRIMARY KEY, time INTEGER NOT NULL, find TEXT NOT NULL);
+  CREATE TABLE history_lines (seq INTEGER PRIMARY KEY, line TEXT NOT NULL);
+  `,
 ];
 
 export const SCHEMA_VERSION = MIGRATIONS.length;

@@ -2,12 +2,13 @@ import { existsSync } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
 import type { Index, IndexChange, Intents, PlanSpool } from '../model/ports.ts';
 import { indexFile, loadSqlite, makeFolder, memoryDatabase, openDatabase, stateError } from './database.ts';
+import { openHistory } from './history.ts';
 import { openIntents } from './intents.ts';
 import { openJournals } from './journals.ts';
 import { takeLock } from './lock.ts';
 import { recordStatements, toRecord, toRow } from './records.ts';
 import { openSpool } from './spool.ts';
-import { type Sql, openSql } from './sql.ts';
+import { openSql } from './sql.ts';
 
 export interface IndexOptions {
   /** The state folder of one vault; made with permissions 0700. */
@@ -63,6 +64,8 @@ function indexOn(database: DatabaseSync, release: () => void, folder: string): I
   // Not before it is needed: an Index of an older schema can still be read.
   let intents: Intents | undefined;
   let spool: PlanSpool | undefined;
+  let history: ReturnType<typeof openHistory> | undefined;
+  const historyOf = () => (history ??= openHistory(sql));
   const intentsOf = (): Intents => (intents ??= openIntents(sql));
   return {
     meta: (name) => {
@@ -85,7 +88,12 @@ function indexOn(database: DatabaseSync, release: () => void, folder: string): I
       const row = records.count.get();
       return { files: Number(row?.['files'] ?? 0), bytes: Number(row?.['bytes'] ?? 0) };
     },
-    commit: (changes) => commitAll(sql, records, intentsOf(), changes),
+    commit: (changes, ended = []) =>
+      sql.transaction(() => {
+        commitAll(records, intentsOf(), changes);
+        if (ended.length > 0) historyOf().add(ended);
+      }),
+    history: historyOf,
     journal: () => journals,
     intents: intentsOf,
     spool: () => (spool ??= openSpool(sql)),
@@ -97,16 +105,13 @@ function indexOn(database: DatabaseSync, release: () => void, folder: string): I
 }
 
 function commitAll(
-  sql: Sql,
   records: ReturnType<typeof recordStatements>,
   intents: Intents,
   changes: readonly IndexChange[],
 ): void {
-  sql.transaction(() => {
-    for (const change of changes) {
-      if (change.kind === 'put') records.put(...toRow(change.record));
-      else records.remove.run(change.key);
-      intents.remove(change.kind === 'put' ? change.record.key : change.key);
-    }
-  });
+  for (const change of changes) {
+    if (change.kind === 'put') records.put(...toRow(change.record));
+    else records.remove.run(change.key);
+    intents.remove(change.kind === 'put' ? change.record.key : change.key);
+  }
 }

@@ -57,8 +57,10 @@ export function App({ vaults, stores, pacer, clock, note, onQuit, keys, memory }
   const height = Math.max(4, rows - FRAME);
   const snapshot = shown[ui.vault]?.snapshot;
   const sayAtOnce = (message: string): void => show({ ...latest.current, message });
-  const moved = (by: number): void =>
-    show({ ...latest.current, line: Math.max(0, latest.current.line + by) });
+  const moved = (view: View, by: number): void => {
+    const { line } = latest.current;
+    if (latest.current.view === view) show({ ...latest.current, line: Math.max(0, line + by) });
+  };
   const desks = useDesks(vaults, ui, height, sayAtOnce, { pacer, clock, snapshot, moved });
   const obey = (name: string): void => {
     const { vault } = latest.current;
@@ -73,7 +75,8 @@ export function App({ vaults, stores, pacer, clock, note, onQuit, keys, memory }
       settings: desks.settings.lines,
       browse: desks.store?.get(),
       conflicts: desks.conflicts?.conflicts,
-      queue: desks.queue.shown(now, latest.current.filter),
+      queue: desks.lists.queue(now, latest.current.filter),
+      activity: desks.lists.activity(now, latest.current.filter),
       keys: keys !== undefined,
     });
     if (onQuit !== undefined && led.ui.quits > latest.current.quits) {
@@ -86,7 +89,7 @@ export function App({ vaults, stores, pacer, clock, note, onQuit, keys, memory }
       const handles = command.command === 'stop' ? vaults : vaults.slice(vault, vault + 1);
       for (const { handle } of handles) handle.command(command);
     }
-    if (led.commands.some(({ command }) => command === 'first' || command === 'skip')) desks.queue.changed();
+    if (led.commands.some(({ command }) => command === 'first' || command === 'skip')) desks.lists.changed();
   };
   useTyped(latest, desks.store?.hidden, obey, show);
   const current = shown[ui.vault];
@@ -219,9 +222,9 @@ function Body({ ui, vaults, shown, desks, width, height }: BodyProps): ReactNode
     case 'problems':
       return <Problems snapshot={snapshot} {...place} />;
     case 'activity':
-      return <Activity snapshot={snapshot} {...place} />;
+      return <Activity activity={desks.lists.activity(snapshot, ui.filter)} {...place} />;
     case 'queue':
-      return <Queue queue={desks.queue.shown(snapshot, ui.filter)} {...place} />;
+      return <Queue queue={desks.lists.queue(snapshot, ui.filter)} {...place} />;
     case 'browse':
       return desks.browse === undefined ? null : <Browse place={ui.browse} shown={desks.browse} {...place} />;
     case 'conflicts':

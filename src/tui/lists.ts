@@ -2,10 +2,10 @@
 import type { BrowseLine } from '../model/browser.ts';
 import type { Conflict } from '../model/conflicts.ts';
 import type { PlannedLine } from '../model/plan.ts';
+import { findableEnd } from '../model/history.ts';
 import { findable } from '../model/queue.ts';
 import type { Problem, RecentLine, Snapshot } from '../model/snapshot.ts';
 import type { View } from './keys.ts';
-import { outcomeOf } from './words.ts';
 
 const matches = (filter: string, ...texts: readonly (string | null | undefined)[]): boolean => {
   if (filter === '') return true;
@@ -16,12 +16,16 @@ const matches = (filter: string, ...texts: readonly (string | null | undefined)[
 export const problemsOf = ({ problems }: Snapshot, filter: string): readonly Problem[] =>
   [...problems.values()].filter(({ path, message, code }) => matches(filter, path, message, code));
 
-/** Newest first, behind what is recent the failures before it. The words of the outcome count, too: `failed` finds what failed. */
+/** Newest first, behind what is recent the failures before it: as far as Events say. */
 export function activityOf({ recent, failures }: Snapshot, filter: string): readonly RecentLine[] {
   const known = recent.reduce((count, { outcome }) => count + (outcome === 'failed' ? 1 : 0), 0);
   const all = failures.length > known ? [...recent, ...failures.slice(known)] : recent;
-  if (filter === '') return all;
-  return all.filter((line) => matches(filter, line.path, line.message, line.outcome, outcomeOf(line).word));
+  return ending(all, filter);
+}
+
+export function ending<Line extends RecentLine>(lines: readonly Line[], filter: string): readonly Line[] {
+  const text = filter.toLowerCase();
+  return text === '' ? lines : lines.filter((line) => findableEnd(line).includes(text));
 }
 
 export function fitting(lines: readonly PlannedLine[], filter: string): readonly PlannedLine[] {
@@ -53,11 +57,10 @@ export function countOf(view: View, snapshot: Snapshot, filter: string): number 
   switch (view) {
     case 'problems':
       return problemsOf(snapshot, filter).length;
-    case 'activity':
-      return activityOf(snapshot, filter).length;
     case 'plan':
       return planOf(snapshot, filter).length;
     case 'dashboard':
+    case 'activity':
     case 'queue':
     case 'browse':
     case 'conflicts':

@@ -4,9 +4,9 @@ import { unknownKey } from './bindings.ts';
 import { type Binding, type KeyContext, BINDINGS, bindingOf } from './keys.ts';
 import { browseLines, browsed, removedFile, settled, wentUp } from './desk-orders.ts';
 import { conflictsOf, countOf, problemsOf } from './lists.ts';
-import { lineAt } from './queue-store.ts';
 import { type Typing, typeKey } from './typing.ts';
 import { type Around, type Asked, type Led, type Ui, START, led } from './ui.ts';
+import { lineAt } from './window-store.ts';
 
 /** The effect of one pressed key. Pure. */
 export function press(key: string, ui: Ui, around: Around): Led {
@@ -191,6 +191,7 @@ function linesOf(ui: Ui, around: Around): number {
   if (view === 'help') return BINDINGS.length;
   if (view === 'browse') return browseLines(ui, around);
   if (view === 'queue') return around.queue.total;
+  if (view === 'activity') return around.activity.total;
   if (view === 'conflicts') return conflictsOf(around.conflicts ?? [], filter).length;
   if (view === 'settings') return settings.length;
   return countOf(view, snapshot, filter) ?? 0;

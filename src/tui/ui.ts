@@ -2,12 +2,13 @@
 import type { RestoreWish } from '../model/browser.ts';
 import type { Command } from '../model/command.ts';
 import type { Conflict } from '../model/conflicts.ts';
+import type { PlannedLine } from '../model/plan.ts';
 import type { Setting } from '../model/settings-desk.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import type { BrowseShown } from './browse/store.ts';
 import type { View } from './keys.ts';
-import type { QueueShown } from './queue-store.ts';
 import type { Typing } from './typing.ts';
+import type { Lines } from './window-store.ts';
 
 /** What only the screen knows. */
 export interface Ui {
@@ -82,7 +83,8 @@ export interface Around {
   readonly browse?: Pick<BrowseShown, 'lines' | 'versions' | 'restoring'> | undefined;
   readonly conflicts?: readonly Conflict[] | undefined;
   /** Under the filter. */
-  readonly queue: Pick<QueueShown, 'total' | 'from' | 'lines'>;
+  readonly queue: Lines<PlannedLine>;
+  readonly activity: Pick<Lines<unknown>, 'total'>;
   /** There are keys to be shown. */
   readonly keys?: boolean;
 }

@@ -3,12 +3,13 @@ import type { Clock } from '../model/ports.ts';
 import type { PostureMark } from '../model/posture.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import { type BrowseShown, BrowseStore } from './browse/store.ts';
+import type { View } from './keys.ts';
 import type { Pacer } from './pacer.ts';
 import type { DeskOrder, Led, Ui } from './ui.ts';
 import type { ScreenVault } from './run.tsx';
 import { type ConflictsShown, useConflicts } from './use-conflicts.ts';
 import { usePosture } from './use-posture.ts';
-import { type QueueHook, useQueue } from './use-queue.ts';
+import { type LongLists, useLongLists } from './use-long-lists.ts';
 import { type SettingsShown, useSettings } from './use-settings.ts';
 
 /** What the screen knows of the selected vault beside its engine. Undefined where it was given no such desk. */
@@ -18,7 +19,7 @@ export interface Desks {
   readonly store: BrowseStore | undefined;
   readonly conflicts: ConflictsShown | undefined;
   readonly posture: readonly PostureMark[] | undefined;
-  readonly queue: QueueHook;
+  readonly lists: LongLists;
   /** Does what a key led to. */
   obey(led: Pick<Led, 'set' | 'desk'>): void;
 }
@@ -28,8 +29,8 @@ export interface DesksAround {
   readonly clock: Pick<Clock, 'after' | 'ticks'>;
   /** Of the selected vault, as it is shown. */
   readonly snapshot: Snapshot | undefined;
-  /** The selected line of the queue stands so much further down now. */
-  readonly moved: (by: number) => void;
+  /** See `useLongLists`. */
+  readonly moved: (view: View, by: number) => void;
 }
 
 /** `height`: lines of a list. `say` shows a sentence. */
@@ -45,7 +46,7 @@ export function useDesks(
   const store = useBrowse(vaults, ui, height, say, pacer);
   const conflicts = useConflicts(vault?.conflicts, ui.view === 'conflicts', say);
   const posture = usePosture(vault?.posture, snapshot?.state === 'offline', clock);
-  const queue = useQueue(vault?.handle, ui, height, { clock, queue: snapshot?.queue, moved });
+  const lists = useLongLists(vault?.handle, ui, { height, clock, snapshot, moved });
   const obeyDesk = (order: DeskOrder): void => {
     switch (order.do) {
       case 'restore':
@@ -68,7 +69,7 @@ export function useDesks(
     browse: store?.get(),
     conflicts: vault?.conflicts === undefined ? undefined : conflicts,
     posture,
-    queue,
+    lists,
     obey: ({ set, desk }) => {
       if (set !== undefined) settings.change(set.name, set.value);
       if (desk !== undefined) obeyDesk(desk);

@@ -8,10 +8,10 @@ import type { Setting } from '../model/settings-desk.ts';
 import type { Problem, RecentLine, Snapshot } from '../model/snapshot.ts';
 import { PlannedRow } from './planned-row.tsx';
 import { RecentRow, remarkCells } from './transfer-rows.tsx';
-import { activityOf, planOf, problemsOf } from './lists.ts';
+import { planOf, problemsOf } from './lists.ts';
 import { shownName } from './names.ts';
 import { Cell, Fixed, Gap, Heading, Line, Name, colour } from './parts.tsx';
-import type { QueueShown } from './queue-store.ts';
+import type { ActivityShown, QueueShown } from './long-lists.ts';
 import { windowOf } from './rows.ts';
 import { type Typing, shownTyping } from './typing.ts';
 import { aboutPath, clockTime, proofLine } from './words.ts';
@@ -139,15 +139,21 @@ export function Problems({ snapshot, ...place }: ListProps & { readonly snapshot
   );
 }
 
-/** What happened, newest first; the selected line with its proof. */
-export function Activity({ snapshot, ...place }: ListProps & { readonly snapshot: Snapshot }): ReactNode {
-  const lines = activityOf(snapshot, place.filter);
+/** What happened, newest first, in this run and before; the selected line with its proof. */
+export function Activity({
+  activity,
+  ...place
+}: ListProps & { readonly activity: ActivityShown }): ReactNode {
+  const { total, from, lines, reading } = activity;
+  const remark = placeOf(place.selected, total, place.filter, 'nothing yet');
   return (
     <List<RecentLine>
       {...place}
       title={titled('ACTIVITY', place.filter)}
-      remark={placeOf(place.selected, lines.length, place.filter, 'nothing yet')}
+      remark={reading && total === 0 ? 'looking…' : remark}
       lines={lines}
+      first={from}
+      count={total}
       details={4}
       row={(line, chosen, at) => (
         <RecentRow

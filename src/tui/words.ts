@@ -1,5 +1,6 @@
 /** States and proofs in signs and words. Meaning is never carried by colour alone. */
 import { formatBytes, plural } from '../model/display.ts';
+import { OUTCOME_WORDS } from '../model/history.ts';
 import {
   type Action,
   type ActionKind,
@@ -137,21 +138,24 @@ export function phaseWord(phase: TransferPhase): string {
   }
 }
 
-const OUTCOMES: { readonly [K in RecentLine['outcome']]: Sign } = {
-  written: { sign: '✓', word: 'sent', tone: 'green' },
-  restored: { sign: '↓', word: 'restored', tone: 'green' },
-  verified: { sign: '✓', word: 'verified', tone: 'green' },
-  rewrapped: { sign: '✓', word: 'key exchanged', tone: 'green' },
-  copied: { sign: '✓', word: 'copied in the store', tone: 'green' },
-  resent: { sign: '✓', word: 'fetched and sent again', tone: 'green' },
-  updated: { sign: '✓', word: 'encrypted anew in place', tone: 'green' },
-  removed: { sign: '-', word: 'removed', tone: undefined },
-  unchanged: { sign: '=', word: 'unchanged, nothing sent', tone: undefined },
-  failed: { sign: '!', word: 'failed', tone: 'yellow' },
+const OUTCOMES: { readonly [K in RecentLine['outcome']]: Omit<Sign, 'word'> } = {
+  written: { sign: '✓', tone: 'green' },
+  restored: { sign: '↓', tone: 'green' },
+  verified: { sign: '✓', tone: 'green' },
+  rewrapped: { sign: '✓', tone: 'green' },
+  copied: { sign: '✓', tone: 'green' },
+  resent: { sign: '✓', tone: 'green' },
+  updated: { sign: '✓', tone: 'green' },
+  removed: { sign: '-', tone: undefined },
+  unchanged: { sign: '=', tone: undefined },
+  failed: { sign: '!', tone: 'yellow' },
 };
 
 /** How a transfer ended. */
-export const outcomeOf = (line: RecentLine): Sign => OUTCOMES[line.outcome];
+export const outcomeOf = ({ outcome }: RecentLine): Sign => ({
+  ...OUTCOMES[outcome],
+  word: OUTCOME_WORDS[outcome],
+});
 
 /** What is said beside the name: the proof, or what went wrong. */
 export function remarkOf(line: RecentLine): string {
@@ -243,7 +247,7 @@ export const reasonWord = (reason: Action['reason']): string => reason.replaceAl
 
 /** The whole proof of a finished write: nothing shortened. */
 export function proofLine({ proof, versionId, outcome }: RecentLine): string {
-  if (proof === null) return OUTCOMES[outcome].word;
+  if (proof === null) return OUTCOME_WORDS[outcome];
   const version = versionId === null ? '' : `, version ${versionId}`;
   switch (proof.mode) {
     case 'client':

@@ -2,6 +2,7 @@
 import * as fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type NameKey, type RelPath, compareUtf8, nameKey, relPath } from '../../src/model/brands.ts';
+import type { HistoryLine } from '../../src/model/history.ts';
 import type { Index, UploadSubject } from '../../src/model/ports.ts';
 import type { Record } from '../../src/model/record.ts';
 
@@ -235,6 +236,82 @@ export function indexContract(name: string, make: () => Promise<IndexUnderTest>)
       expect(held).toBe(wanted.indexOf('50%_14'));
       expect(spool.scan(0, 99, 'nowhere')).toMatchObject({ count: 0 });
       expect(spool.scan(0, 99, 'half', nameKey('50%_14'))?.held).toBeUndefined();
+    });
+
+    const ended = (id: number, path: string, over: Partial<HistoryLine> = {}): HistoryLine => ({
+      id,
+      time: new Date(Date.UTC(2026, 0, 1) + id).toISOString(),
+      path,
+      bytes: 5,
+      outcome: 'written',
+      proof: null,
+      versionId: 'v',
+      message: null,
+      ...over,
+    });
+    const allOf = (of: Index, text: string, limit = 100_000): readonly HistoryLine[] => {
+      const part = of.history().scan(Number.MAX_SAFE_INTEGER, limit, text);
+      return part === undefined ? [] : of.history().lines(part, text, 0, limit);
+    };
+
+    test('what happened is kept, newest first, and found by path, words and message', async () => {
+      index.commit(put('a'), [ended(1, 'a'), ended(2, 'Ä', { outcome: 'failed', message: 'No Luck' })]);
+      index.commit([], [ended(3, 'c')]);
+      const again = await under.again();
+      expect(again.count().files).toBe(1);
+      expect(again.history().last).toBe(3);
+      expect(allOf(again, '')).toEqual([
+        ended(3, 'c'),
+        ended(2, 'Ä', { outcome: 'failed', message: 'No Luck' }),
+        ended(1, 'a'),
+      ]);
+      expect(allOf(again, 'sent').map(({ id }) => id)).toEqual([3, 1]);
+      for (const text of ['ä', 'no luck', 'failed'])
+        expect(allOf(again, text).map(({ id }) => id)).toEqual([2]);
+    });
+
+    test('the history is looked through part by part', () => {
+      index.commit(
+        [],
+        Array.from({ length: 25 }, (_, n) => ended(n + 1, n % 2 === 0 ? '50%_' : 'x')),
+      );
+      const seen: number[] = [];
+      let held: number | undefined;
+      for (let before = 99; ; ) {
+        const part = index.history().scan(before, 10, '50%_', 7);
+        if (part === undefined) break;
+        if (part.held !== undefined) held = seen.length + part.held;
+        const lines = [
+          ...index.history().lines(part, '50%_', 0, 1),
+          ...index.history().lines(part, '50%_', 1, 99),
+        ];
+        expect(lines).toHaveLength(part.count);
+        seen.push(...lines.map(({ id }) => id));
+        before = part.first;
+      }
+      expect(seen).toEqual(Array.from({ length: 13 }, (_, n) => 25 - 2 * n));
+      expect(held).toBe(seen.indexOf(7));
+    });
+
+    test('the history keeps the newest 100,000 lines, and none that is older than 90 days', () => {
+      for (let n = 0; n < 103; n++)
+        index.commit(
+          [],
+          Array.from({ length: 1_000 }, (_, at) => ended(n * 1_000 + at + 1, 'a')),
+        );
+      const all = allOf(index, '', 200_000);
+      expect([all.length, all.at(-1)?.id]).toEqual([100_000, 3_001]);
+      // Removed some at a time, so that no commit takes long.
+      const later = Date.UTC(2026, 0, 1) + 91 * 24 * 3_600_000;
+      for (let n = 0; n < 60; n++)
+        index.commit(
+          [],
+          Array.from({ length: 1_000 }, (_, at) => ({
+            ...ended(103_000 + n * 1_000 + at + 1, 'a'),
+            time: new Date(later).toISOString(),
+          })),
+        );
+      expect(allOf(index, '', 200_000)).toHaveLength(60_000);
     });
   });
 }

@@ -9,6 +9,7 @@ import type { Opened } from '../../src/daemon/slot.ts';
 import { vaultId } from '../../src/model/brands.ts';
 import type { Command, EngineHandle, Outcome } from '../../src/model/command.ts';
 import type { Event, EventBody } from '../../src/model/event.ts';
+import type { HistoryAsk, HistoryWindow } from '../../src/model/history.ts';
 import type { QueueAsk, QueueWindow } from '../../src/model/queue.ts';
 import { EMPTY_SNAPSHOT, type Snapshot } from '../../src/model/snapshot.ts';
 import type { Vault } from '../../src/model/vault.ts';
@@ -28,6 +29,7 @@ export class FakeEngine implements EngineHandle {
   /** False: it does not end by itself when told to stop. */
   obeys = true;
   queue?: (ask: QueueAsk) => Promise<QueueWindow>;
+  history?: (ask: HistoryAsk) => Promise<HistoryWindow>;
 
   subscribe(listener: (event: Event) => void): () => void {
     this.#listeners.add(listener);

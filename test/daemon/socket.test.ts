@@ -68,6 +68,7 @@ function served(): Served {
     join: (listener) => daemon.join(listener),
     command: (id, command) => daemon.command(id, command),
     queue: (id, ask) => daemon.queue(id, ask),
+    history: (id, ask) => daemon.history(id, ask),
     reload: () => daemon.reload(),
     lock: () => daemon.lock(),
     unlock: () => daemon.unlock(),
@@ -214,6 +215,23 @@ describe('the queue', () => {
     expect(await one.vaults[0]?.queue?.(ask)).toEqual(EMPTY_WINDOW);
     await one.ask({ do: 'lock' });
     expect(await one.vaults[0]?.queue?.(ask)).toEqual(EMPTY_WINDOW);
+  });
+});
+
+describe('the history', () => {
+  const ask = { filter: '', from: 0, count: 9, held: { id: 4, line: 4 } };
+
+  test('is answered by the engine of the vault; there is none while it does not run', async () => {
+    const answer = { total: 0, from: 0, lines: [] };
+    world.engine(A).history = async (one) => {
+      expect(one).toEqual(ask);
+      return answer;
+    };
+    const one = await client();
+    await one.watch();
+    expect(await one.vaults[0]?.history?.(ask)).toEqual(answer);
+    await one.ask({ do: 'lock' });
+    await expect(one.vaults[0]?.history?.(ask)).rejects.toMatchObject({ code: 'not-running' });
   });
 });
 

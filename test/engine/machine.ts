@@ -429,7 +429,7 @@ export function mortal(index: Index, isDead: () => boolean, onWrite: OnWrite = (
   return {
     ...index,
     setMeta: (name, value) => write(() => index.setMeta(name, value)),
-    commit: (changes) => write(() => index.commit(changes), changes),
+    commit: (changes, ended) => write(() => index.commit(changes, ended), changes),
     journal: () => ({
       find: (key) => {
         const found = journals.find(key);

@@ -98,7 +98,8 @@ test('an Index of schema 1 is brought to the newest, and can be looked at before
   index.commit([{ kind: 'put', record: record('kept') }]);
   index.close();
   const old = new DatabaseSync(indexFile(folder));
-  old.exec(`DROP TABLE intents; ALTER TABLE records DROP COLUMN received; DROP TABLE spool; DROP TABLE spool_lines;
+  old.exec(`DROP TABLE intents; ALTER TABLE records DROP COLUMN received; DROP TABLE spool; DROP TABLE spool_lines; DROP TABLE history;
+    DROP TABLE history_lines;
     CREATE TABLE spool (seq INTEGER PRIMARY KEY, line TEXT NOT NULL); INSERT INTO spool (line) VALUES ('of a run before');
     PRAGMA user_version = 1;`);
   old.close();
@@ -110,6 +111,7 @@ test('an Index of schema 1 is brought to the newest, and can be looked at before
   expect(migrated.get(nameKey('kept'))).toEqual({ ...record('kept'), received: undefined });
   expect(migrated.intents().all()).toEqual([]);
   expect(migrated.spool().count).toBe(0);
+  expect(migrated.history().last).toBe(0);
   migrated.close();
   const after = new DatabaseSync(indexFile(folder));
   expect(after.prepare('PRAGMA user_version').get()).toEqual({ user_version: SCHEMA_VERSION });

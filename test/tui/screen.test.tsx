@@ -5,7 +5,7 @@ import type { EventBody } from '../../src/model/event.ts';
 import { EMPTY_TOTALS } from '../../src/model/plan.ts';
 import type { Setting } from '../../src/model/settings-desk.ts';
 import { BINDINGS, VIEWS } from '../../src/tui/keys.ts';
-import { fromSnapshot } from '../../src/tui/queue-store.ts';
+import { activityShown, queueShown } from '../../src/tui/long-lists.ts';
 import { colour } from '../../src/tui/parts.tsx';
 import { runScreen } from '../../src/tui/run.tsx';
 import { ManualClock } from '../support/manual-clock.ts';
@@ -477,8 +477,9 @@ describe('keys', () => {
       { name: 'a', says: 'a', value: 'x', change: { kind: 'choice', choices: ['x', 'y'] } },
     ];
     const snapshot = handle.snapshot();
-    const queue = fromSnapshot(snapshot, '');
-    const around = { snapshot, queue, vaults: 2, page: 5, settings, keys: true, ...DESKS };
+    const queue = queueShown(undefined, snapshot, '');
+    const activity = activityShown(undefined, snapshot, '');
+    const around = { snapshot, queue, activity, vaults: 2, page: 5, settings, keys: true, ...DESKS };
     for (const { order, keys, views } of BINDINGS) {
       for (const view of views ?? VIEWS) {
         for (const key of keys) {

@@ -2,6 +2,7 @@
 import { EventEmitter } from 'node:events';
 import type { Command, EngineHandle, Outcome } from '../../src/model/command.ts';
 import type { Event, EventBody } from '../../src/model/event.ts';
+import type { HistoryAsk, HistoryWindow } from '../../src/model/history.ts';
 import type { QueueAsk, QueueWindow } from '../../src/model/queue.ts';
 import { EMPTY_SNAPSHOT, type Snapshot, fold } from '../../src/model/snapshot.ts';
 import type { ManualClock } from '../support/manual-clock.ts';
@@ -64,6 +65,7 @@ export class FakeHandle implements EngineHandle {
   end: (outcome: Outcome) => void = () => undefined;
   onCommand: (command: Command) => void = () => undefined;
   queue?: (ask: QueueAsk) => Promise<QueueWindow>;
+  history?: (ask: HistoryAsk) => Promise<HistoryWindow>;
   readonly #clock: ManualClock;
   #snapshot: Snapshot = EMPTY_SNAPSHOT;
   #listeners: ((event: Event) => void)[] = [];
