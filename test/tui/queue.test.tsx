@@ -182,7 +182,11 @@ describe('while the queue moves', () => {
     expect(queue.asked.length - before).toBeLessThanOrEqual(14);
     expect(queue.asked.length - before).toBeGreaterThan(5);
     await stage.press('escape');
-    // What React does once it has drawn.
+    // The key itself waits 20 ms for more of a sequence; then what React does once it has drawn.
+    await vi.waitUntil(async () => (await stage.frame()).includes('TRANSFERS'), {
+      timeout: 2_000,
+      interval: 5,
+    });
     for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
     const left = queue.asked.length;
     handle.emit(queue.said());
