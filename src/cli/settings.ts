@@ -82,7 +82,11 @@ const FIELDS: readonly Field[] = [
     name: 'removals',
     says: 'removals',
     read: ({ rules }) => (rules.removals ? 'let through' : 'only reported'),
-    change: () => ({ kind: 'choice', choices: ['only reported', 'let through'] }),
+    change: () => ({
+      kind: 'choice',
+      choices: ['only reported', 'let through'],
+      asks: { choice: 'let through', question: 'From now on, remove in the bucket what is removed here?' },
+    }),
     write: (vault, value) => withRules(vault, { removals: value === 'let through' }),
   },
   {

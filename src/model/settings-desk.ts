@@ -6,7 +6,12 @@ export interface Setting {
   readonly value: string;
   /** How it is changed. Where it cannot be changed here, `instead` says what to do. */
   readonly change:
-    | { readonly kind: 'choice'; readonly choices: readonly [string, ...string[]] }
+    | {
+        readonly kind: 'choice';
+        readonly choices: readonly [string, ...string[]];
+        /** Asked before this choice is made: what it lets happen is hard to undo. */
+        readonly asks?: { readonly choice: string; readonly question: string };
+      }
     | { readonly kind: 'text'; readonly example: string }
     | { readonly kind: 'no'; readonly instead: string };
 }

@@ -23,7 +23,10 @@ export function press(key: string, ui: Ui, around: Around): Led {
 /** Anything but a yes is a no. */
 function answered(key: string, { yes }: Asked, ui: Ui): Led {
   const after = { ...ui, asked: undefined };
-  return key === 'y' ? { ...led(after), desk: yes } : led({ ...after, message: 'nothing was changed' });
+  if (key !== 'y') return led({ ...after, message: 'nothing was changed' });
+  if (yes.do !== 'set') return { ...led(after), desk: yes };
+  const { name, value } = yes;
+  return { ...led(after), set: { name, value } };
 }
 
 export const contextOf = (ui: Ui, around: Around): KeyContext => ({
@@ -130,8 +133,10 @@ function changed(ui: Ui, settings: readonly Setting[]): Led {
     case 'text':
       return led({ ...ui, typing: { for: 'setting', text: value, before: value } });
     case 'choice': {
-      const next = change.choices[(change.choices.indexOf(value) + 1) % change.choices.length];
-      return { ...led(ui), set: { name, value: next ?? change.choices[0] } };
+      const [first] = change.choices;
+      const next = change.choices[(change.choices.indexOf(value) + 1) % change.choices.length] ?? first;
+      if (change.asks?.choice !== next) return { ...led(ui), set: { name, value: next } };
+      return led({ ...ui, asked: { question: change.asks.question, yes: { do: 'set', name, value: next } } });
     }
     default:
       return change satisfies never;

@@ -45,7 +45,13 @@ export interface BrowsePlace {
 
 export interface Asked {
   readonly question: string;
-  readonly yes: DeskOrder;
+  readonly yes: DeskOrder | ({ readonly do: 'set' } & NewValue);
+}
+
+/** A setting of the selected vault gets another value. */
+export interface NewValue {
+  readonly name: string;
+  readonly value: string;
 }
 
 export const START: Ui = {
@@ -100,8 +106,7 @@ export type DeskOrder =
 export interface Led {
   readonly ui: Ui;
   readonly commands: readonly Command[];
-  /** A setting of the selected vault gets another value. */
-  readonly set?: { readonly name: string; readonly value: string };
+  readonly set?: NewValue;
   readonly desk?: DeskOrder;
 }
 

@@ -216,6 +216,8 @@ function screenSuite(storeOf: () => Store, name: string): void {
     for (let n = 0; n < 3; n++) terminal.press(keyOf('down'));
     await terminal.shows(/▶ removals/);
     terminal.press(keyOf('change'));
+    await terminal.shows(/remove in the bucket what is removed here\?/);
+    terminal.press('y');
     await terminal.shows(/removals +let through[^]*saved/);
     terminal.press(keyOf('quit'));
     await terminal.shows(/exit 0/);

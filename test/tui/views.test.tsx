@@ -247,7 +247,11 @@ describe('settings', () => {
       name: 'removals',
       says: 'removals',
       value: 'only reported',
-      change: { kind: 'choice', choices: ['only reported', 'let through'] },
+      change: {
+        kind: 'choice',
+        choices: ['only reported', 'let through'],
+        asks: { choice: 'let through', question: 'Really?' },
+      },
     },
     { name: 'transfers', says: 'transfers at a time', value: '16', change: { kind: 'text', example: '16' } },
   ];
@@ -269,7 +273,12 @@ describe('settings', () => {
     await stage.shows(/transfers at a time +16/);
     expect(await stage.press('return')).toContain('forget it first');
     await stage.press('down');
+    expect(await stage.press('return')).toContain('Really?');
+    await stage.press('n');
+    await stage.shows(/nothing was changed/);
+    expect(written).toEqual([]);
     await stage.press('return');
+    await stage.press('y');
     await stage.shows(/saved/);
     await stage.press('down');
     await stage.press('return');
