@@ -134,7 +134,7 @@ export class Daemon {
     return this.#slot(id).queue(ask);
   }
 
-  /** Throws kind `usage` where there is no such vault, or it does not run. */
+  /** Rejects with kind `usage` where there is no such vault, or it does not run. */
   async history(id: string, ask: HistoryAsk): Promise<HistoryWindow> {
     return this.#slot(id).history(ask);
   }

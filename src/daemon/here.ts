@@ -37,6 +37,7 @@ export class Here {
         new RemoteVault(vault, EMPTY_SNAPSHOT, {
           command: (command) => this.#obey(vault.id, command),
           queue: (ask) => this.#daemon.queue(vault.id, ask),
+          history: (ask) => this.#daemon.history(vault.id, ask),
           stop: () => this.stop(),
         }),
     );

@@ -100,6 +100,17 @@ test('what cannot be opened does not keep anybody', async () => {
   expect(await ended(here)).toBe(true);
 });
 
+test('queue and history are those of the engine', async () => {
+  const { here, engines } = await start();
+  const ask = { filter: 'a', from: 0, count: 1 };
+  const engine = engines.get(A.id);
+  if (engine === undefined) throw new Error('it does not run');
+  engine.queue = async () => ({ total: 7, waiting: 9, from: 0, lines: [] });
+  engine.history = async () => ({ total: 8, from: 0, lines: [] });
+  expect(await here.vaults[0]?.queue?.(ask)).toMatchObject({ total: 7, waiting: 9 });
+  expect(await here.vaults[0]?.history?.(ask)).toMatchObject({ total: 8 });
+});
+
 test('a vault that is forgotten meanwhile says so, and asking for its queue breaks nothing', async () => {
   const vaults = [A, B];
   const { here } = await start(undefined, vaults);
@@ -110,4 +121,6 @@ test('a vault that is forgotten meanwhile says so, and asking for its queue brea
   expect(gone?.snapshot().problems.get('forgotten')?.message).toMatch(/forget/);
   const asked = gone?.queue?.({ filter: '', from: 0, count: 1 });
   await expect(asked).rejects.toMatchObject({ code: 'no-such-vault' });
+  const happened = gone?.history?.({ filter: '', from: 0, count: 1 });
+  await expect(happened).rejects.toMatchObject({ code: 'no-such-vault' });
 });
