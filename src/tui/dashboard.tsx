@@ -23,7 +23,7 @@ import { type Rows, keepRows, windowOf } from './rows.ts';
 import type { Shown } from './store.ts';
 import type { ScreenVault } from './run.tsx';
 import { BAR, RecentRow, SHORT_BAR, TransferRow, remarkCells } from './transfer-rows.tsx';
-import { progressWords, shareDone, stateOf, timeLeft } from './words.ts';
+import { progressWords, shareDone, stateOf, timeLeft, whyStopped } from './words.ts';
 
 export interface DashboardProps {
   readonly vaults: readonly ScreenVault[];
@@ -201,6 +201,7 @@ function VaultHead({
 }): ReactNode {
   if (shown === undefined) return null;
   const { snapshot } = shown;
+  const why = whyStopped(snapshot);
   // A question has the line to itself.
   const share = snapshot.state === 'needs-you' ? undefined : shareDone(snapshot);
   return (
@@ -228,7 +229,7 @@ function VaultHead({
           <StateSign sign={stateOf(shown)} />
         </Fixed>
         <Gap cells={3} />
-        <Words text={progressWords(snapshot)} />
+        <Words text={why === undefined ? progressWords(snapshot) : shownName(why)} />
         {several && <Pace shown={shown} width={width} />}
         {share !== undefined && share < 1 && width >= 60 && (
           <Fixed>

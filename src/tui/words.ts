@@ -201,6 +201,13 @@ export function progressWords({ plan, done, state, scanned, files: known }: Snap
   return plan.bytes === 0 ? of : `${of}   ${formatBytes(done.bytes)} of ${formatBytes(plan.bytes)}`;
 }
 
+/** Why a vault does nothing by itself, in a sentence; undefined where it does, or a question says it. */
+export function whyStopped({ state, exit, consent, problems }: Snapshot): string | undefined {
+  const stopped = state === 'stopped' && exit !== null && exit !== 0;
+  if (!stopped && (state !== 'needs-you' || consent !== null)) return undefined;
+  return [...problems.values()].at(-1)?.message;
+}
+
 /** Share done, 0 to 1; less than 1 while a file lacks its proof. Undefined where nothing is planned or left to do. */
 export function shareDone(snapshot: Snapshot): number | undefined {
   const { plan, done, active, state } = snapshot;

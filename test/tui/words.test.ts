@@ -2,7 +2,15 @@ import { expect, test } from 'vitest';
 import type { ConsentReason } from '../../src/model/plan.ts';
 import type { Proof } from '../../src/model/receipt.ts';
 import { EMPTY_SNAPSHOT, type Snapshot } from '../../src/model/snapshot.ts';
-import { progressWords, proofWord, questionOf, shareDone, stateOf, timeLeft } from '../../src/tui/words.ts';
+import {
+  progressWords,
+  proofWord,
+  questionOf,
+  shareDone,
+  stateOf,
+  timeLeft,
+  whyStopped,
+} from '../../src/tui/words.ts';
 
 const checksum = { algorithm: 'crc32', value: 'AAAAAA==' } as const;
 const KEY_ARN = 'arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab';
@@ -84,4 +92,15 @@ test('the share done counts bytes, or files where there are none', () => {
 
 test('time left is in whole seconds, minutes or hours', () => {
   expect([1, 41_000, 200_000, 7_200_000].map(timeLeft)).toEqual(['1 s', '41 s', '3 min', '2 h']);
+});
+
+test('a vault that waits for somebody says why, unless a question says it', () => {
+  const problem = { path: '', code: 'locked', message: 'its key is out of memory', time: '', again: false };
+  const problems = new Map([['locked', problem]]);
+  const waiting = { ...EMPTY_SNAPSHOT, state: 'needs-you', problems } as const;
+  expect(whyStopped(waiting)).toBe('its key is out of memory');
+  expect(whyStopped({ ...waiting, state: 'stopped', exit: 6 })).toBe('its key is out of memory');
+  expect(whyStopped({ ...waiting, consent: { kind: 'many-removals', removals: 5, of: 9 } })).toBeUndefined();
+  expect(whyStopped({ ...waiting, state: 'working' })).toBeUndefined();
+  expect(whyStopped({ ...waiting, state: 'stopped', exit: 0 })).toBeUndefined();
 });
