@@ -116,12 +116,13 @@ export class Slot {
 
   /** Throws kind `usage` where the vault does not run. */
   command(command: Command): void {
-    if (command.command === 'pause' || command.command === 'resume') {
+    const running = this.#running !== undefined;
+    // A pause of what does not run would be seen by nobody, and hold it back later.
+    if (command.command === 'resume' || (running && command.command === 'pause'))
       this.#paused = command.command === 'pause';
-    }
     if (this.#running !== undefined) this.#running.engine.command(command);
     else if (this.#phase === 'waiting' && WAKES.has(command.command)) void this.want('run');
-    else if (command.command !== 'pause') throw this.#notRunning();
+    else throw this.#notRunning();
   }
 
   /** What waits; nothing where the vault does not run. */

@@ -264,3 +264,13 @@ test('is not alive where a vault is neither opened nor refused', async () => {
   world.clock.advance(300_001);
   expect(world.daemon.alive).toBe(false);
 });
+
+test('a pause of what does not run is refused, and holds nothing back later', async () => {
+  world = new FakeWorld(A);
+  await world.daemon.start();
+  await world.daemon.lock();
+  expect(() => world.daemon.command(A.id, { command: 'pause' })).toThrow(/not synced just now: locked/);
+  await world.daemon.unlock();
+  expect(world.engine(A).commands).toStrictEqual([]);
+  expect(world.line(A)).toMatchObject({ phase: 'running', paused: false });
+});
