@@ -55,12 +55,14 @@ function levelOf(event: Event): Level {
     case 'consent':
       return 'warn';
     case 'plan':
+      return event.adds === true ? 'debug' : 'info';
     case 'summary':
     case 'watch':
     case 'state':
       return 'info';
     case 'transfer.start':
     case 'transfer.done':
+    case 'transfer.stopped':
     case 'idle':
       return 'debug';
     case 'transfer.progress':

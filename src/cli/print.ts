@@ -3,6 +3,7 @@ import { formatBytes, formatDuration, plural, safeName, safeText } from '../mode
 import { CONTRACT_EVENTS, type Event, type Shortfall } from '../model/event.ts';
 import { type PlanTotals, filesOf } from '../model/plan.ts';
 import type { Proof } from '../model/receipt.ts';
+import type { Snapshot } from '../model/snapshot.ts';
 
 /** Where lines go. Narrow, so that tests can read them. */
 export interface Output {
@@ -114,6 +115,7 @@ export function plainLine(event: Event): Line | undefined {
     case 'kms':
     case 'transfer.start':
     case 'transfer.progress':
+    case 'transfer.stopped':
       return undefined;
     default:
       return event satisfies never;
@@ -220,13 +222,15 @@ function summaryLine(summary: Of<'summary'>): string {
   return `${plural(summary.files, 'file')}, ${formatBytes(summary.bytes)} in ${formatDuration(summary.ms)}${failed}${skipped}`;
 }
 
+const NONE: Snapshot['done'] = { files: 0, bytes: 0 };
+
 /** One line on a terminal's stderr that is rewritten in place; at most ten times a second by the events' own times. */
 class ProgressLine {
   readonly #err: Output;
   #shown = false;
   #lastMs = 0;
-  #planned = { files: 0, bytes: 0 };
-  #done = { files: 0, bytes: 0 };
+  #planned = NONE;
+  #done = NONE;
 
   constructor(err: Output) {
     this.#err = err;
@@ -239,8 +243,14 @@ class ProgressLine {
 
   update(event: Event): void {
     if (event.event === 'plan') {
-      this.#planned = { files: filesOf(event), bytes: event.bytes };
-      this.#done = { files: 0, bytes: 0 };
+      const { files, bytes } = event.adds === true ? this.#planned : NONE;
+      this.#planned = { files: files + filesOf(event), bytes: bytes + event.bytes };
+      if (event.adds !== true) this.#done = NONE;
+    }
+    if (event.event === 'transfer.failed' && event.again) {
+      // The next try is part of another plan.
+      const { files, bytes } = this.#planned;
+      this.#planned = { files: files - 1, bytes: bytes - event.bytes };
     }
     if (event.event === 'transfer.done') {
       this.#done = { files: this.#done.files + 1, bytes: this.#done.bytes + event.bytes };

@@ -69,6 +69,10 @@ interface Family {
   readonly value: (line: VaultLine, counts: Counts) => number;
 }
 
+/** In step, nothing is left: what two plans had in common was done once. */
+const left = ({ state, exit, planned, done }: VaultLine, of: 'files' | 'bytes'): number =>
+  state === 'idle' && exit === 0 ? 0 : Math.max(0, planned[of] - done[of]);
+
 const FAMILIES: readonly Family[] = [
   {
     name: 'files_sent_total',
@@ -139,15 +143,15 @@ const FAMILIES: readonly Family[] = [
   { name: 'problems', help: 'Problems that are open.', type: 'gauge', value: ({ problems }) => problems },
   {
     name: 'files_left',
-    help: 'Files of the last plan that are not done.',
+    help: 'Files of the plans under way that are not done.',
     type: 'gauge',
-    value: ({ planned, done }) => Math.max(0, planned.files - done.files),
+    value: (line) => left(line, 'files'),
   },
   {
     name: 'bytes_left',
-    help: 'Bytes of the last plan that are not done.',
+    help: 'Bytes of the plans under way that are not done.',
     type: 'gauge',
-    value: ({ planned, done }) => Math.max(0, planned.bytes - done.bytes),
+    value: (line) => left(line, 'bytes'),
   },
 ];
 

@@ -363,7 +363,7 @@ export class Engine implements EngineHandle {
       throw lostSource(this.#parts.vault, { kind: 'lost-source', why: 'empty-root' });
     }
     await this.#checkSides(plan);
-    this.#emitter.emit({ event: 'plan', ...plan.totals });
+    this.#runs.announce(plan);
     this.#skips.report();
     // Marked when all of it is done or known to the Index: a listing that led to nothing is made again.
     this.#runs.start(plan, known, listed ? { onDone: () => markListed(this.#parts) } : {});
@@ -406,7 +406,7 @@ export class Engine implements EngineHandle {
     this.#skips.report();
     if (plan.empty) return;
     await this.#checkSides(plan);
-    this.#emitter.emit({ event: 'plan', ...plan.totals });
+    this.#runs.announce(plan);
     this.#runs.start(plan, this.#parts.index.count().files);
   }
 

@@ -104,6 +104,11 @@ export class Performer {
   }
 
   #failed(action: Action, facts: TransferFacts, start: number, error: VaultError): Performed {
+    // Whoever ended the engine knows: nothing went wrong with the file.
+    if (error.kind === 'cancelled' && this.#options.stopping()) {
+      this.#emitter.emit({ event: 'transfer.stopped', ...facts });
+      return { ended: 'failed', error };
+    }
     this.#emitter.emit({
       event: 'transfer.failed',
       ...facts,

@@ -184,7 +184,7 @@ export function addToTotals(totals: PlanTotals, action: Action): PlanTotals {
     case 'remove-local':
       return { ...totals, removeLocal: totals.removeLocal + 1 };
     case 'conflict':
-      return { ...totals, conflict: totals.conflict + 1 };
+      return { ...totals, conflict: totals.conflict + 1, bytes: totals.bytes + action.remote.size };
     case 'skip':
       return { ...totals, skip: totals.skip + 1 };
     case 'forget':

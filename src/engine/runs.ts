@@ -235,6 +235,12 @@ export class Runs {
     return this.#upcoming.window(ask, held === undefined ? undefined : this.#key(held.path as RelPath));
   }
 
+  /** Says what a Plan comes to. While another one is under way, or removals wait for an answer, it comes on top. */
+  announce({ totals }: CollectedPlan): void {
+    const adds = this.#running > 0 || this.#brake.holding;
+    this.#options.emitter.emit({ event: 'plan', ...totals, ...(adds ? { adds } : {}) });
+  }
+
   /** Sets a Plan going; removals only with consent where there are too many. */
   start(plan: CollectedPlan, known: number, hooks: RunHooks = {}): void {
     const { emitter, state } = this.#options;

@@ -12,7 +12,8 @@ import type { TransferPhase } from './transfer.ts';
 export type Event = { readonly time: string } & EventBody;
 
 export type EventBody =
-  | ({ readonly event: 'plan'; readonly dryRun?: boolean } & PlanTotals)
+  /** `adds`: an earlier one is still under way, and this one comes on top of it. Else counting begins anew. */
+  | ({ readonly event: 'plan'; readonly dryRun?: boolean; readonly adds?: boolean } & PlanTotals)
   | ({ readonly event: 'transfer.start' } & TransferFacts)
   | ({
       readonly event: 'transfer.progress';
@@ -38,6 +39,8 @@ export type EventBody =
       /** It is tried again by itself. */
       readonly again: boolean;
     } & TransferFacts)
+  /** Called off because the engine ends: no failure; the next one goes on with it. */
+  | ({ readonly event: 'transfer.stopped' } & TransferFacts)
   | {
       readonly event: 'throttle';
       readonly resource: 'kms' | 's3';

@@ -133,6 +133,17 @@ export const EMPTY_TOTALS: PlanTotals = {
   bytes: 0,
 };
 
+/** Two Plans under way at a time. Files skipped in both are mostly the same, looked at again. */
+export const bothTotals = (one: PlanTotals, other: PlanTotals): PlanTotals => ({
+  put: one.put + other.put,
+  get: one.get + other.get,
+  removeRemote: one.removeRemote + other.removeRemote,
+  removeLocal: one.removeLocal + other.removeLocal,
+  conflict: one.conflict + other.conflict,
+  skip: Math.max(one.skip, other.skip),
+  bytes: one.bytes + other.bytes,
+});
+
 /** Files that a Plan does something with: those that progress is counted on. */
 export const filesOf = ({ put, get, removeRemote, removeLocal, conflict }: PlanTotals): number =>
   put + get + removeRemote + removeLocal + conflict;

@@ -1,7 +1,7 @@
 import type { ErrorReport } from './errors.ts';
 import type { EngineState, Event, Shortfall, TransferFacts, TransferResult, WatchState } from './event.ts';
 import type { KmsGauge } from './kms.ts';
-import { type ConsentReason, EMPTY_TOTALS, type PlanTotals, type PlannedLine } from './plan.ts';
+import { type ConsentReason, EMPTY_TOTALS, type PlanTotals, type PlannedLine, bothTotals } from './plan.ts';
 import type { Proof } from './receipt.ts';
 import type { TransferPhase } from './transfer.ts';
 
@@ -10,11 +10,12 @@ export interface Snapshot {
   readonly state: EngineState;
   readonly retryIn: number | null;
   readonly watch: WatchState | null;
+  /** All Plans since nothing was under way; what failed and is planned again by itself is left out until then. */
   readonly plan: PlanTotals;
   readonly scanned: number;
   /** In step, when nothing was left to do last; null where that was not said. */
   readonly files: number | null;
-  /** Counts since the last Plan. */
+  /** Of `plan`. */
   readonly done: { readonly files: number; readonly bytes: number };
   readonly failed: number;
   readonly skipped: number;
@@ -130,9 +131,7 @@ const ENDS_QUESTION: ReadonlySet<EngineState> = new Set(['scanning', 'working', 
 function step(draft: Draft, event: Event): void {
   switch (event.event) {
     case 'plan':
-      draft.plan = event;
-      draft.done = { files: 0, bytes: 0 };
-      draft.skipped = event.skip;
+      stepPlan(draft, event);
       return;
     case 'scan':
       draft.scanned = event.files;
@@ -148,6 +147,9 @@ function step(draft: Draft, event: Event): void {
       return;
     case 'transfer.failed':
       stepFailed(draft, event);
+      return;
+    case 'transfer.stopped':
+      draft.active.delete(event.id);
       return;
     case 'throttle':
       draft.throttle = {
@@ -216,6 +218,13 @@ function beginAgain(draft: Draft): void {
   });
 }
 
+function stepPlan(draft: Draft, event: Of<'plan'>): void {
+  const { plan, done } = draft;
+  draft.plan = bothTotals(event.adds === true ? plan : EMPTY_TOTALS, event);
+  draft.done = event.adds === true ? done : { files: 0, bytes: 0 };
+  draft.skipped = draft.plan.skip;
+}
+
 function stepProgress(draft: Draft, event: Of<'transfer.progress'>): void {
   const before = draft.active.get(event.id)?.sent ?? 0;
   draft.acknowledged += Math.max(0, event.sent - before);
@@ -235,8 +244,24 @@ function stepDone(draft: Draft, event: Of<'transfer.done'>): void {
 function stepFailed(draft: Draft, event: Of<'transfer.failed'>): void {
   draft.active.delete(event.id);
   draft.failed += event.again ? 0 : 1;
+  if (event.again) draft.plan = without(draft.plan, event);
   setProblem(draft, event.path, event.error, event.time, event.again);
   addRecent(draft, event);
+}
+
+/** The next try is part of another Plan. */
+function without(plan: PlanTotals, { direction, bytes }: TransferFacts): PlanTotals {
+  const kind =
+    direction === 'up'
+      ? 'put'
+      : direction === 'down'
+        ? plan.get > 0
+          ? 'get'
+          : 'conflict'
+        : direction === 'remove-local'
+          ? 'removeLocal'
+          : 'removeRemote';
+  return { ...plan, [kind]: Math.max(0, plan[kind] - 1), bytes: Math.max(0, plan.bytes - bytes) };
 }
 
 function setActive(

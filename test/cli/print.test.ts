@@ -165,6 +165,29 @@ test('progress is for a terminal alone', () => {
   expect(plainLine(at({ event: 'scan', state: 'progress', files: 3 }))).toBeUndefined();
 });
 
+test('progress counts plans that come on top, and the next try of what failed once', () => {
+  let err = '';
+  const plan = (put: number, adds: boolean, seconds: number): Event => ({
+    event: 'plan',
+    ...EMPTY_TOTALS,
+    time: new Date(Date.parse(time) + seconds * 1_000).toISOString(),
+    put,
+    bytes: put * facts.bytes,
+    ...(adds ? { adds } : {}),
+  });
+  const none = { versionId: null, proof: null } as const;
+  const done = at({ event: 'transfer.done', ...facts, ...ended, ...none, result: 'written' });
+  const failed = at({ event: 'transfer.failed', ...facts, ...ended, ...none, error, again: true });
+  const events = [plan(5, false, 0), done, failed, plan(1, true, 2), plan(2, true, 3), plan(1, false, 4)];
+  printPlain(playing(events), { write: () => true }, { write: (chunk) => (err += chunk), isTTY: true });
+  expect(err.match(/\d+ of \d+ files?,/g)).toEqual([
+    '0 of 5 files,',
+    '1 of 5 files,',
+    '1 of 7 files,',
+    '0 of 1 file,',
+  ]);
+});
+
 test('names in errors, in hints and of folders are nothing that a terminal obeys', () => {
   const odd = 'od\u001b[31md\nname';
   const told = { code: 'x', message: `no luck with ${odd}`, hint: `see ${odd}` };

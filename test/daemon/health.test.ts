@@ -172,6 +172,10 @@ describe('metrics', () => {
     expect(
       text.split('\n').filter((line) => !/^(# (HELP|TYPE) )?\w+(\{.*\})? ?.*$/.test(line)),
     ).toStrictEqual(['']);
+    // What two plans had in common was done once: in step, nothing of it is left.
+    world.engine(odd).emit({ event: 'idle' });
+    const inStep = metricsText({ version: '1.2.3', vaults: world.daemon.lines(), tally, memory: 5 });
+    expect(inStep.split('\n')).toContain(`s3vault_files_left{${labels}} 0`);
   });
 
   describe('over HTTPS', () => {

@@ -48,6 +48,7 @@ const body: fc.Arbitrary<EventBody> = fc.oneof(
       ...one,
     }),
   ),
+  facts.map((one): EventBody => ({ event: 'transfer.stopped', ...one })),
   fc.constant<EventBody>({ event: 'throttle', resource: 's3', rate: 3, quota: null }),
   fc.constantFrom('a', undefined).map(
     (path): EventBody => ({

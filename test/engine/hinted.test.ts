@@ -1,7 +1,8 @@
 /** What a watcher's hints lead to. */
 import { beforeEach, describe, expect, test } from 'vitest';
 import { VaultError } from '../../src/model/errors.ts';
-import { EngineMachine, FakeWatcher, named } from './machine.ts';
+import { filesOf } from '../../src/model/plan.ts';
+import { EngineMachine, FakeWatcher, type Watching, checkEvents, named } from './machine.ts';
 
 const transient = () => new VaultError('transient', 'http-500', 'the store failed');
 let machine: EngineMachine;
@@ -91,5 +92,69 @@ describe('watching', () => {
     await machine.until(() => machine.remote().includes('b'));
     await machine.until(() => engine.snapshot().problems.size === 0);
     await stop();
+  });
+});
+
+describe('while a large plan is under way', () => {
+  const files = 60;
+  let life: Watching;
+  let goOn: () => void;
+
+  beforeEach(async () => {
+    const gate = new Promise<void>((resolve) => (goOn = resolve));
+    life = await machine.watch();
+    machine.fault = ({ operation }) => (operation === 'put' ? gate : undefined);
+    for (let n = 0; n < files; n++) machine.tree.write(`d/${n}`, 'long');
+    life.watcher.listener?.hint({ kind: 'under', path: 'd' as never });
+    await machine.until(() => life.engine.snapshot().active.size === 4);
+  });
+
+  test('hints add to what is counted, and never more is done than planned', async () => {
+    const { engine, events } = life;
+    const wrong: string[] = [];
+    engine.subscribe(() => {
+      const { plan, done, active } = engine.snapshot();
+      if (done.files + active.size > filesOf(plan) || done.bytes > plan.bytes)
+        wrong.push(`${done.files} of ${filesOf(plan)} files, ${done.bytes} of ${plan.bytes} bytes`);
+    });
+    const plans = () => named(events, 'plan').length;
+    for (const path of ['b', 'c', 'e']) {
+      const before = plans();
+      machine.tree.write(path, 'x');
+      life.hint(path);
+      await machine.until(() => plans() > before);
+    }
+    expect(engine.snapshot().plan).toMatchObject({ put: files + 3, bytes: 4 * files + 3 });
+    goOn();
+    await machine.until(() => life.idles() === 2);
+    expect(wrong).toEqual([]);
+    expect(engine.snapshot().done).toEqual({ files: files + 3, bytes: 4 * files + 3 });
+    // Nothing is under way any more: counting begins anew.
+    machine.tree.write('f', 'x');
+    life.hint('f');
+    await machine.until(() => life.idles() === 3);
+    expect(engine.snapshot().plan).toMatchObject({ put: 1, bytes: 1 });
+    expect(named(events, 'plan').map(({ adds }) => adds)).toEqual([
+      undefined,
+      undefined,
+      true,
+      true,
+      true,
+      undefined,
+    ]);
+    await life.stop();
+  });
+
+  test('what is called off because the engine ends is no failure', async () => {
+    const { engine, events } = life;
+    engine.command({ command: 'stop' });
+    engine.command({ command: 'stop' });
+    goOn();
+    expect(await machine.drive(life.ended)).toEqual({ exit: 130 });
+    expect(named(events, 'transfer.failed')).toEqual([]);
+    expect(named(events, 'transfer.stopped')).toHaveLength(4);
+    const { active, failed, failures, problems } = engine.snapshot();
+    expect([active.size, failed, failures.length, problems.size]).toEqual([0, 0, 0, 0]);
+    checkEvents(events);
   });
 });

@@ -473,6 +473,10 @@ export function checkEvents(events: readonly Event[]): void {
   if (open > 0) throw new Error(`${open} transfers never ended`);
 }
 
+const ENDS: readonly EventName[] = ['transfer.done', 'transfer.failed', 'transfer.stopped'];
+const isEnd = (event: Event): event is Of<'transfer.done' | 'transfer.failed' | 'transfer.stopped'> =>
+  ENDS.includes(event.event);
+
 /** The same while the engine runs, or of one that died; gives the number of transfers under way. */
 export function checkTransfers(events: readonly Event[]): number {
   const open = new Set<number>();
@@ -485,7 +489,7 @@ export function checkTransfers(events: readonly Event[]): number {
       used.add(event.id);
       open.add(event.id);
     }
-    if ((event.event === 'transfer.done' || event.event === 'transfer.failed') && !open.delete(event.id)) {
+    if (isEnd(event) && !open.delete(event.id)) {
       throw new Error(`${event.path} ended without a start`);
     }
     if (event.event === 'summary' && at !== events.length - 1) throw new Error('the summary is not last');

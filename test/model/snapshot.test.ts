@@ -1,7 +1,11 @@
+import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { Event } from '../../src/model/event.ts';
-import { EMPTY_SNAPSHOT, FAILURES, RECENT, foldAll } from '../../src/model/snapshot.ts';
+import type { Event, EventBody } from '../../src/model/event.ts';
+import { EMPTY_TOTALS, filesOf } from '../../src/model/plan.ts';
+import { EMPTY_SNAPSHOT, FAILURES, RECENT, fold, foldAll } from '../../src/model/snapshot.ts';
 import { activityOf } from '../../src/tui/lists.ts';
+import { bytesLeft } from '../../src/tui/store.ts';
+import { shareDone } from '../../src/tui/words.ts';
 
 const facts = {
   direction: 'up',
@@ -48,4 +52,59 @@ test('a failure is still there after thousands of successes', () => {
 test('failures are bounded, too', () => {
   const events = Array.from({ length: 3 * FAILURES }, (_, n) => failed(n));
   expect(foldAll(EMPTY_SNAPSHOT, events).failures).toHaveLength(FAILURES);
+});
+
+type Move =
+  | { readonly kind: 'plan'; readonly sizes: readonly number[] }
+  | { readonly kind: 'end'; readonly how: 'transfer.done' | 'transfer.failed' };
+
+const moves = fc.array(
+  fc.oneof(
+    fc.array(fc.nat(1_000), { minLength: 1, maxLength: 6 }).map((sizes): Move => ({ kind: 'plan', sizes })),
+    fc.constant<Move>({ kind: 'end', how: 'transfer.done' }),
+    fc.constant<Move>({ kind: 'end', how: 'transfer.done' }),
+    fc.constant<Move>({ kind: 'end', how: 'transfer.failed' }),
+  ),
+  { maxLength: 60 },
+);
+
+test('whenever plans come on top, what is left is what is open, and never more is done than planned', () => {
+  fc.assert(
+    fc.property(moves, (all) => {
+      let snapshot = { ...EMPTY_SNAPSHOT, state: 'working' as const };
+      let id = 0;
+      const open: { readonly id: number; readonly bytes: number }[] = [];
+      const tell = (body: EventBody): void => {
+        snapshot = { ...fold(snapshot, { ...body, time: new Date(0).toISOString() }), state: 'working' };
+        const { plan, done: ended } = snapshot;
+        expect(filesOf(plan) - ended.files).toBe(open.length);
+        expect(plan.bytes - ended.bytes).toBe(open.reduce((sum, { bytes }) => sum + bytes, 0));
+        expect(shareDone(snapshot) ?? 0).toBeLessThanOrEqual(1);
+        expect(bytesLeft(snapshot)).toBeGreaterThanOrEqual(0);
+        expect(snapshot.active.size).toBe(0);
+      };
+      for (const move of all) {
+        if (move.kind === 'plan') {
+          const adds = open.length > 0;
+          for (const bytes of move.sizes) open.push({ id: ++id, bytes });
+          const bytes = move.sizes.reduce((sum, size) => sum + size, 0);
+          tell({ event: 'plan', ...EMPTY_TOTALS, put: move.sizes.length, bytes, ...(adds ? { adds } : {}) });
+          continue;
+        }
+        const one = open.shift();
+        if (one === undefined) continue;
+        const told = { ...at(one.id), bytes: one.bytes, versionId: null, proof: null } as const;
+        if (move.how === 'transfer.done') tell({ ...told, event: move.how, result: 'written' });
+        else tell({ ...told, event: move.how, error: { code: 'x', message: 'no luck' }, again: true });
+      }
+    }),
+  );
+});
+
+test('a transfer that was called off is no failure and no problem', () => {
+  const start: Event = { event: 'transfer.start', ...at(1) };
+  const stopped: Event = { event: 'transfer.stopped', ...at(1) };
+  const before = foldAll(EMPTY_SNAPSHOT, [start]);
+  expect(before.active.size).toBe(1);
+  expect(fold(before, stopped)).toEqual(EMPTY_SNAPSHOT);
 });
