@@ -190,11 +190,20 @@ function kmsRefusal(c: Complaint): VaultError | undefined {
     return make(c, 'refused', 'kms-refused', `the KMS key is refused: ${text}`, {
       hint: 'the key must be symmetric, enabled and not about to be deleted',
     });
-  if (c.status === 403 && /kms:(GenerateDataKey|Decrypt|Encrypt)|\bKMS\b/i.test(c.message))
+  if (c.status === 403 && aboutKms(c.message))
     return make(c, 'refused', 'kms-denied', `no permission to use the KMS key: ${text}`, {
       hint: 'kms:GenerateDataKey and kms:Decrypt are needed on this key',
     });
   return undefined;
+}
+
+/** Names of buckets, keys and people may say KMS, too: what is meant is the action, or the words. */
+function aboutKms(message: string): boolean {
+  const words = message.replaceAll(/arn:\S+|"[^"]*"|'[^']*'/g, '');
+  return (
+    /\bkms:(GenerateDataKey|Decrypt|Encrypt|ReEncrypt)/.test(words) ||
+    /\bAWS KMS\b|\bKMS (master )?key\b/.test(words)
+  );
 }
 
 function denied(c: Complaint, asked: Asked): VaultError | undefined {

@@ -1,5 +1,5 @@
 /** One vault's place in the queue of a KMS quota that all s3vault processes of the machine share. */
-import { VaultError } from '../model/errors.ts';
+import { VaultError, asVaultError } from '../model/errors.ts';
 import type { KmsGauge, KmsLedger, KmsQuota } from '../model/kms.ts';
 import type { Clock, Waits } from '../model/ports.ts';
 import {
@@ -161,7 +161,13 @@ export class KmsLimiter {
   /** The numbers of all, and the quota and share of this one. */
   gauge(): KmsGauge {
     const { ledger, scope, clock, share } = this.#options;
-    return gaugeIn(ledger, scope, clock.now(), { ...this.#quota, share });
+    const own = { ...this.#quota, share };
+    try {
+      return gaugeIn(ledger, scope, clock.now(), own);
+    } catch {
+      // It is only looked at; whoever asks for a place is told.
+      return gaugeIn({ read: () => undefined }, scope, clock.now(), own);
+    }
   }
 
   /** What waits is refused. */
@@ -179,7 +185,11 @@ export class KmsLimiter {
     if (this.#closed) return;
     const { ledger, scope, clock } = this.#options;
     const text = (book: string | undefined) => ({ book: bookText(change(parseBook(book))), result: true });
-    if (ledger.change(scope, text) === undefined) clock.after(BUSY_MS, () => this.#change(change));
+    try {
+      if (ledger.change(scope, text) === undefined) clock.after(BUSY_MS, () => this.#change(change));
+    } catch {
+      // What cannot be written is told to whoever asks for a place next.
+    }
   }
 
   #pumpAfter(ms: number): void {
@@ -201,10 +211,18 @@ export class KmsLimiter {
       answered: this.#answered,
       forward: this.#lookAtClocks(),
     };
-    const done = ledger.change(scope, (book) => {
-      const { book: next, count, wait } = grant(parseBook(book), ask);
-      return { book: bookText(next), result: { count, wait } };
-    });
+    let done;
+    try {
+      done = ledger.change(scope, (book) => {
+        const { book: next, count, wait } = grant(parseBook(book), ask);
+        return { book: bookText(next), result: { count, wait } };
+      });
+    } catch (thrown) {
+      // A full disk, say. This may be a timer: nobody but those who wait can be told.
+      const error = asVaultError(thrown);
+      for (const { fail } of this.#queue.splice(0)) fail(error);
+      return;
+    }
     if (done === undefined) return this.#busy();
     this.#busySince = undefined;
     this.#answered = [];

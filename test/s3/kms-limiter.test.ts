@@ -151,6 +151,24 @@ describe('one client [KMS-1]', () => {
     await clock.run(11_000);
     await long;
   });
+
+  test('a ledger that fails fails what waits, and nothing else', async () => {
+    const { clock, ledger, limiter } = machine();
+    const pace = limiter(100);
+    await pace.take(1);
+    // It waits for a timer, and that must not throw.
+    const later = expect(pace.take(1)).rejects.toThrow('the disk is full');
+    ledger.fails = new Error('the disk is full');
+    await clock.run(1_000);
+    await later;
+    pace.spent(1);
+    expect(pace.throttled()).toMatchObject({ quota: 100 });
+    await expect(pace.take(1)).rejects.toThrow('the disk is full');
+    ledger.fails = undefined;
+    const fine = pace.take(1);
+    await clock.run(1_000);
+    await fine;
+  });
 });
 
 const withAbort = (): { signal: AbortSignal; abort: () => void } => {

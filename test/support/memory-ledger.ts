@@ -4,12 +4,15 @@ import type { KmsLedger } from '../../src/model/kms.ts';
 export class MemoryLedger implements KmsLedger {
   readonly books = new Map<string, string>();
   busy = false;
+  /** What every access throws: a full disk, say. */
+  fails: Error | undefined;
   changes = 0;
 
   change<T>(
     scope: string,
     change: (book: string | undefined) => { readonly book: string; readonly result: T },
   ): { readonly result: T } | undefined {
+    if (this.fails !== undefined) throw this.fails;
     if (this.busy) return undefined;
     this.changes++;
     const { book, result } = change(this.books.get(scope));
@@ -18,6 +21,7 @@ export class MemoryLedger implements KmsLedger {
   }
 
   read(scope: string): string | undefined {
+    if (this.fails !== undefined) throw this.fails;
     return this.books.get(scope);
   }
 
