@@ -1,6 +1,7 @@
 /** What a bucket's policy refuses, and what it lets pass. */
 import type { BucketFacts, Finding, Setting } from '../../model/bucket.ts';
 import { asVaultError } from '../../model/errors.ts';
+import { MODE_KINDS } from '../../model/mode.ts';
 import { note, ok, problem, unread } from './finding.ts';
 import { type Coverage, type Question, deniedBy, isOpen } from './policy-eval.ts';
 import { ownRuleIn } from './own-rule.ts';
@@ -142,7 +143,12 @@ function modeFindings(
         'files are sealed before they are sent; no policy can tell whether an object is',
       ),
     ];
-  const plain = deniedBy(text, writeQuestion(ground, guard, writeFacts('plain'))).coverage;
+  const others = MODE_KINDS.filter((mode) => mode !== 'client' && !ways.some((way) => way.mode === mode));
+  const plain = together(
+    [writeFacts('plain'), ...others.map((mode) => writeFacts(mode, guard.kmsKey ?? OTHER_KEY))].map(
+      (facts) => deniedBy(text, writeQuestion(ground, guard, facts)).coverage,
+    ),
+  );
   // Ceph RGW, for one, does not apply a negated condition to a header that is absent.
   const tried = ground.isAws ? '' : ' by the policy (harden tries it)';
   const names = [...new Set(ways.map(({ mode }) => HEADER[mode]))].join(' or ');
@@ -166,6 +172,13 @@ function modeFindings(
     harden,
   );
   return [header, key];
+}
+
+/** Of writes that must all be refused. */
+function together(each: readonly Coverage[]): Coverage {
+  const [first = 'none'] = each;
+  if (each.every((coverage) => coverage === first)) return first;
+  return each.includes('unknown') && !each.includes('none') && !each.includes('part') ? 'unknown' : 'part';
 }
 
 /** No key of anybody. */

@@ -31,6 +31,21 @@ const safe = (guard: Guard): BucketFacts => ({
   objectLock: set({}),
 });
 
+const sseS3: Guard = { prefix: 'docs/', mode: 'sse-s3' };
+const ANY_HEADER = JSON.stringify({
+  Version: '2012-10-17',
+  Statement: [
+    {
+      Sid: 'DenyUnEncryptedObjectUploads',
+      Effect: 'Deny',
+      Principal: '*',
+      Action: 's3:PutObject',
+      Resource: 'arn:aws:s3:::acme/*',
+      Condition: { Null: { 's3:x-amz-server-side-encryption': 'true' } },
+    },
+  ],
+});
+
 const brief = (findings: readonly Finding[], code: string): readonly string[] =>
   findings.filter((one) => one.code === code).map(({ state, severity }) => `${state} ${severity}`);
 
@@ -55,6 +70,9 @@ describe('each setting', () => {
     ['no policy', { policy: absent }, kms, 'plain-http', ['problem high']],
     ['no policy', { policy: absent }, kms, 'encryption-header', ['problem medium']],
     ['no policy', { policy: absent }, kms, 'kms-key', ['problem medium']],
+    // As many a guide has it: any header will do.
+    ['any header', { policy: set(ANY_HEADER) }, sseS3, 'encryption-header', ['problem medium']],
+    ['any header', { policy: set(ANY_HEADER) }, kms, 'encryption-header', ['problem medium']],
     ['a policy that is none', { policy: set('{') }, kms, 'plain-http', ['unknown high']],
     [
       'an old Version',
