@@ -33,7 +33,7 @@ const command = v.variant('command', [
     paths: v.exactOptional(v.pipe(v.array(path), v.maxLength(1_000))),
   }),
   v.strictObject({ command: v.picklist(['first', 'skip']), path }),
-  v.strictObject({ command: v.literal('consent'), yes: v.boolean() }),
+  v.strictObject({ command: v.literal('consent'), yes: v.boolean(), question: v.exactOptional(v.number()) }),
 ]) satisfies v.GenericSchema<unknown, Command>;
 
 const whole = v.pipe(v.number(), v.integer(), v.minValue(0));

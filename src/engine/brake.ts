@@ -11,6 +11,9 @@ export class Brake {
   readonly #clock: Clock;
   readonly #consent: boolean;
   #held: readonly Action[] = [];
+  /** What was asked last; `question` counts up with each. */
+  #asked: Extract<ConsentReason, { kind: 'many-removals' }> | undefined;
+  #question = 0;
   #passed: readonly { readonly at: number; readonly count: number }[] = [];
 
   /** `consent`: given beforehand, everything passes. */
@@ -33,7 +36,9 @@ export class Brake {
     if (!this.#consent && braked(held.length + lately, known + lately)) {
       this.#held = held;
       const first = firstLines(held);
-      return { go: [], reason: { kind: 'many-removals', removals: held.length, of: known, first } };
+      const question = ++this.#question;
+      this.#asked = { kind: 'many-removals', question, removals: held.length, of: known, first };
+      return { go: [], reason: this.#asked };
     }
     this.#passed = [...this.#passed, { at: now, count: removals.length }];
     return { go: removals };
@@ -50,10 +55,15 @@ export class Brake {
     this.#held = [];
   }
 
-  /** A person answered. What was held goes, or is dropped until a scan finds it again. */
-  answered(yes: boolean): readonly Action[] {
+  /**
+   * A person answered. What was held goes, or is dropped until a scan finds it again. A yes to another question than the last
+   * changes nothing: `ask` is to be asked again.
+   */
+  answered(yes: boolean, question?: number): { go: readonly Action[]; ask?: ConsentReason } {
     const held = this.#held;
+    if (yes && this.#asked !== undefined && held.length > 0 && question !== this.#asked.question)
+      return { go: [], ask: this.#asked };
     this.#held = [];
-    return yes ? held : [];
+    return { go: yes ? held : [] };
   }
 }

@@ -201,7 +201,7 @@ export class Engine implements EngineHandle {
         this.#runs.skip(this.#key(command.path), relPath(command.path));
         return;
       case 'consent':
-        this.#runs.consented(command.yes);
+        this.#runs.consented(command);
         return;
       case 'stop':
         this.#stop();

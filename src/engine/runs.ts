@@ -1,4 +1,5 @@
 import type { NameKey, RelPath } from '../model/brands.ts';
+import type { Command } from '../model/command.ts';
 import { type VaultError, asVaultError } from '../model/errors.ts';
 import type { EngineState, EventBody } from '../model/event.ts';
 import type { Hint } from '../model/hint.ts';
@@ -275,8 +276,8 @@ export class Runs {
   }
 
   /** A person answered. */
-  consented(yes: boolean): void {
-    const { state, awake, declined } = this.#options;
+  consented({ yes, question }: Pick<Extract<Command, { command: 'consent' }>, 'yes' | 'question'>): void {
+    const { emitter, state, awake, declined } = this.#options;
     const held = this.#held;
     if (held !== undefined) {
       this.#held = undefined;
@@ -286,8 +287,15 @@ export class Runs {
       awake();
       return;
     }
-    const removals = this.#brake.answered(yes);
-    state(removals.length > 0 ? 'working' : 'idle');
+    // Somebody else answered, or nobody asked.
+    if (!this.#brake.holding) return;
+    const { go: removals, ask } = this.#brake.answered(yes, question);
+    if (ask !== undefined) {
+      emitter.emit({ event: 'consent', reason: ask });
+      return;
+    }
+    // What else is under way goes on; whether all is in step, only the end of it tells.
+    state('working');
     if (removals.length > 0)
       void this.#runActions(new Rest(removals), { before: () => this.checkSides(removals) });
     awake();

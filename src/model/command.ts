@@ -14,7 +14,8 @@ export type Command =
   | { readonly command: 'first'; readonly path: string }
   /** A queued path is left out until it changes, or is tried again. */
   | { readonly command: 'skip'; readonly path: string }
-  | { readonly command: 'consent'; readonly yes: boolean }
+  /** `question`: the number of the question that was shown, where it had one. A yes to another one is not taken. */
+  | { readonly command: 'consent'; readonly yes: boolean; readonly question?: number }
   /** Ends after what is under way; a second one ends at once. */
   | { readonly command: 'stop' };
 

@@ -172,6 +172,8 @@ export const SHOWN_LINES = 200;
 export type ConsentReason =
   | {
       readonly kind: 'many-removals';
+      /** Another one each time the removals in question are others: a yes is for those that were shown. */
+      readonly question?: number;
       readonly removals: number;
       readonly of: number;
       /** The first of them, at most SHOWN_LINES. */

@@ -59,7 +59,7 @@ function obey({ order }: Binding, ui: Ui, around: Around): Led {
       return led({ ...ui, message: 'scanning' }, { command: 'rescan' });
     case 'yes':
     case 'no':
-      return led(ui, { command: 'consent', yes: order === 'yes' });
+      return led(ui, { command: 'consent', yes: order === 'yes', ...questionIn(around) });
     case 'keys':
       return led({ ...ui, keys: true });
     case 'problems':
@@ -123,6 +123,13 @@ function selectedPath(order: 'retry-one' | 'raise' | 'skip', ui: Ui, around: Aro
 }
 
 /** A choice goes to its next value; a text is typed. */
+/** The answer is to what stands on the screen, whatever has come since. */
+function questionIn({ snapshot: { consent } }: Around): { readonly question?: number } {
+  return consent?.kind === 'many-removals' && consent.question !== undefined
+    ? { question: consent.question }
+    : {};
+}
+
 function changed(ui: Ui, settings: readonly Setting[]): Led {
   const setting = settings[Math.min(ui.line, settings.length - 1)];
   if (setting === undefined) return led(ui);

@@ -18,8 +18,24 @@ describe('the brake [DEL-4]', () => {
     expect(held.go).toEqual([]);
     expect(held.reason).toMatchObject({ kind: 'many-removals', removals: 40, of: 90 });
     expect(brake.holding).toBe(true);
-    expect(brake.answered(true)).toHaveLength(40);
+    expect(brake.answered(true, 1).go).toHaveLength(40);
     expect(brake.holding).toBe(false);
+  });
+
+  test('a yes is for what was asked: where more came since, it is asked again', () => {
+    const brake = new Brake(new ManualClock(), false);
+    const first = brake.pass(removals(17), 60).reason;
+    const second = brake.pass(removals(41, 17), 60).reason;
+    expect([first, second]).toMatchObject([
+      { question: 1, removals: 17 },
+      { question: 2, removals: 58 },
+    ]);
+    for (const question of [1, undefined]) {
+      expect(brake.answered(true, question)).toEqual({ go: [], ask: second });
+      expect(brake.holding).toBe(true);
+    }
+    expect(brake.answered(true, 2).go).toHaveLength(58);
+    expect(brake.answered(true, 2).go).toHaveLength(0);
   });
 
   test('a mass removal in small steps is braked as one', () => {
@@ -48,7 +64,7 @@ describe('the brake [DEL-4]', () => {
   test('a no drops what was held, the next scan finds it again', () => {
     const brake = new Brake(new ManualClock(), false);
     brake.pass(removals(4), 4);
-    expect(brake.answered(false)).toEqual([]);
+    expect(brake.answered(false)).toEqual({ go: [] });
     expect(brake.holding).toBe(false);
   });
 

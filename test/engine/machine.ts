@@ -6,7 +6,7 @@ import { keyringOf } from '../../src/crypto/wrap.ts';
 import { Engine, type EngineOptions } from '../../src/engine/engine.ts';
 import { type Sealing, clientSealing, serverSealing } from '../../src/engine/sealing.ts';
 import { type NameKey, relPath, vaultId } from '../../src/model/brands.ts';
-import type { Outcome } from '../../src/model/command.ts';
+import type { Command, EngineHandle, Outcome } from '../../src/model/command.ts';
 import { VaultError } from '../../src/model/errors.ts';
 import type { Event, EventName } from '../../src/model/event.ts';
 import { modeFingerprint } from '../../src/model/mode.ts';
@@ -495,4 +495,11 @@ export function checkTransfers(events: readonly Event[]): number {
     if (event.event === 'summary' && at !== events.length - 1) throw new Error('the summary is not last');
   }
   return open.size;
+}
+
+/** The answer to the question that stands there now. */
+export function answerTo(engine: Pick<EngineHandle, 'snapshot'>, yes: boolean): Command {
+  const { consent } = engine.snapshot();
+  const question = consent?.kind === 'many-removals' ? consent.question : undefined;
+  return { command: 'consent', yes, ...(question === undefined ? {} : { question }) };
 }

@@ -1,7 +1,7 @@
 /** What is gone here: told, braked, done, or the sign of a lost disk. */
 import { beforeEach, describe, expect, test } from 'vitest';
 import { VaultError } from '../../src/model/errors.ts';
-import { EngineMachine, FakeWatcher, named } from './machine.ts';
+import { EngineMachine, FakeWatcher, named, answerTo } from './machine.ts';
 
 let machine: EngineMachine;
 
@@ -102,9 +102,51 @@ describe('removals', () => {
     watcher.listener?.hint({ kind: 'path', path: 'newer' as never });
     await machine.until(() => machine.remote().includes('newer'));
     expect(engine.snapshot()).toMatchObject({ state: 'needs-you', consent: { removals: 10, of: 20 } });
-    engine.command({ command: 'consent', yes: true });
+    engine.command(answerTo(engine, true));
     await machine.until(() => engine.snapshot().state === 'idle');
     expect(machine.remote()).toHaveLength(12);
+    engine.command({ command: 'stop' });
+    await machine.drive(ended);
+  });
+
+  test('an answer ends no work: in step is said when all of it is done, and an answer to nothing says nothing', async () => {
+    await full(20);
+    machine.rules = { ...machine.rules, removals: true };
+    for (let n = 0; n < 10; n++) machine.tree.remove(`f000${n}`);
+    const { engine, events } = machine.engine({ once: false }, new FakeWatcher());
+    const ended = engine.run();
+    await machine.until(() => engine.snapshot().state === 'needs-you');
+    const states = (): readonly unknown[] => named(events, 'state').map(({ state }) => state);
+    const before = states().length;
+    engine.command(answerTo(engine, false));
+    // Only the end of what is under way says that all is in step.
+    expect(states().slice(before)).toEqual(['working']);
+    await machine.until(() => engine.snapshot().state === 'idle');
+    const idle = events.length;
+    engine.command(answerTo(engine, true));
+    expect(events.length).toBe(idle);
+    engine.command({ command: 'stop' });
+    await machine.drive(ended);
+  });
+
+  test('a yes to a question that has changed removes nothing; the new one is asked', async () => {
+    await full(20);
+    machine.rules = { ...machine.rules, removals: true };
+    for (let n = 0; n < 10; n++) machine.tree.remove(`f000${n}`);
+    const watcher = new FakeWatcher();
+    const { engine, events } = machine.engine({ once: false }, watcher);
+    const ended = engine.run();
+    await machine.until(() => engine.snapshot().state === 'needs-you');
+    const yes = answerTo(engine, true);
+    machine.tree.remove('f0010');
+    watcher.listener?.hint({ kind: 'path', path: 'f0010' as never });
+    await machine.until(() => named(events, 'consent').length === 2);
+    engine.command(yes);
+    expect(named(events, 'consent').at(-1)?.reason).toMatchObject({ question: 2, removals: 11 });
+    await machine.wait(60_000);
+    expect(machine.remote()).toHaveLength(20);
+    engine.command(answerTo(engine, true));
+    await machine.until(() => machine.remote().length === 9);
     engine.command({ command: 'stop' });
     await machine.drive(ended);
   });
@@ -116,7 +158,7 @@ describe('removals', () => {
     const { engine, events } = machine.engine({ once: false }, new FakeWatcher());
     const ended = engine.run();
     await machine.until(() => engine.snapshot().state === 'needs-you');
-    engine.command({ command: 'consent', yes });
+    engine.command(answerTo(engine, yes));
     await machine.until(() => engine.snapshot().state === 'idle');
     expect(machine.remote()).toHaveLength(yes ? 10 : 20);
     engine.command({ command: 'stop' });

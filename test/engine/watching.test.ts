@@ -2,7 +2,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { relPath } from '../../src/model/brands.ts';
 import { VaultError } from '../../src/model/errors.ts';
-import { EngineMachine, PREFIX, type Watching, named } from './machine.ts';
+import { EngineMachine, PREFIX, type Watching, named, answerTo } from './machine.ts';
 
 let machine: EngineMachine;
 let life: Watching;
@@ -52,7 +52,7 @@ describe('idle', () => {
     }
     await machine.until(() => state() === 'needs-you');
     expect(life.idles()).toBe(1);
-    life.engine.command({ command: 'consent', yes: true });
+    life.engine.command(answerTo(life.engine, true));
     await machine.until(() => life.idles() === 2);
     expect(machine.remote()).toHaveLength(5);
     await life.stop();
@@ -391,7 +391,7 @@ describe('a removal that waited', () => {
     machine.tree.write('f1', 'new content');
     life.hint('f1');
     await machine.until(() => machine.plaintext('f1').toString() === 'new content');
-    life.engine.command({ command: 'consent', yes: true });
+    life.engine.command(answerTo(life.engine, true));
     await machine.until(() => life.idles() === 2);
     expect(machine.remote()).toEqual(['f0', 'f1', 'f5', 'f6', 'f7', 'f8', 'f9']);
     machine.tree.ignored.clear();
@@ -401,13 +401,13 @@ describe('a removal that waited', () => {
 
   test('is not done where the disk was lost before the answer [DEL-5]', async () => {
     machine.tree.marker = undefined;
-    life.engine.command({ command: 'consent', yes: true });
+    life.engine.command(answerTo(life.engine, true));
     expect((await machine.drive(life.ended)).exit).toBe(5);
     expect(machine.remote()).toHaveLength(10);
   });
 
   test('is asked about again after a no, at the next scan', async () => {
-    life.engine.command({ command: 'consent', yes: false });
+    life.engine.command(answerTo(life.engine, false));
     await machine.until(() => state() === 'idle');
     expect(machine.remote()).toHaveLength(10);
     life.engine.command({ command: 'rescan' });

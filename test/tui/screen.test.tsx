@@ -242,7 +242,7 @@ describe('the dashboard at 80×24', () => {
   test('a question waits for y or n, in words', async () => {
     open();
     handle.emit(
-      { event: 'consent', reason: { kind: 'many-removals', removals: 1_240, of: 2_000 } },
+      { event: 'consent', reason: { kind: 'many-removals', question: 7, removals: 1_240, of: 2_000 } },
       { event: 'state', state: 'needs-you' },
     );
     const shown = await frame();
@@ -273,7 +273,7 @@ describe('the dashboard at 80×24', () => {
        p pause  P problems  a activity  t queue  b browse  k keys      ? help  q quit"
     `);
     await press('y');
-    expect(handle.commands).toEqual([{ command: 'consent', yes: true }]);
+    expect(handle.commands).toEqual([{ command: 'consent', yes: true, question: 7 }]);
   });
 });
 
