@@ -204,8 +204,14 @@ export function proofText(proof: Proof): string {
   }
 }
 
-const shortLine = ({ failed, unprotected }: Shortfall): string =>
-  `! in step but for ${plural(failed + unprotected, 'file')}`;
+const shortLine = ({ failed, unprotected, declined = 0 }: Shortfall): string => {
+  const files = failed + unprotected;
+  const but = [
+    ...(files === 0 ? [] : [plural(files, 'file')]),
+    ...(declined === 0 ? [] : [`${plural(declined, 'removal')} held back`]),
+  ];
+  return `! in step but for ${but.join(' and ')}`;
+};
 
 function consentLine({ reason }: Of<'consent'>): string {
   if (reason.kind === 'lost-source') return `! lost source: ${reason.why}`;

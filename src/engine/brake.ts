@@ -13,17 +13,25 @@ export class Brake {
   #held: readonly Action[] = [];
   /** What was asked last; `question` counts up with each. */
   #asked: Extract<ConsentReason, { kind: 'many-removals' }> | undefined;
-  #question = 0;
+  #question: number;
+  #declined = 0;
   #passed: readonly { readonly at: number; readonly count: number }[] = [];
 
   /** `consent`: given beforehand, everything passes. */
   constructor(clock: Clock, consent: boolean) {
     this.#clock = clock;
+    // No number is that of a question which an engine before this one asked.
+    this.#question = clock.now();
     this.#consent = consent;
   }
 
   get holding(): boolean {
     return this.#held.length > 0;
+  }
+
+  /** Removals that a person did not want, until a scan finds them again. */
+  get declined(): number {
+    return this.#declined;
   }
 
   /** What may be removed now. `known` counts the Records before the removals; `reason` is set where all are held. */
@@ -36,7 +44,7 @@ export class Brake {
     if (!this.#consent && braked(held.length + lately, known + lately)) {
       this.#held = held;
       const first = firstLines(held);
-      const question = ++this.#question;
+      const question = this.nextQuestion();
       this.#asked = { kind: 'many-removals', question, removals: held.length, of: known, first };
       return { go: [], reason: this.#asked };
     }
@@ -50,8 +58,14 @@ export class Brake {
     return [...byKey.values()];
   }
 
+  /** A number for a question that nobody asked before. */
+  nextQuestion(): number {
+    return ++this.#question;
+  }
+
   /** Forgets what is held: a new scan finds it again. */
   reset(): void {
+    this.#declined = 0;
     this.#held = [];
   }
 
@@ -64,6 +78,7 @@ export class Brake {
     if (yes && this.#asked !== undefined && held.length > 0 && question !== this.#asked.question)
       return { go: [], ask: this.#asked };
     this.#held = [];
+    this.#declined += yes ? 0 : held.length;
     return { go: yes ? held : [] };
   }
 }

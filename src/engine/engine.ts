@@ -374,10 +374,10 @@ export class Engine implements EngineHandle {
   }
 
   async #roundHints(hints: readonly Hint[]): Promise<void> {
-    if (hints.some((hint) => hint.kind === 'under' && hint.path === ROOT)) {
-      this.#rescanAll = true;
-      return;
-    }
+    const all = hints.some((hint) => hint.kind === 'under' && hint.path === ROOT);
+    if (all) this.#rescanAll = true;
+    else if (this.#runs.reviewing) for (const hint of hints) this.#hints.add(hint);
+    if (all || this.#runs.reviewing) return;
     const remoteOf: RoundOptions['remoteOf'] = (key) => this.#runs.remoteOf(key);
     const { looks } = this.#runs;
     this.#runs.lookingAt(hints);

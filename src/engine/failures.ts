@@ -43,11 +43,20 @@ export class Failures {
     return [...this.#open.values()].map(({ path }) => path);
   }
 
-  /** What an idle vault falls short of, with so many files that are not in the bucket; undefined where all is in step. */
-  short(unprotected: number): Shortfall | undefined {
+  /**
+   * What an idle vault falls short of, with so many files that are not in the bucket and removals that a person did not want;
+   * undefined where all is in step.
+   */
+  short(unprotected: number, declined: number): Shortfall | undefined {
     const failed = this.#open.size;
-    if (failed + unprotected === 0) return undefined;
+    if (failed + unprotected + declined === 0) return undefined;
     const distrusted = [...this.#open.values()].some((one) => one.distrusted);
-    return { failed, unprotected, exit: distrusted ? EXIT.security : EXIT.someFailed };
+    const exit = failed + unprotected > 0 ? EXIT.someFailed : EXIT.consent;
+    return {
+      failed,
+      unprotected,
+      ...(declined === 0 ? {} : { declined }),
+      exit: distrusted ? EXIT.security : exit,
+    };
   }
 }

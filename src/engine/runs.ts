@@ -3,7 +3,7 @@ import type { Command } from '../model/command.ts';
 import { type VaultError, asVaultError } from '../model/errors.ts';
 import type { EngineState, EventBody } from '../model/event.ts';
 import type { Hint } from '../model/hint.ts';
-import type { Action, RemoteEntry } from '../model/plan.ts';
+import type { Action, ConsentReason, RemoteEntry } from '../model/plan.ts';
 import type { QueueAsk, QueueWindow } from '../model/queue.ts';
 import { DEFAULT_TRANSFERS } from '../model/vault.ts';
 import { Brake } from './brake.ts';
@@ -74,7 +74,14 @@ export class Runs {
   #short = '';
   #review: boolean;
   /** A Plan that waits for a person, with what `start` was given. */
-  #held: { readonly plan: CollectedPlan; readonly known: number; readonly hooks: RunHooks } | undefined;
+  #held:
+    | {
+        readonly plan: CollectedPlan;
+        readonly known: number;
+        readonly hooks: RunHooks;
+        readonly reason: { readonly question: number } & ConsentReason;
+      }
+    | undefined;
   #schedule: Schedule | undefined;
   #running = 0;
   #plans = 0;
@@ -131,7 +138,7 @@ export class Runs {
     return this.#brake.holding || this.#held !== undefined;
   }
 
-  /** The first Plan waits for a person. */
+  /** The first Plan waits for a person. What changes meanwhile must not take its place. */
   get reviewing(): boolean {
     return this.#held !== undefined;
   }
@@ -156,7 +163,10 @@ export class Runs {
     this.#retries.clear();
     this.#failures.settle();
     this.#leftOut.settle();
-    const short = this.#failures.short(this.#options.skips.unprotected + this.#leftOut.count);
+    const short = this.#failures.short(
+      this.#options.skips.unprotected + this.#leftOut.count,
+      this.#brake.declined,
+    );
     const before = this.#short;
     this.#short = JSON.stringify(short ?? '');
     if (said && this.#short === before) return undefined;
@@ -246,9 +256,11 @@ export class Runs {
   start(plan: CollectedPlan, known: number, hooks: RunHooks = {}): void {
     const { emitter, state } = this.#options;
     if (this.#review && plan.removals.length + moves(plan) > 0) {
-      this.#held = { plan, known, hooks };
       const first = firstLines([...plan.removals.slice(0, FIRST_REMOVALS), ...plan.beginning]);
-      emitter.emit({ event: 'consent', reason: { kind: 'plan-review', totals: plan.totals, first } });
+      const question = this.#brake.nextQuestion();
+      const reason = { kind: 'plan-review', question, totals: plan.totals, first } as const;
+      this.#held = { plan, known, hooks, reason };
+      emitter.emit({ event: 'consent', reason });
       state('needs-you');
       return;
     }
@@ -279,6 +291,10 @@ export class Runs {
   consented({ yes, question }: Pick<Extract<Command, { command: 'consent' }>, 'yes' | 'question'>): void {
     const { emitter, state, awake, declined } = this.#options;
     const held = this.#held;
+    if (held !== undefined && yes && held.reason.question !== question) {
+      emitter.emit({ event: 'consent', reason: held.reason });
+      return;
+    }
     if (held !== undefined) {
       this.#held = undefined;
       this.#review = !yes;

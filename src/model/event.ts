@@ -108,6 +108,8 @@ export interface Shortfall {
   readonly failed: number;
   /** Files that are not in the bucket and ought to be: they could not be taken, or were left out. */
   readonly unprotected: number;
+  /** Removals that were held back, and that a person did not want. */
+  readonly declined?: number;
   /** What `sync --once` would end with. */
   readonly exit: number;
 }

@@ -182,6 +182,7 @@ export type ConsentReason =
   /** Asked for: the first Plan is shown before anything is done. */
   | {
       readonly kind: 'plan-review';
+      readonly question?: number;
       readonly totals: PlanTotals;
       readonly first: readonly PlannedLine[];
     }

@@ -125,9 +125,8 @@ function selectedPath(order: 'retry-one' | 'raise' | 'skip', ui: Ui, around: Aro
 /** A choice goes to its next value; a text is typed. */
 /** The answer is to what stands on the screen, whatever has come since. */
 function questionIn({ snapshot: { consent } }: Around): { readonly question?: number } {
-  return consent?.kind === 'many-removals' && consent.question !== undefined
-    ? { question: consent.question }
-    : {};
+  const question = consent === null || consent.kind === 'lost-source' ? undefined : consent.question;
+  return question === undefined ? {} : { question };
 }
 
 function changed(ui: Ui, settings: readonly Setting[]): Led {

@@ -122,6 +122,8 @@ describe('what a client says', () => {
     ['{"id":1,"do":"command","vault":"v","command":{"command":"retry","paths":["a"]}}', true],
     ['{"id":1,"do":"command","vault":"v","command":{"command":"stop"}}', false],
     ['{"id":1,"do":"command","vault":"v"}', false],
+    ['{"id":1,"do":"command","vault":"v","command":{"command":"consent","yes":true,"question":7}}', true],
+    ['{"id":1,"do":"command","vault":"v","command":{"command":"consent","yes":true,"question":"7"}}', false],
     ['{"id":1,"do":"queue","vault":"v","ask":{"filter":"","from":0,"count":1000}}', true],
     ['{"id":1,"do":"queue","vault":"v","ask":{"filter":"","from":0,"count":1001}}', false],
     ['{"id":1,"do":"queue","vault":"v","ask":{"filter":"","from":-1,"count":1}}', false],

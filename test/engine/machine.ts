@@ -500,6 +500,6 @@ export function checkTransfers(events: readonly Event[]): number {
 /** The answer to the question that stands there now. */
 export function answerTo(engine: Pick<EngineHandle, 'snapshot'>, yes: boolean): Command {
   const { consent } = engine.snapshot();
-  const question = consent?.kind === 'many-removals' ? consent.question : undefined;
+  const question = consent === null || consent.kind === 'lost-source' ? undefined : consent.question;
   return { command: 'consent', yes, ...(question === undefined ? {} : { question }) };
 }

@@ -1,7 +1,7 @@
 /** What a person sees and changes of what is about to happen: the queue, leaving out, the review of the first Plan. */
 import { beforeEach, describe, expect, test } from 'vitest';
 import { relPath } from '../../src/model/brands.ts';
-import { EngineMachine, named } from './machine.ts';
+import { EngineMachine, named, FakeWatcher, answerTo } from './machine.ts';
 
 let machine: EngineMachine;
 
@@ -110,7 +110,7 @@ describe('the review of the first plan', () => {
     const { consent } = engine.snapshot();
     expect(consent).toMatchObject({ kind: 'plan-review', totals: { put: 10, bytes: 10 } });
     expect(consent?.kind === 'plan-review' && consent.first).toHaveLength(10);
-    engine.command({ command: 'consent', yes: true });
+    engine.command(answerTo(engine, true));
     await machine.until(() => engine.snapshot().state === 'idle');
     expect(machine.remote()).toHaveLength(10);
     machine.tree.write('later', 'x');
@@ -120,18 +120,35 @@ describe('the review of the first plan', () => {
     await machine.drive(engine.ended);
   });
 
+  test('what changes while it is looked at waits, and does not take its place', async () => {
+    const watcher = new FakeWatcher();
+    const { engine, events } = machine.engine({ once: false, review: true }, watcher);
+    void engine.run();
+    await machine.until(() => engine.snapshot().state === 'needs-you');
+    const yes = answerTo(engine, true);
+    machine.tree.write('later', 'x');
+    watcher.listener?.hint({ kind: 'path', path: 'later' as never });
+    await machine.wait(60_000);
+    expect(named(events, 'consent')).toHaveLength(1);
+    engine.command(yes);
+    await machine.until(() => engine.snapshot().state === 'idle');
+    expect(machine.remote()).toHaveLength(11);
+    engine.command({ command: 'stop' });
+    await machine.drive(engine.ended);
+  });
+
   test('refused: paused, nothing is called in step; going on asks again', async () => {
     const { engine, events } = machine.engine({ once: false, review: true });
     void engine.run();
     await machine.until(() => engine.snapshot().state === 'needs-you');
-    engine.command({ command: 'consent', yes: false });
+    engine.command(answerTo(engine, false));
     await machine.wait(60_000);
     expect(engine.snapshot().state).toBe('paused');
     expect(named(events, 'idle')).toEqual([]);
     expect(machine.remote()).toEqual([]);
     engine.command({ command: 'resume' });
     await machine.until(() => engine.snapshot().state === 'needs-you');
-    engine.command({ command: 'consent', yes: true });
+    engine.command(answerTo(engine, true));
     await machine.until(() => engine.snapshot().state === 'idle');
     expect(machine.remote()).toHaveLength(10);
     engine.command({ command: 'stop' });
