@@ -6,7 +6,7 @@ import { describeRgw, rgw } from '../rgw.ts';
 import { openIndependently } from '../support/independent-open.ts';
 import { type JsonLine, Machine, writeMixedFolder } from './harness.ts';
 
-const FILES = process.env['S3VAULT_TEST_LONG'] === '1' ? 2_000 : 150;
+const FILES = process.env['S3VAULT_TEST_LONG'] === '1' ? 2_000 : 80;
 
 async function inTens<T>(all: readonly T[], work: (one: T) => Promise<void>): Promise<void> {
   for (let at = 0; at < all.length; at += 10) await Promise.all(all.slice(at, at + 10).map(work));

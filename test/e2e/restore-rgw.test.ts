@@ -9,7 +9,7 @@ import { Machine, writeMixedFolder } from './harness.ts';
 import { namesNothing } from './names-rounds.ts';
 
 /** All of them with the long tests; else enough for every kind of file. */
-const FILES = process.env['S3VAULT_TEST_LONG'] === '1' ? 2_000 : 120;
+const FILES = process.env['S3VAULT_TEST_LONG'] === '1' ? 2_000 : 60;
 const NFD = 'cafe\u0301 (NFD)';
 
 describeRgw('out and back on Ceph RGW', () => {
@@ -120,7 +120,7 @@ describeRgw('out and back on Ceph RGW', () => {
     const bucket = await rgw().createBucket('versions', { versioning: true });
     const few = new Machine(rgw());
     await few.importKey('laptop');
-    writeMixedFolder(few, 120, 9 * 2 ** 20);
+    writeMixedFolder(few, 60, 9 * 2 ** 20);
     few.write('changed', 'first');
     const before = facts(few.root).length;
     expect((await sync(few, bucket, '--mode', 'client', '--key', 'laptop')).code).toBe(0);
