@@ -122,13 +122,13 @@ function selectedPath(order: 'retry-one' | 'raise' | 'skip', ui: Ui, around: Aro
   return lines[Math.min(ui.line, lines.length - 1)]?.path;
 }
 
-/** A choice goes to its next value; a text is typed. */
 /** The answer is to what stands on the screen, whatever has come since. */
 function questionIn({ snapshot: { consent } }: Around): { readonly question?: number } {
   const question = consent === null || consent.kind === 'lost-source' ? undefined : consent.question;
   return question === undefined ? {} : { question };
 }
 
+/** A choice goes to its next value; a text is typed. */
 function changed(ui: Ui, settings: readonly Setting[]): Led {
   const setting = settings[Math.min(ui.line, settings.length - 1)];
   if (setting === undefined) return led(ui);

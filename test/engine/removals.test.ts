@@ -109,13 +109,19 @@ describe('removals', () => {
     await machine.drive(ended);
   });
 
-  test('an answer ends no work: in step is said when all of it is done, and an answer to nothing says nothing', async () => {
+  /** Watching, with ten of twenty files gone, and a question about that. */
+  async function asked(watcher = new FakeWatcher()) {
     await full(20);
     machine.rules = { ...machine.rules, removals: true };
     for (let n = 0; n < 10; n++) machine.tree.remove(`f000${n}`);
-    const { engine, events } = machine.engine({ once: false }, new FakeWatcher());
+    const { engine, events } = machine.engine({ once: false }, watcher);
     const ended = engine.run();
     await machine.until(() => engine.snapshot().state === 'needs-you');
+    return { engine, events, ended };
+  }
+
+  test('an answer ends no work: in step is said when all of it is done, and an answer to nothing says nothing', async () => {
+    const { engine, events, ended } = await asked();
     const states = (): readonly unknown[] => named(events, 'state').map(({ state }) => state);
     const before = states().length;
     engine.command(answerTo(engine, false));
@@ -132,13 +138,8 @@ describe('removals', () => {
   });
 
   test('a yes to a question that has changed removes nothing; the new one is asked', async () => {
-    await full(20);
-    machine.rules = { ...machine.rules, removals: true };
-    for (let n = 0; n < 10; n++) machine.tree.remove(`f000${n}`);
     const watcher = new FakeWatcher();
-    const { engine, events } = machine.engine({ once: false }, watcher);
-    const ended = engine.run();
-    await machine.until(() => engine.snapshot().state === 'needs-you');
+    const { engine, events, ended } = await asked(watcher);
     const yes = answerTo(engine, true);
     machine.tree.remove('f0010');
     watcher.listener?.hint({ kind: 'path', path: 'f0010' as never });
@@ -154,12 +155,7 @@ describe('removals', () => {
   });
 
   test.each([true, false])('a person who is asked while watching says %s', async (yes) => {
-    await full(20);
-    machine.rules = { ...machine.rules, removals: true };
-    for (let n = 0; n < 10; n++) machine.tree.remove(`f000${n}`);
-    const { engine, events } = machine.engine({ once: false }, new FakeWatcher());
-    const ended = engine.run();
-    await machine.until(() => engine.snapshot().state === 'needs-you');
+    const { engine, events, ended } = await asked();
     engine.command(answerTo(engine, yes));
     await machine.until(() => engine.snapshot().state === 'idle');
     expect(machine.remote()).toHaveLength(yes ? 10 : 20);
