@@ -3,18 +3,29 @@
  * queued: frames a second, CPU, and how long a key press waits for its frame. Prints one row of the table.
  */
 import { EventEmitter } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { pathToFileURL } from 'node:url';
+import { bundle } from '../scripts/bundle.ts';
+import { nameKey, relPath } from '../src/model/brands.ts';
 import type { EngineHandle } from '../src/model/command.ts';
+import type { Entry } from '../src/model/entry.ts';
 import type { Event, EventBody, TransferFacts } from '../src/model/event.ts';
+import type { Action } from '../src/model/plan.ts';
+import type * as Parts from './screen-parts.ts';
 
 const SECONDS = Number(process.argv[2] ?? 10);
 const A_SECOND = 2_000;
 const TICK_MS = 10;
 
-// The built program: what users run, with its JSX compiled.
-const { runScreen } = await import(new URL('../dist/tui/run.js', import.meta.url).href);
-const { systemClock } = await import(new URL('../dist/clock.js', import.meta.url).href);
-const { EMPTY_SNAPSHOT } = await import(new URL('../dist/model/snapshot.js', import.meta.url).href);
+/** The screen as users run it: bundled as the program is, with React's build for use. */
+const built = mkdtempSync(join(tmpdir(), 's3vault-bench-screen-'));
+process.on('exit', () => rmSync(built, { recursive: true, force: true }));
+await bundle({ main: join(import.meta.dirname, 'screen-parts.ts') }, built);
+const parts = (await import(pathToFileURL(join(built, 'main.js')).href)) as typeof Parts;
+const { collectPlan, EMPTY_SNAPSHOT, memoryIndex, runScreen, systemClock, Upcoming } = parts;
 
 /** A terminal that counts frames and knows when the last one came. */
 class Screen extends EventEmitter {
@@ -63,16 +74,13 @@ class Keyboard extends EventEmitter {
 
 /** The queue as the engine has it: the beginning of a plan in memory, the rest in an Index. */
 async function queueOf(count: number): Promise<NonNullable<EngineHandle['queue']>> {
-  const { collectPlan } = await import(new URL('../dist/engine/collect.js', import.meta.url).href);
-  const { Upcoming } = await import(new URL('../dist/engine/upcoming.js', import.meta.url).href);
-  const { memoryIndex } = await import(new URL('../dist/state/open-index.js', import.meta.url).href);
   const upcoming = new Upcoming(systemClock, { emit: () => undefined });
-  async function* puts(): AsyncIterable<unknown> {
+  async function* puts(): AsyncIterable<Action> {
     for (let n = 0; n < count; n++) {
-      const path = `photos/2026/alps/folder-${n % 97}/DSC_${n}.NEF`;
-      const local = {
+      const path = relPath(`photos/2026/alps/folder-${n % 97}/DSC_${n}.NEF`);
+      const local: Entry = {
         path,
-        key: path,
+        key: nameKey(path),
         kind: 'file',
         size: 4_000,
         mtime: 1,
@@ -80,12 +88,14 @@ async function queueOf(count: number): Promise<NonNullable<EngineHandle['queue']
         inode: n,
         mode: 0o100644,
       };
-      yield { kind: 'put', key: path, path, reason: 'new', local };
+      yield { kind: 'put', key: nameKey(path), path, reason: 'new', local };
     }
   }
   const options = { index: await memoryIndex(), onSkip: () => undefined, spoolTaken: false };
-  upcoming.join((await collectPlan(puts(), options)).rest);
-  return (ask) => upcoming.window(ask, ask.held?.path);
+  const plan = await collectPlan(puts(), options);
+  if (plan === undefined) throw new Error('a plan of that many is kept whole');
+  upcoming.join(plan.rest);
+  return (ask) => upcoming.window(ask, ask.held === undefined ? undefined : nameKey(ask.held.path));
 }
 
 const listeners = new Set<(event: Event) => void>();
@@ -206,8 +216,8 @@ const stdin = new Keyboard();
 const shown = runScreen({
   vaults: [{ title: '~/Documents', target: 's3://acme/docs/', mode: 'client', key: 'key laptop', handle }],
   clock: systemClock,
-  stdout,
-  stdin,
+  stdout: stdout as unknown as NodeJS.WriteStream,
+  stdin: stdin as unknown as NodeJS.ReadStream,
 });
 emit({ event: 'state', state: 'working' });
 emit({

@@ -1,20 +1,22 @@
-// Builds dist/ from src/: type-stripped JavaScript, one file per source file, and marks the entry as executable.
-import { execFileSync } from 'node:child_process';
+// Builds dist/ from src/: the program in one bundle with its libraries, and marks the entry as executable.
 import { chmodSync, existsSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { dirname, join } from 'node:path';
+import process from 'node:process';
+import { fileURLToPath } from 'node:url';
 
 const top = join(dirname(fileURLToPath(import.meta.url)), '..');
-const tsc = join(top, 'node_modules', '.bin', process.platform === 'win32' ? 'tsc.cmd' : 'tsc');
-if (!existsSync(tsc)) {
-  // A package installed from the registry carries dist/ and no compiler.
-  if (existsSync(join(top, 'dist', 'main.js'))) process.exit(0);
-  process.stderr.write('s3vault build: the compiler is missing; run npm ci first\n');
+const dist = join(top, 'dist');
+if (!existsSync(join(top, 'node_modules', 'rolldown'))) {
+  // A package installed from the registry carries dist/ and no bundler.
+  if (existsSync(join(dist, 'main.js'))) process.exit(0);
+  process.stderr.write('s3vault build: the bundler is missing; run npm ci first\n');
   process.exit(1);
 }
-rmSync(join(top, 'dist'), { recursive: true, force: true });
-execFileSync(tsc, ['-p', join(top, 'tsconfig.build.json')], { stdio: 'inherit', cwd: top });
-chmodSync(join(top, 'dist', 'main.js'), 0o755);
+const { bundle, licenses } = await import('./bundle.ts');
+rmSync(dist, { recursive: true, force: true });
+const entries = { main: 'src/main.ts', 'keychain-child': 'src/keys/keychain-child.ts' };
+writeFileSync(join(dist, 'licenses.txt'), licenses(await bundle(entries, dist)));
+chmodSync(join(dist, 'main.js'), 0o755);
 linkCommand();
 
 /**

@@ -1,12 +1,16 @@
 /** What a person gets from a checkout after `npm ci`, and what a package of it would hold. Needs `npm run build`. */
 import { execFile } from 'node:child_process';
-import { existsSync, readFileSync, realpathSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
+import { isBuiltin } from 'node:module';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 
 const top = join(import.meta.dirname, '..', '..');
-const manifest = JSON.parse(readFileSync(join(top, 'package.json'), 'utf8')) as { version: string };
+const manifest = JSON.parse(readFileSync(join(top, 'package.json'), 'utf8')) as {
+  version: string;
+  dependencies: Record<string, string>;
+};
 /** Outside of the checkout's own bin folder, as npx is found by a person. */
 const outer = (process.env['PATH'] ?? '').split(':').filter((folder) => !folder.startsWith(top));
 /** npx can take the checkout for a package to install, and build it anew: dist/ is away while other tests run the program. */
@@ -45,7 +49,23 @@ test('the package holds the program, what it says of itself, and nothing else', 
   expect(files).toContain('dist/main.js');
   const outside = files.filter((path) => dirname(path) === '.').sort();
   expect(outside).toStrictEqual(['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json'].filter(inCheckout));
-  expect(files.filter((path) => dirname(path) !== '.' && !/^dist\/.*\.js$/.test(path))).toStrictEqual([]);
+  const others = files.filter((path) => dirname(path) !== '.' && !/^dist\/.*\.js$/.test(path));
+  expect(others).toStrictEqual(['dist/licenses.txt']);
+});
+
+test('the program is in one piece with its libraries, whose licences it hands on', () => {
+  const chunks = readdirSync(join(top, 'dist'), { recursive: true, encoding: 'utf8' }).filter((path) =>
+    path.endsWith('.js'),
+  );
+  const asked = chunks.flatMap((path) => [
+    ...readFileSync(join(top, 'dist', path), 'utf8').matchAll(/^import (?:.* from )?"([^."][^"]*)";$/gm),
+  ]);
+  expect(new Set(asked.map(([, name]) => name).filter((name) => !isBuiltin(name ?? '')))).toStrictEqual(
+    new Set(['react-devtools-core']),
+  );
+  const licences = readFileSync(join(top, 'dist', 'licenses.txt'), 'utf8');
+  for (const name of Object.keys(manifest.dependencies).filter((one) => one !== 'keytar'))
+    expect(licences).toMatch(new RegExp(`^${name} \\d+\\.\\d+\\.\\d+ \\(.+\\)\n\n.`, 'm'));
 });
 
 const inCheckout = (name: string): boolean => existsSync(join(top, name));
