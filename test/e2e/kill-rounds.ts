@@ -10,7 +10,7 @@ import { Machine } from './harness.ts';
 const BUCKET = 'kill-bucket';
 const MIB = 2 ** 20;
 /** Where in a run the process dies: after this many more requests reached the store. */
-const MOST_REQUESTS = 60;
+const MOST_REQUESTS = 40;
 
 /** A small deterministic generator, so that a printed seed brings the same kills again (mulberry32). */
 export function seeded(seed: number): () => number {
