@@ -162,7 +162,7 @@ export interface UploadJournal {
   begun(uploadId: string): void;
   /** Before a part is sent. Durable when it returns. */
   sending(number: number, digest: string): void;
-  /** After the store acknowledged the part. `answer` is what Complete needs of it. */
+  /** After the store acknowledged the part. `answer`: what Complete needs, and the customer key's MD5 as confirmed. */
   sent(number: number, answer: PartAnswer): void;
   /** The upload ended, one way or the other. */
   ended(): void;
@@ -176,6 +176,7 @@ export interface JournaledPart {
 export interface PartAnswer {
   readonly etag: string;
   readonly crc32?: string;
+  readonly keyMd5?: string;
 }
 
 export interface CopyOptions extends Waits {

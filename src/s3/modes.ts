@@ -180,9 +180,28 @@ export function proveEncryption(protection: Protection, answer: Headers): void {
   if (wrong !== undefined) throw proofMissing(protection, wrong);
 }
 
-/** For UploadPart: S3 repeats the customer key there, and nothing that must be there in the other modes. */
-export function provePart(protection: Protection, answer: Headers): void {
-  if (protection.mode === 'sse-c') proveEncryption(protection, answer);
+/** Whether `prove` finds nothing missing. */
+export const proves = (protection: Protection, answer: Headers, checksum: Checksum | undefined): boolean =>
+  unproved(protection, answer) === undefined && (protection.mode !== 'client' || checksum !== undefined);
+
+/**
+ * For UploadPart: S3 repeats the customer key there, and nothing that must be there in the other modes. Gives the MD5 of the
+ * customer key that the store confirmed.
+ */
+export function provePart(protection: Protection, answer: Headers): string | undefined {
+  if (protection.mode !== 'sse-c') return undefined;
+  proveEncryption(protection, answer);
+  return answer[CUSTOMER_MD5];
+}
+
+/**
+ * What the answers to all parts say together of the customer key, which Complete does not repeat; undefined where one part
+ * says nothing, or something else. `keys`: as `provePart` gave them.
+ */
+export function confirmedKey(keys: readonly (string | undefined)[]): Headers | undefined {
+  const [first] = keys;
+  if (first === undefined || Array.from(keys).some((one) => one !== first)) return undefined;
+  return { [CUSTOMER_ALGORITHM]: 'AES256', [CUSTOMER_MD5]: first };
 }
 
 interface Wrong {

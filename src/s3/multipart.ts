@@ -23,9 +23,11 @@ import { keepTags } from './kept.ts';
 import type { Listing } from './list.ts';
 import {
   customerKeyOf,
+  confirmedKey,
   prove,
   proveEncryption,
   provePart,
+  proves,
   readHeaders,
   sdkAnswer,
   sdkFields,
@@ -38,7 +40,7 @@ import { carrying } from './sdk.ts';
 import { sdkSend } from './sdk-failure.ts';
 import type { Headers } from './sign.ts';
 import { notRemoved, orRemove, putObject, receiptOf } from './single.ts';
-import { type Site, askedOf, headAnswer, versionOf } from './site.ts';
+import { type Site, askedOf, headAnswer, isDenied, versionOf } from './site.ts';
 import { paying } from './throttling.ts';
 import { drain } from './wire.ts';
 
@@ -166,6 +168,8 @@ class RunningUpload {
   readonly #md5: Buffer[] = [];
   #crc = 0;
   #acknowledged = 0;
+  /** What the store confirmed of the customer key, part by part. */
+  readonly #partKeys: (string | undefined)[] = [];
   #failure: VaultError | undefined;
   #receipt: Receipt | undefined;
 
@@ -303,6 +307,7 @@ class RunningUpload {
       answer = await this.#again(() => this.#sendPart(number, bytes, sumHeaders(sums)));
       this.#journal.sent(number, answer);
     }
+    this.#partKeys[number - 1] = answer.keyMd5;
     this.#acknowledged += bytes.length;
     this.#options.onSent?.(this.#acknowledged);
     return { ETag: answer.etag, ...(answer.crc32 === undefined ? {} : { ChecksumCRC32: answer.crc32 }) };
@@ -320,12 +325,16 @@ class RunningUpload {
       signal: this.#signal,
     });
     await drain(answer);
-    provePart(protection, answer.headers);
+    const keyMd5 = provePart(protection, answer.headers);
     const etag = answer.headers['etag'];
     if (etag === undefined)
       throw new VaultError('transient', 'answer', `the store gave no ETag for part ${number}`);
     const crc = sums['x-amz-checksum-crc32'];
-    return { etag, ...(crc === undefined ? {} : { crc32: crc }) };
+    return {
+      etag,
+      ...(crc === undefined ? {} : { crc32: crc }),
+      ...(keyMd5 === undefined ? {} : { keyMd5 }),
+    };
   }
 
   async #complete(
@@ -365,7 +374,7 @@ class RunningUpload {
       } catch (thrown) {
         // An earlier try may have worked and its answer got lost: then the object says so.
         const unclear = attempt > 1 && thrown instanceof VaultError && isGone(thrown);
-        if (unclear && (await this.#isThere())) return undefined;
+        if (unclear && (await this.#isThere(thrown))) return undefined;
         throw conditional && isConflict(thrown) ? overtaken(this.#key, thrown) : thrown;
       }
     });
@@ -377,13 +386,20 @@ class RunningUpload {
     return this.#site.remote.isAws ? { crc32: crc32Text(this.#crc) } : { md5: multipartMd5(this.#md5) };
   }
 
-  /** Whether the object under the key is the one of this upload: by what only its bytes give. */
-  async #isThere(): Promise<boolean> {
-    const stored = await headAnswer(this.#site, this.#key, undefined, true, this.#options);
+  /**
+   * Whether the object under the key is the one of this upload: by what only its bytes give. Rejects with `otherwise` where
+   * nobody may look: the file is then sent again.
+   */
+  async #isThere(otherwise: VaultError): Promise<boolean> {
+    const stored = await headAnswer(this.#site, this.#key, undefined, true, this.#options).catch(
+      (thrown: unknown) => {
+        throw isDenied(thrown) ? otherwise : thrown;
+      },
+    );
     return stored !== undefined && sharedChecksum(stored, this.#sums) !== undefined;
   }
 
-  /** Complete says little about encryption, nothing in mode sse-c, so the object itself is asked where it matters. */
+  /** Complete itself proves the modes of S3 and KMS keys, as far as the store says so there, and nothing of sse-c. */
   async #prove(output: CompleteMultipartUploadCommandOutput | undefined): Promise<void> {
     const { protection } = this.#site;
     const versionId = output?.VersionId === 'null' ? undefined : output?.VersionId;
@@ -391,8 +407,8 @@ class RunningUpload {
       const said = output === undefined ? {} : completeHeaders(output);
       let checksum = sharedChecksum(said, this.#sums);
       let answer = said;
-      if (output === undefined || protection.mode !== 'client' || checksum === undefined) {
-        answer = await this.#head(versionId);
+      if (output === undefined || !proves(protection, said, checksum)) {
+        answer = await this.#stored(versionId, said);
         checksum ??= sharedChecksum(answer, this.#sums);
       }
       const proof = prove(protection, answer, checksum);
@@ -401,6 +417,16 @@ class RunningUpload {
       await this.#again(() => refuseOvertaken(this.#site, this.#key, written, this.#options));
       this.#receipt = receiptOf(this.#key, etag, written.versionId, this.#source.size, proof);
     });
+  }
+
+  /** The object's own word; for who may write and not read, what was said of each of its parts. */
+  async #stored(versionId: string | undefined, said: Headers): Promise<Headers> {
+    try {
+      return await this.#head(versionId);
+    } catch (thrown) {
+      if (!isDenied(thrown)) throw thrown;
+      return { ...said, ...confirmedKey(this.#partKeys) };
+    }
   }
 
   async #head(versionId: string | undefined): Promise<Headers> {

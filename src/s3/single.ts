@@ -10,7 +10,7 @@ import { underConditions } from './conditions.ts';
 import { prove, readHeaders, writeHeaders } from './modes.ts';
 import { refuseOvertaken } from './overtaken.ts';
 import type { Headers } from './sign.ts';
-import { type Site, askedOf, headAnswer, versionOf, versionQuery } from './site.ts';
+import { type Site, askedOf, headAnswer, isDenied, versionOf, versionQuery } from './site.ts';
 import { type WireAnswer, drain } from './wire.ts';
 
 const META = 'x-amz-meta-';
@@ -76,8 +76,13 @@ export async function proveWrite(
   const checksum = sharedChecksum(answer, sent);
   if (checksum !== undefined || site.protection.mode !== 'client')
     return prove(site.protection, answer, checksum);
-  const stored = await headAnswer(site, key, versionId, true, options);
+  // Not proved is not proved, whoever forbids to look: it is taken back.
+  const stored = await headAnswer(site, key, versionId, true, options).catch(undefinedIfDenied);
   return prove(site.protection, answer, stored === undefined ? undefined : sharedChecksum(stored, sent));
+}
+
+function undefinedIfDenied(thrown: unknown): undefined {
+  if (!isDenied(thrown)) throw thrown;
 }
 
 /** Runs `check`; where it finds a security failure, what was written is removed again before that is thrown [PROOF-1]. */
@@ -206,7 +211,7 @@ export async function confirmPut(
   metadata: Metadata,
   options: WriteOptions,
 ): Promise<Receipt | undefined> {
-  const headers = await headAnswer(site, key, undefined, true, options);
+  const headers = await headAnswer(site, key, undefined, true, options).catch(undefinedIfDenied);
   if (headers === undefined || Number(headers['content-length']) !== body.length) return undefined;
   const stored = metadataOf(headers);
   if (Object.entries(metadata).some(([name, value]) => stored[name] !== value)) return undefined;

@@ -75,6 +75,10 @@ export async function headAnswer(
   }
 }
 
+/** Who may write need not be allowed to read. */
+export const isDenied = (thrown: unknown): boolean =>
+  thrown instanceof VaultError && thrown.code === 'access-denied';
+
 /** S3 says `null` for an object of a bucket that has no versions. */
 export function versionOf(headers: Headers): string | undefined {
   const versionId = headers['x-amz-version-id'];

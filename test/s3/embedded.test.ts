@@ -170,7 +170,8 @@ describe('a proof that is missing', () => {
     for (const mode of ['sse-c', 'sse-kms', 'sse-s3'] as const) {
       const { store, bucket } = await open(protectionOf(mode, KMS_KEY));
       const names = [SSE, `${SSE}-customer-key-md5`];
-      server.faults.add({ match: 'HeadObject', fault: { kind: 'strip-headers', names } });
+      for (const match of ['CompleteMultipartUpload', 'HeadObject'] as const)
+        server.faults.add({ match, fault: { kind: 'strip-headers', names } });
       await expect(store.upload(KEY, big(), new TestJournal())).rejects.toMatchObject({
         code: 'proof-missing',
       });
