@@ -403,20 +403,19 @@ class RunningUpload {
   async #prove(output: CompleteMultipartUploadCommandOutput | undefined): Promise<void> {
     const { protection } = this.#site;
     const versionId = output?.VersionId === 'null' ? undefined : output?.VersionId;
-    await orRemove(this.#site, this.#key, versionId, this.#options, async () => {
-      const said = output === undefined ? {} : completeHeaders(output);
-      let checksum = sharedChecksum(said, this.#sums);
-      let answer = said;
-      if (output === undefined || !proves(protection, said, checksum)) {
-        answer = await this.#stored(versionId, said);
+    let answer = output === undefined ? {} : completeHeaders(output);
+    const proof = await orRemove(this.#site, this.#key, versionId, this.#options, async () => {
+      let checksum = sharedChecksum(answer, this.#sums);
+      if (output === undefined || !proves(protection, answer, checksum)) {
+        answer = await this.#stored(versionId, answer);
         checksum ??= sharedChecksum(answer, this.#sums);
       }
-      const proof = prove(protection, answer, checksum);
-      const etag = unquoted(output?.ETag || (answer['etag'] ?? ''));
-      const written = { etag, versionId: versionId ?? versionOf(answer) };
-      await this.#again(() => refuseOvertaken(this.#site, this.#key, written, this.#options));
-      this.#receipt = receiptOf(this.#key, etag, written.versionId, this.#source.size, proof);
+      return prove(protection, answer, checksum);
     });
+    const etag = unquoted(output?.ETag || (answer['etag'] ?? ''));
+    const written = { etag, versionId: versionId ?? versionOf(answer) };
+    await this.#again(() => refuseOvertaken(this.#site, this.#key, written, this.#options));
+    this.#receipt = receiptOf(this.#key, etag, written.versionId, this.#source.size, proof);
   }
 
   /** The object's own word; for who may write and not read, what was said of each of its parts. */
@@ -424,8 +423,9 @@ class RunningUpload {
     try {
       return await this.#head(versionId);
     } catch (thrown) {
-      if (!isDenied(thrown)) throw thrown;
-      return { ...said, ...confirmedKey(this.#partKeys) };
+      const parts = confirmedKey(this.#partKeys);
+      if (!isDenied(thrown) || parts === undefined) throw thrown;
+      return { ...said, ...parts };
     }
   }
 

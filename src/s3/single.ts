@@ -43,12 +43,12 @@ export async function putObject(
   await drain(answer);
   options.onSent?.(body.length);
   const versionId = versionOf(answer.headers);
-  return orRemove(site, key, versionId, options, async () => {
-    const proof = await proveWrite(site, key, versionId, answer.headers, textSums(sums), options);
-    const etag = unquoted(answer.headers['etag'] ?? '');
-    await refuseOvertaken(site, key, { etag, versionId }, options);
-    return receiptOf(key, etag, versionId, body.length, proof);
-  });
+  const proof = await orRemove(site, key, versionId, options, () =>
+    proveWrite(site, key, versionId, answer.headers, textSums(sums), options),
+  );
+  const etag = unquoted(answer.headers['etag'] ?? '');
+  await refuseOvertaken(site, key, { etag, versionId }, options);
+  return receiptOf(key, etag, versionId, body.length, proof);
 }
 
 export function receiptOf(
@@ -76,27 +76,29 @@ export async function proveWrite(
   const checksum = sharedChecksum(answer, sent);
   if (checksum !== undefined || site.protection.mode !== 'client')
     return prove(site.protection, answer, checksum);
-  // Not proved is not proved, whoever forbids to look: it is taken back.
-  const stored = await headAnswer(site, key, versionId, true, options).catch(undefinedIfDenied);
+  const stored = await headAnswer(site, key, versionId, true, options).catch(async (thrown: unknown) => {
+    // HEAD has no words for its refusal.
+    if (isDenied(thrown)) await explain(site, key, options);
+    throw thrown;
+  });
   return prove(site.protection, answer, stored === undefined ? undefined : sharedChecksum(stored, sent));
 }
 
-function undefinedIfDenied(thrown: unknown): undefined {
-  if (!isDenied(thrown)) throw thrown;
-}
-
-/** Runs `check`; where it finds a security failure, what was written is removed again before that is thrown [PROOF-1]. */
+/**
+ * Gives the Proof of what was written. Where there is none, or it may not be looked for, what was written is removed again
+ * before that is thrown [PROOF-1].
+ */
 export async function orRemove<T>(
   site: Site,
   key: ObjectKey,
   versionId: string | undefined,
   { sole = false }: WriteOptions,
-  check: () => Promise<T>,
+  prove: () => Promise<T>,
 ): Promise<T> {
   try {
-    return await check();
+    return await prove();
   } catch (thrown) {
-    if (!(thrown instanceof VaultError) || thrown.kind !== 'security') throw thrown;
+    if (!(thrown instanceof VaultError) || !isUnproved(thrown)) throw thrown;
     if (sole && versionId === undefined) throw soleCopy(key, thrown);
     try {
       await removeObject(site, key, versionId === undefined ? {} : { versionId });
@@ -106,6 +108,8 @@ export async function orRemove<T>(
     throw thrown;
   }
 }
+
+const isUnproved = ({ kind }: VaultError): boolean => kind === 'security' || kind === 'refused';
 
 function soleCopy(key: ObjectKey, proof: VaultError): VaultError {
   return new VaultError(
@@ -211,7 +215,10 @@ export async function confirmPut(
   metadata: Metadata,
   options: WriteOptions,
 ): Promise<Receipt | undefined> {
-  const headers = await headAnswer(site, key, undefined, true, options).catch(undefinedIfDenied);
+  const headers = await headAnswer(site, key, undefined, true, options).catch((thrown: unknown) => {
+    if (!isDenied(thrown)) throw thrown;
+    return undefined;
+  });
   if (headers === undefined || Number(headers['content-length']) !== body.length) return undefined;
   const stored = metadataOf(headers);
   if (Object.entries(metadata).some(([name, value]) => stored[name] !== value)) return undefined;

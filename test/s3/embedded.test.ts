@@ -190,6 +190,22 @@ describe('a proof that is missing', () => {
     expect(server.pendingUploads(bucket)).toEqual([]);
   });
 
+  test('what may not be asked for its proof is removed as well, and the refusal is said', async () => {
+    const { store, bucket } = await open(protectionOf('client', KMS_KEY), { asAws: true });
+    const names = ['x-amz-checksum-crc32'];
+    server.faults.add({ match: 'PutObject', fault: { kind: 'strip-headers', names } });
+    server.faults.add({
+      match: ({ operation }) => operation === 'HeadObject' || operation === 'GetObject',
+      fault: { kind: 'status', status: 403, code: 'AccessDenied', message: 'not to be read' },
+    });
+    await expect(store.put(KEY, BODY, {})).rejects.toMatchObject({
+      kind: 'refused',
+      code: 'access-denied',
+      message: expect.stringContaining('not to be read') as string,
+    });
+    expect(server.keys(bucket)).toEqual([]);
+  });
+
   test('as Amazon S3, a client-side object without its CRC-32 is asked for it', async () => {
     const { store } = await open(protectionOf('client', KMS_KEY), { asAws: true });
     const fault = { kind: 'strip-headers', names: ['x-amz-checksum-crc32'] } as const;
