@@ -12,7 +12,7 @@ import {
 } from '../config.ts';
 import { formatDuration } from '../model/display.ts';
 import type { Capabilities, Check, CheckName } from '../model/doctor.ts';
-import { EXIT, VaultError } from '../model/errors.ts';
+import { EXIT, VaultError, asVaultError } from '../model/errors.ts';
 import type { Vault } from '../model/vault.ts';
 import { sameBucket } from '../vaults/bucket-guards.ts';
 import { capabilitiesOf, causeOf, checksOf, exitOf } from '../vaults/doctor/checks.ts';
@@ -37,12 +37,31 @@ export async function doctorCommand(
   const config = await readConfig(where);
   const patients = patientsOf(dir, flags, config);
   let exit: number = EXIT.inStep;
-  for (const [at, patient] of patients.entries()) {
-    if (at > 0 && flags.json !== true) out.write('\n');
-    const code = await examine(patient, flags, where, config, out);
-    if (exit === EXIT.inStep) exit = code;
+  const stop = new AbortController();
+  const onSignal = (): void => stop.abort();
+  process.once('SIGINT', onSignal).once('SIGTERM', onSignal);
+  try {
+    for (const [at, patient] of patients.entries()) {
+      if (at > 0 && flags.json !== true) out.write('\n');
+      const code = await examine(patient, flags, { where, config, out, signal: stop.signal });
+      if (stop.signal.aborted) return EXIT.interrupted;
+      if (exit === EXIT.inStep) exit = code;
+    }
+  } catch (thrown) {
+    throw interrupted(asVaultError(thrown));
+  } finally {
+    process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
   }
   return exit;
+}
+
+/** A second signal ends the program at once; the first one lets it remove its test object. */
+function interrupted(error: VaultError): VaultError {
+  if (error.kind !== 'cancelled' || error.code !== 'cancelled') return error;
+  return new VaultError('cancelled', 'interrupted', 'doctor was interrupted', {
+    cause: error,
+    hint: 'nothing that it wrote is left in the bucket',
+  });
 }
 
 type Known = Patient & { readonly vault?: Vault };
@@ -88,15 +107,21 @@ function newPatient(to: string, flags: DoctorFlags, root: string | undefined): K
   };
 }
 
+interface Surgery {
+  readonly where: Places;
+  readonly config: Config;
+  readonly out: Output;
+  readonly signal: AbortSignal;
+}
+
 async function examine(
   patient: Known,
   flags: DoctorFlags,
-  where: Places,
-  config: Config,
-  out: Output,
+  { where, config, out, signal }: Surgery,
 ): Promise<number> {
   const began = systemClock.ticks();
-  const facts = await gatherFacts(patient, { ...openOptions(flags, where, config), clock: systemClock });
+  const options = { ...openOptions(flags, where, config), clock: systemClock };
+  const facts = await gatherFacts(patient, options, { signal });
   const checks = checksOf(facts);
   const time = new Date(systemClock.now()).toISOString();
   const capabilities = capabilitiesOf(facts, time);

@@ -16,23 +16,32 @@ const ROUNDS = 3;
 const HINT = 'remove it by hand; s3:DeleteObject and, with versioning, s3:DeleteObjectVersion are needed';
 
 /**
- * Also where a signal has fired. The key is nobody else's, so whatever is there under it is ours: also what was written and
- * never confirmed. `written`: versions that are known; undefined in a bucket without. Gives what stays, or may; never rejects.
+ * The key is nobody else's, so whatever is there under it is ours: also what was written and never confirmed. `written`:
+ * versions that are known; undefined in a bucket without. `forMs`: no longer than that, whatever the store does. Gives what
+ * stays, or may; never rejects.
  */
 export async function removeAll(
   site: Site,
   key: ObjectKey,
   written: Iterable<string | undefined>,
   clock: Clock,
+  forMs: number,
 ): Promise<VaultError | undefined> {
-  let failed: VaultError | undefined;
-  let look: Look = { there: [...written] };
-  for (let round = 0; round < ROUNDS && 'there' in look; round++) {
-    for (const versionId of look.there) failed = (await removed(site, key, versionId, clock)) ?? failed;
-    look = await lookFor(site, key, clock);
-    if ('there' in look && look.there.length === 0) return undefined;
+  const late = new AbortController();
+  const callOff = clock.after(forMs, () => late.abort());
+  const cleaning = new Cleaning(site, key, clock, late.signal);
+  try {
+    let failed: VaultError | undefined;
+    let look: Look = { there: [...written] };
+    for (let round = 0; round < ROUNDS && 'there' in look; round++) {
+      for (const versionId of look.there) failed = (await cleaning.remove(versionId)) ?? failed;
+      look = await cleaning.look();
+      if ('there' in look && look.there.length === 0) return undefined;
+    }
+    return leftBehind(key, look, failed);
+  } finally {
+    callOff();
   }
-  return leftBehind(key, look, failed);
 }
 
 function leftBehind(key: ObjectKey, look: Look, failed: VaultError | undefined): VaultError {
@@ -63,40 +72,58 @@ export async function tryRemovingNothing(
   }
 }
 
-async function removed(
-  site: Site,
-  key: ObjectKey,
-  versionId: string | undefined,
-  clock: Clock,
-): Promise<VaultError | undefined> {
-  const version = versionId === undefined ? {} : { versionId };
-  try {
-    await withRetries(() => removeObject(site, key, version), clock, { attempts: ATTEMPTS });
-    return undefined;
-  } catch (thrown) {
-    return asVaultError(thrown);
-  }
-}
-
 /** Versions that are there, marks too; undefined: one without. */
 type Look = { readonly there: readonly (string | undefined)[] } | { readonly error: VaultError };
 
-/** A listing sees all of it; who may not list versions sees at least the newest one. */
-async function lookFor(site: Site, key: ObjectKey, clock: Clock): Promise<Look> {
-  const again = <T>(make: () => Promise<T>): Promise<T> => withRetries(make, clock, { attempts: ATTEMPTS });
-  try {
-    const versions = await again(() => newestVersions(site, key, {}));
-    return { there: versions.map(({ versionId }) => versionId) };
-  } catch {
-    return again(() => headObject(site, key, {})).then(
-      (stat) => ({ there: stat === undefined ? [] : [stat.versionId] }),
-      refusalOf,
-    );
+class Cleaning {
+  readonly #site: Site;
+  readonly #key: ObjectKey;
+  readonly #clock: Clock;
+  readonly #signal: AbortSignal;
+
+  constructor(site: Site, key: ObjectKey, clock: Clock, signal: AbortSignal) {
+    this.#site = site;
+    this.#key = key;
+    this.#clock = clock;
+    this.#signal = signal;
+  }
+
+  async remove(versionId: string | undefined): Promise<VaultError | undefined> {
+    const version = { ...(versionId === undefined ? {} : { versionId }), signal: this.#signal };
+    try {
+      await this.#again(() => removeObject(this.#site, this.#key, version));
+      return undefined;
+    } catch (thrown) {
+      return this.#refusal(thrown);
+    }
+  }
+
+  /** A listing sees all of it; who may not list versions sees at least the newest one. */
+  async look(): Promise<Look> {
+    const waits = { signal: this.#signal };
+    try {
+      const versions = await this.#again(() => newestVersions(this.#site, this.#key, waits));
+      return { there: versions.map(({ versionId }) => versionId) };
+    } catch {
+      return this.#again(() => headObject(this.#site, this.#key, waits)).then(
+        (stat) => ({ there: stat === undefined ? [] : [stat.versionId] }),
+        (thrown: unknown) => refusalOf(this.#refusal(thrown)),
+      );
+    }
+  }
+
+  #again<T>(make: () => Promise<T>): Promise<T> {
+    return withRetries(make, this.#clock, { attempts: ATTEMPTS }, this.#signal);
+  }
+
+  #refusal(thrown: unknown): VaultError {
+    const error = asVaultError(thrown);
+    if (error.kind !== 'cancelled') return error;
+    return new VaultError('offline', 'no-answer', 'the store did not answer in time', { cause: error });
   }
 }
 
 /** One under another customer key refuses with 400: it is there. Any other refusal says nothing of it. */
-function refusalOf(thrown: unknown): Look {
-  const error = asVaultError(thrown);
+function refusalOf(error: VaultError): Look {
   return error.status === 400 ? { there: [undefined] } : { error };
 }

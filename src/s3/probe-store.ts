@@ -15,7 +15,7 @@ import { protectionOf } from './posture/wire-trials.ts';
 import { removeAll, tryRemovingNothing } from './probe-clean.ts';
 import { mayRetry, withRetries } from './retrying.ts';
 import type { Headers } from './sign.ts';
-import { explain, getObject, putObject } from './single.ts';
+import { getObject, putObject } from './single.ts';
 import { type Site, askedOf, versionOf } from './site.ts';
 import { chargeFor, throttling } from './throttling.ts';
 import { tryCopy, tryRemoval } from './try-conditions.ts';
@@ -56,8 +56,16 @@ export interface ProbePlan {
 const BODY_BYTES = 64;
 /** Tries of a write or a read in all. */
 const ATTEMPTS = 2;
+/** What is being written when the signal fires gets its answer all the same: nobody else knows what there is to remove. */
+const GRACE_MS = 2_000;
+/** For the removal of what was written: where nobody waits, and where somebody does. */
+const CLEAN_MS = 30_000;
+const CLEAN_SOON_MS = 5_000;
 
-/** Rejects with `trial-unremovable`, before anything is written, where that could not be removed again. */
+/**
+ * Rejects with `trial-unremovable`, before anything is written, where that could not be removed again. Called off, it rejects
+ * once what was written is gone; with kind `cancelled` and code `trial-left` where that could not be done.
+ */
 export async function probeStore(
   resolved: ResolvedRemote,
   plan: ProbePlan,
@@ -82,6 +90,8 @@ class Probing {
   readonly #plan: ProbePlan;
   readonly #waits: Waits;
   readonly #body = randomBytes(BODY_BYTES);
+  /** Of requests that write: fires a little later than that of the caller. */
+  readonly #writing = new AbortController();
   /** Versions that were written; undefined: in a bucket without versions. */
   readonly #written = new Set<string | undefined>();
 
@@ -92,16 +102,38 @@ class Probing {
   }
 
   async run(): Promise<StoreProbe> {
-    await this.#removable();
+    const { signal } = this.#waits;
+    let callOff: (() => void) | undefined;
+    const late = (): void => {
+      callOff = this.#plan.clock.after(GRACE_MS, () => this.#writing.abort());
+    };
+    signal?.addEventListener('abort', late, { once: true });
+    try {
+      await this.#removable();
+      return await this.#tryAll();
+    } finally {
+      callOff?.();
+      signal?.removeEventListener('abort', late);
+    }
+  }
+
+  async #tryAll(): Promise<StoreProbe> {
     let found: StoreProbe;
     try {
       found = await this.#all();
     } catch (thrown) {
-      await this.#clean();
-      throw thrown;
+      throw leftToo(asVaultError(thrown), await this.#clean());
     }
     const left = await this.#clean();
     return left === undefined ? found : { ...found, left };
+  }
+
+  /** Nothing new is begun once it was called off. */
+  #step<T>(make: (waits: Waits) => Promise<T>): Promise<Tried<T>> {
+    return tried(async () => {
+      if (this.#waits.signal?.aborted === true) throw new VaultError('cancelled', 'cancelled', 'called off');
+      return make({ signal: this.#writing.signal });
+    });
   }
 
   async #removable(): Promise<void> {
@@ -117,7 +149,7 @@ class Probing {
   }
 
   async #all(): Promise<StoreProbe> {
-    const write = await this.#worded(await this.#put(this.#site));
+    const write = await this.#put(this.#site);
     const more = write.ok ? await this.#more(write.value) : { bareEtags: false };
     const own = this.#plan.how.kind;
     const sse = { [own]: outcomeOf(write) };
@@ -129,11 +161,12 @@ class Probing {
 
   /** Read, condition and copy: each needs the object as it was written. */
   async #more(receipt: Receipt): Promise<Omit<StoreProbe, 'write' | 'sse'>> {
-    const read = await tried(() => this.#again(() => this.#read()));
-    const conditions = await tried(() => this.#conditions());
-    const bareEtags =
-      conditions.ok && conditions.value === 'kept' && (await this.#quotesMatter(receipt.etag));
-    const copy = await tried(() => this.#copy());
+    const read = await this.#step(() => this.#again(() => this.#read()));
+    const conditions = await this.#step(() => this.#conditions());
+    const kept = conditions.ok && conditions.value === 'kept';
+    const quotes = kept ? await this.#step(() => this.#quotesMatter(receipt.etag)) : undefined;
+    const bareEtags = quotes?.ok === true && quotes.value;
+    const copy = await this.#step((waits) => this.#copy(waits));
     const { removeConditions, copyConditions } = await this.#others();
     return { read, conditions, bareEtags, copy, removeConditions, copyConditions };
   }
@@ -146,8 +179,9 @@ class Probing {
     }
     const made = new Set<string>();
     try {
-      const copyConditions = await tried(() => tryCopy(this.#site, this.#plan.key, made, this.#waits));
-      const removeConditions = await tried(() => tryRemoval(this.#site, this.#plan.key, made, this.#waits));
+      const { key } = this.#plan;
+      const copyConditions = await this.#step((waits) => tryCopy(this.#site, key, made, waits));
+      const removeConditions = await this.#step((waits) => tryRemoval(this.#site, key, made, waits));
       return { removeConditions, copyConditions };
     } finally {
       for (const versionId of made) this.#written.add(versionId);
@@ -155,8 +189,8 @@ class Probing {
   }
 
   async #put(site: Site): Promise<Tried<Receipt>> {
-    return tried(async () => {
-      const receipt = await this.#again(() => putObject(site, this.#plan.key, this.#body, {}, this.#waits));
+    return this.#step(async (waits) => {
+      const receipt = await this.#again(() => putObject(site, this.#plan.key, this.#body, {}, waits));
       this.#written.add(receipt.versionId);
       return receipt;
     });
@@ -166,13 +200,6 @@ class Probing {
   #again<T>(make: () => Promise<T>): Promise<T> {
     const { clock, onThrottle } = this.#plan;
     return withRetries(make, clock, { attempts: ATTEMPTS, onThrottle }, this.#waits.signal);
-  }
-
-  /** Where the written object is asked for its proof, KMS may refuse; HEAD has no words for that, GET has. */
-  async #worded(write: Tried<Receipt>): Promise<Tried<Receipt>> {
-    if (write.ok || write.error.status !== 403) return write;
-    const read = await tried(() => explain(this.#site, this.#plan.key, this.#waits));
-    return !read.ok && read.error.code.startsWith('kms-') ? read : write;
   }
 
   async #putAs(how: TrialHow): Promise<Tried<Receipt>> {
@@ -232,20 +259,20 @@ class Probing {
       key,
       headers: { ...writeHeaders(protection), ...sumHeaders(sumsOf(this.#body, remote.isAws)), ...headers },
       body: this.#body,
-      signal: this.#waits.signal,
+      signal: this.#writing.signal,
     });
     await drain(answer);
     this.#written.add(versionOf(answer.headers));
   }
 
-  async #copy(): Promise<true> {
+  async #copy(waits: Waits): Promise<true> {
     const { remote, protection } = this.#site;
     const { clock, key, pace, onThrottle } = this.#plan;
     const throttles = onThrottle === undefined ? {} : { onThrottle };
     const options = { clock, transfers: 1, pace: { from: pace, to: pace }, ...throttles };
     const mover = openMover(remote, protection, protection, options);
     try {
-      const receipt = await mover.copy(key, (stat) => ({ ...stat.metadata, tried: 'yes' }), this.#waits);
+      const receipt = await mover.copy(key, (stat) => ({ ...stat.metadata, tried: 'yes' }), waits);
       this.#written.add(receipt.versionId);
       return true;
     } finally {
@@ -254,8 +281,16 @@ class Probing {
   }
 
   #clean(): Promise<VaultError | undefined> {
-    return removeAll(this.#site, this.#plan.key, this.#written, this.#plan.clock);
+    const forMs = this.#waits.signal?.aborted === true ? CLEAN_SOON_MS : CLEAN_MS;
+    return removeAll(this.#site, this.#plan.key, this.#written, this.#plan.clock, forMs);
   }
+}
+
+/** An error that ended the trial, and what stays because of it. */
+function leftToo(error: VaultError, left: VaultError | undefined): VaultError {
+  if (left === undefined) return error;
+  const message = error.kind === 'cancelled' ? left.message : `${error.message}; and ${left.message}`;
+  return new VaultError(error.kind, left.code, message, { cause: error, hint: left.hint ?? '' });
 }
 
 export async function tried<T>(make: () => Promise<T>): Promise<Tried<T>> {

@@ -303,6 +303,22 @@ describe('on the embedded server', () => {
     server.createBucket(bucket);
   });
 
+  test.each(['SIGINT', 'SIGTERM'] as const)('%s: the test object is removed first', async (signal) => {
+    fresh();
+    server.faults.add({ match: 'GetObject', fault: { kind: 'hang' } });
+    const running = machine.start([...at(), ...machine.keyArgs, ...machine.remoteArgs]);
+    await server.requests.until('PutObject', 1);
+    await server.requests.until('GetObject', 1);
+    running.child.kill(signal);
+    const ended = await running.ended;
+    expect(ended).toMatchObject({ code: 130, signal: null, stdout: '' });
+    expect(ended.stderr).toBe(
+      's3vault: doctor was interrupted\n  nothing that it wrote is left in the bucket\n',
+    );
+    expect(server.requests.count('DeleteObject')).toBeGreaterThan(1);
+    expect(server.keys(bucket)).toEqual([]);
+  });
+
   test.each([
     ['Object Lock', 'Object Lock keeps every new object for 30 days (GOVERNANCE)'],
     ['a policy', 'the policy refuses s3:DeleteObject by Foreign'],

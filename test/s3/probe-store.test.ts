@@ -25,13 +25,24 @@ async function probe(
   bucket: string,
   versioned: boolean,
   onThrottle: (error: VaultError) => void = () => undefined,
+  {
+    signal,
+    after = (ms, fn) => clock.after(ms, fn),
+  }: { readonly signal?: AbortSignal; readonly after?: (ms: number, fn: () => void) => () => void } = {},
 ): Promise<StoreProbe> {
   const { endpoint, caFile, region, accessKeyId, secretAccessKey } = place;
   const remote = { bucket, prefix: 'docs/', endpoint, region, caBundle: caFile };
   const env = { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey };
   const resolved = await resolveRemote(remote, env);
   try {
-    return await probeStore(resolved, { key: KEY, how: { kind: 'plain' }, clock, versioned, onThrottle });
+    const plan = {
+      key: KEY,
+      how: { kind: 'plain' },
+      clock: { ...clock, after },
+      versioned,
+      onThrottle,
+    } as const;
+    return await probeStore(resolved, plan, { signal });
   } finally {
     await resolved.close();
   }
@@ -179,6 +190,106 @@ describe('on the embedded server', () => {
         fault: { kind },
       });
     expect((await probe(place, bucket, true)).left).toBeUndefined();
+    expect(left()).toBe(0);
+  });
+
+  describe('called off', () => {
+    /** Fires when a request of this kind arrives, for the `nth` time. */
+    const firingAt = (operation: string, nth = 1): AbortController => {
+      const control = new AbortController();
+      let seen = 0;
+      server.faults.add({
+        match: ({ operation: seeing, headers }) => {
+          // The first removals are questions: whether it could be, and whether conditions of it are kept.
+          const counts = seeing !== 'DeleteObject' || (left() > 0 && headers['if-match'] === undefined);
+          if (seeing === operation && counts && ++seen === nth) control.abort();
+          return false;
+        },
+        fault: DENIED,
+      });
+      return control;
+    };
+    /** Timers that go off when told. */
+    function timers(): {
+      readonly after: (ms: number, fn: () => void) => () => void;
+      readonly fire: (ms: number) => void;
+    } {
+      const waiting = new Map<number, () => void>();
+      const after = (ms: number, fn: () => void) => {
+        waiting.set(ms, fn);
+        return () => waiting.delete(ms);
+      };
+      return { after, fire: (ms: number) => waiting.get(ms)?.() };
+    }
+    const cancelled = { kind: 'cancelled', code: 'cancelled', exit: 130 };
+
+    test.each([
+      ['PutObject', 1],
+      ['GetObject', 1],
+      ['PutObject', 3],
+      ['CopyObject', 1],
+      ['DeleteObject', 1],
+    ] as const)('at %s number %d nothing stays', async (operation, nth) => {
+      fresh({ versioning: true });
+      const { signal } = firingAt(operation, nth);
+      const probing = probe(place, bucket, true, undefined, { signal });
+      // While it cleans up all is known already.
+      if (operation === 'DeleteObject') expect(await probing).toMatchObject({ write: { ok: true } });
+      else await expect(probing).rejects.toMatchObject(cancelled);
+      expect(signal.aborted).toBe(true);
+      expect(left()).toBe(0);
+      if (operation === 'PutObject') expect(server.requests.count('PutObject')).toBe(nth);
+    });
+
+    test('a write that hangs is not waited for long, and looked for', async () => {
+      fresh({ versioning: true });
+      const control = firingAt('PutObject');
+      server.faults.add({ match: 'PutObject', fault: { kind: 'hang' } });
+      const { after, fire } = timers();
+      const { signal } = control;
+      const probing = probe(place, bucket, true, undefined, { signal, after });
+      signal.addEventListener('abort', () => setImmediate(() => fire(2_000)));
+      await expect(probing).rejects.toMatchObject(cancelled);
+      expect(server.requests.count('ListObjectVersions')).toBe(1);
+      expect(left()).toBe(0);
+    });
+
+    test('a removal that hangs is not waited for long, and what stays is named', async () => {
+      fresh({ versioning: true });
+      const { signal } = firingAt('GetObject');
+      const { after, fire } = timers();
+      server.faults.add({
+        match: ({ operation }) => {
+          const hangs = operation === 'DeleteObject' && left() > 0;
+          if (hangs) setImmediate(() => fire(5_000));
+          return hangs;
+        },
+        fault: { kind: 'hang' },
+      });
+      await expect(probe(place, bucket, true, undefined, { signal, after })).rejects.toMatchObject({
+        kind: 'cancelled',
+        code: 'trial-left',
+        exit: 130,
+        message: expect.stringMatching(
+          `${KEY} stays in the bucket: the store did not answer in time`,
+        ) as string,
+        hint: expect.stringContaining('remove it by hand') as string,
+      });
+      expect(left()).toBe(1);
+    });
+  });
+
+  test('a store that fails in the middle of its conditions tells nothing of them, and nothing stays', async () => {
+    fresh({ versioning: true });
+    server.faults.add({
+      match: ({ headers }) => /^"?[^0"]/.test(headers['if-match'] ?? ''),
+      fault: { kind: 'error-500' },
+    });
+    expect(await probe(place, bucket, true)).toMatchObject({
+      conditions: { value: 'kept' },
+      bareEtags: false,
+      copy: { ok: true },
+    });
     expect(left()).toBe(0);
   });
 

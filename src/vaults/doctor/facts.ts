@@ -60,10 +60,10 @@ export async function gatherFacts(
   waits: Waits = {},
 ): Promise<DoctorFacts> {
   const base = { patient, node: process.version };
-  const [keys, watch, remote] = await Promise.all([
+  const [remote, keys, watch] = await whole([
+    remoteFacts(patient, options, waits),
     keysFact(patient, options, waits),
     patient.root === undefined ? undefined : watchFact(patient, patient.root, options),
-    remoteFacts(patient, options, waits),
   ]);
   return {
     ...base,
@@ -71,6 +71,14 @@ export async function gatherFacts(
     ...(keys === undefined ? {} : { keys }),
     ...(watch === undefined ? {} : { watch }),
   };
+}
+
+/** Like `Promise.all`, but waits for all of them also where one fails: another may still have to clean up behind itself. */
+async function whole<T extends readonly unknown[] | []>(
+  works: T,
+): Promise<{ -readonly [P in keyof T]: Awaited<T[P]> }> {
+  await Promise.allSettled(works);
+  return Promise.all(works);
 }
 
 /** Loads the key, as a run would, and lets go of it. */
@@ -121,7 +129,7 @@ async function remoteFacts(patient: Patient, options: DoctorOptions, waits: Wait
   const remote = resolved.value;
   try {
     const before = options.clock.now();
-    const [handshake, credentials] = await Promise.all([
+    const [handshake, credentials] = await whole([
       tried(() => shakeHands(remote, waits)),
       tried(() => remote.credentials.get().then(() => true as const)),
     ]);
@@ -173,7 +181,7 @@ async function storeFacts(
   const bucket = openBucket({ ...remote, close: () => Promise.resolve() }, clock);
   try {
     const way: KmsWay = { place: patient, resolved: remote, options, clock };
-    const [trial, kms, quota] = await Promise.all([
+    const [trial, kms, quota] = await whole([
       trialFacts(patient, remote, bucket.config, options, waits),
       kmsFact(patient, remote, options, waits),
       tried(() => quotaInUse(patient.mode, way, waits)),
