@@ -64,7 +64,7 @@ function interrupted(error: VaultError): VaultError {
   });
 }
 
-type Known = Patient & { readonly vault?: Vault };
+type Known = Patient & { readonly vault?: Vault; readonly moving?: 'from' | 'to' };
 
 /** A vault, a place to be, or all vaults. */
 function patientsOf(dir: string | undefined, flags: DoctorFlags, config: Config): readonly Known[] {
@@ -72,27 +72,32 @@ function patientsOf(dir: string | undefined, flags: DoctorFlags, config: Config)
   if (flags.to !== undefined) return [newPatient(flags.to, flags, root)];
   if (root !== undefined) {
     const vault = findVault(config, root);
-    if (vault !== undefined) return [asPatient(vault, flags)];
+    if (vault !== undefined) return asPatients(vault, flags);
     throw new VaultError('usage', 'not-registered', `${root} is not a vault`, {
       hint: 'say where it is to go: s3vault doctor DIR --to s3://BUCKET/PREFIX; s3vault vaults lists those that are',
     });
   }
-  if (config.vaults.length > 0) return config.vaults.map((vault) => asPatient(vault, flags));
+  if (config.vaults.length > 0) return config.vaults.flatMap((vault) => asPatients(vault, flags));
   throw new VaultError('usage', 'no-vault', 'there is no vault yet to look at', {
     hint: 'say which bucket: s3vault doctor --to s3://BUCKET/PREFIX',
   });
 }
 
-function asPatient(vault: Vault, flags: DoctorFlags): Known {
+/** Amid a rekey objects are under both modes, and a run needs both to work; what is remembered is of the one they leave. */
+function asPatients(vault: Vault, flags: DoctorFlags): readonly Known[] {
   const keyStore = flags.keyStore ?? vault.keyStore;
-  return {
+  const { mode, rekeyTo } = vault;
+  const patient = {
     remote: { ...vault.remote, ...remoteOf(flags) },
-    mode: vault.mode,
     root: vault.root,
     rules: { ...vault.rules, ...kmsRulesOf(flags) },
-    vault,
     ...(keyStore === undefined ? {} : { keyStore }),
   };
+  if (rekeyTo === undefined) return [{ ...patient, mode, vault }];
+  return [
+    { ...patient, mode, vault, moving: 'from' },
+    { ...patient, mode: rekeyTo, vault, moving: 'to' },
+  ];
 }
 
 /** Without a key that was named, the place where keys are is looked at. */
@@ -125,9 +130,10 @@ async function examine(
   const checks = checksOf(facts);
   const time = new Date(systemClock.now()).toISOString();
   const capabilities = capabilitiesOf(facts, time);
-  const { vault } = patient;
+  const { vault, moving } = patient;
   const own = vault === undefined || (await sameBucket(patient.remote, vault.remote, process.env));
-  if (vault !== undefined && own && capabilities !== undefined) await remember(vault, capabilities, where);
+  if (vault !== undefined && moving !== 'to' && own && capabilities !== undefined)
+    await remember(vault, capabilities, where);
   if (flags.json === true) printJsonChecks(patient, checks, capabilities, time, out);
   else {
     out.write(reportText(patient, checks, systemClock.ticks() - began));
@@ -176,9 +182,19 @@ const SIGNS: { readonly [S in Check['state']]: string } = {
 const SIGN_WIDTH = 10;
 const TITLE_WIDTH = 20;
 
-export function reportText({ root, remote, mode }: Patient, checks: readonly Check[], ms: number): string {
+const MOVING = { from: ', which a rekey moves objects from', to: ', which it moves them to' } as const;
+
+export function reportText(
+  { root, remote, mode, moving }: Known,
+  checks: readonly Check[],
+  ms: number,
+): string {
   const place = `s3://${remote.bucket}/${remote.prefix}`;
-  const head = hung('', `${root === undefined ? '' : `${root}  →  `}${place}, mode ${mode.kind}`, 2);
+  const head = hung(
+    '',
+    `${root === undefined ? '' : `${root}  →  `}${place}, mode ${mode.kind}${moving === undefined ? '' : MOVING[moving]}`,
+    2,
+  );
   const cause = causeOf(checks);
   const lines = checks.map(({ check, state, message, hint }) => {
     const said = state === 'unknown' && check !== cause?.check ? referring(message, cause) : message;
@@ -220,7 +236,7 @@ function soundText(checks: readonly Check[]): string {
 }
 
 function printJsonChecks(
-  { root, remote }: Patient,
+  { root, remote, mode }: Patient,
   checks: readonly Check[],
   capabilities: Capabilities | undefined,
   time: string,
@@ -234,6 +250,7 @@ function printJsonChecks(
       time,
       ...(root === undefined ? {} : { root }),
       target: `s3://${remote.bucket}/${remote.prefix}`,
+      mode: mode.kind,
       cause: cause?.check ?? null,
       ...(capabilities === undefined ? {} : { capabilities }),
       exit: exitOf(checks),

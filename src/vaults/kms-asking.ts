@@ -24,17 +24,18 @@ export interface Asking {
   readonly afresh?: boolean;
 }
 
-/** Rejects with code `no-answer` once two seconds are over; what was asked is called off then. `who` is for the message. */
+/** Rejects with code `no-answer` once `patience` (ms) is over; what was asked is called off then. `who` is for the message. */
 export async function shortly<T>(
   who: string,
   clock: Pick<Clock, 'after'>,
   { signal }: Waits,
   ask: (waits: Waits) => Promise<T>,
+  patience = PATIENCE_MS,
 ): Promise<T> {
   const late = new AbortController();
   const { promise, reject } = Promise.withResolvers<never>();
-  const callOff = clock.after(PATIENCE_MS, () => {
-    reject(noAnswer(who));
+  const callOff = clock.after(patience, () => {
+    reject(noAnswer(who, patience));
     late.abort();
   });
   try {
@@ -45,8 +46,8 @@ export async function shortly<T>(
   }
 }
 
-const noAnswer = (who: string): VaultError =>
-  new VaultError('offline', 'no-answer', `${who} did not answer within two seconds`, {
+const noAnswer = (who: string, ms: number): VaultError =>
+  new VaultError('offline', 'no-answer', `${who} did not answer within ${ms / 1_000} seconds`, {
     hint: 'check the network, proxies and, inside a VPC, the endpoint for it',
   });
 

@@ -1,6 +1,6 @@
 /** `doctor` by the built program: each fault is named first, and nothing stays in the bucket. */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { Agent } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -272,6 +272,31 @@ describe('on the embedded server', () => {
     server.createBucket(bucket);
   });
 
+  test('amid a rekey both modes are tried, and what is remembered is of the one that objects leave', async () => {
+    fresh();
+    machine.write('f', 'x');
+    const sync = ['sync', machine.root, '--to', `s3://${bucket}/docs`, ...machine.keyArgs];
+    expect((await machine.run([...sync, ...machine.remoteArgs, '--once'])).code).toBe(0);
+    const path = join(machine.home, 's3vault', 'config', 'config.json');
+    const config = JSON.parse(readFileSync(path, 'utf8')) as { vaults: { rekeyTo?: object }[] };
+    for (const vault of config.vaults) vault.rekeyTo = { kind: 'sse-kms', keyId: 'no-such-key', context: {} };
+    writeFileSync(path, JSON.stringify(config));
+    const ended = await machine.run(['doctor', machine.root, '--json']);
+    const summaries = ended.lines.filter(({ event }) => event === 'summary');
+    expect(summaries.map(({ mode, cause, exit }) => [mode, cause, exit])).toEqual([
+      ['client', null, 0],
+      ['sse-kms', 'kms', 4],
+    ]);
+    expect(ended.code).toBe(4);
+    expect(remembered()).toMatchObject({ mode: 'client' });
+    const plain = await machine.run(['doctor', machine.root]);
+    expect(plain.stdout.replace(/\s+/g, ' ')).toMatch(
+      /mode client, which a rekey moves objects from .* mode sse-kms, which it moves them to ✗ KMS/,
+    );
+    bucket = `doctor-empty-${++buckets}`;
+    server.createBucket(bucket);
+  });
+
   test('another store that is looked at in the name of a vault leaves no trace in it', async () => {
     fresh();
     machine.write('f', 'x');
@@ -349,7 +374,7 @@ describe('on the embedded server', () => {
     const ended = await doctor();
     expect(ended.stdout.replace(/\s+/g, ' ')).toContain(words);
     expect(ended.stdout).toMatch(/^\? not everything could be tried; bucket: /m);
-    expect(ended.code).toBe(0);
+    expect(ended.code).toBe(4);
     expect(server.requests.count('PutObject')).toBe(0);
     expect(states(await asJson())).toMatchObject({ bucket: 'unknown', conditions: 'unknown', node: 'pass' });
   });

@@ -133,7 +133,7 @@ test('who has to know the key behind an alias in time hears who does not answer'
   );
   const ended = expect(named).rejects.toMatchObject({
     kind: 'offline',
-    message: 'KMS did not answer within two seconds',
+    message: 'KMS did not answer within 2 seconds',
     hint: expect.stringContaining('VPC') as string,
   });
   await asked(1);

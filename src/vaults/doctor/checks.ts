@@ -5,6 +5,7 @@
 import { type Capabilities, CHECK_NAMES, type Check, type CheckName } from '../../model/doctor.ts';
 import { EXIT, type VaultError } from '../../model/errors.ts';
 import type { DoctorFacts } from './facts.ts';
+import { leftoverHint, leftoverText } from './leftovers.ts';
 import { type Outcome, failed, notAsked, pass, reasonOf, trialFailure, unknown, warn } from './outcome.ts';
 import * as store from './store-checks.ts';
 
@@ -38,8 +39,12 @@ export const causeOf = (checks: readonly Check[]): Check | undefined =>
   checks.find(({ state, hint }) => state === 'unknown' && hint !== undefined) ??
   checks.find(({ state }) => state === 'warn');
 
-export const exitOf = (checks: readonly Check[]): number =>
-  checks.find(({ state }) => state === 'fail')?.exit ?? EXIT.inStep;
+/** What could not be tried and somebody can do something about is not in order either: it was refused. */
+export function exitOf(checks: readonly Check[]): number {
+  const cause = causeOf(checks);
+  if (cause?.state === 'unknown') return EXIT.refused;
+  return cause?.exit ?? EXIT.inStep;
+}
 
 /** What a run may rely on; undefined where the store was not reached. */
 export const capabilitiesOf = (facts: DoctorFacts, time: string): Capabilities | undefined =>
@@ -162,7 +167,10 @@ function writable(facts: DoctorFacts, text: string): Outcome {
     const end = left === undefined ? '' : `; and ${left.message}`;
     return { ...failed(error), message: `${lead}${error.message}${end}` };
   }
-  return left === undefined ? pass(text) : warn(`${text}; but ${left.message}`, left.hint ?? '');
+  if (left !== undefined) return warn(`${text}; but ${left.message}`, left.hint ?? '');
+  const { leftovers = [], patient } = facts;
+  if (leftovers.length === 0) return pass(text);
+  return warn(`${text}; but ${leftoverText(leftovers)}`, leftoverHint(leftovers, patient.remote));
 }
 
 function regionCheck(facts: DoctorFacts): Outcome {

@@ -19,6 +19,7 @@ import { type KmsWay, type QuotaInUse, quotaInUse } from '../kms-group.ts';
 import { openKmsPace } from '../kms-pace.ts';
 import type { OpenOptions } from '../options.ts';
 import { kmsOf } from '../protect.ts';
+import { type Leftover, leftoversIn } from './leftovers.ts';
 import { type Untried, trialFacts } from './trial.ts';
 
 export interface DoctorOptions extends OpenOptions {
@@ -47,6 +48,8 @@ export interface DoctorFacts {
   readonly probe?: Tried<StoreProbe>;
   /** Why nothing was written, where it could not be removed again. */
   readonly untried?: Untried;
+  /** Test objects of earlier runs. */
+  readonly leftovers?: readonly Leftover[];
   /** Only mode client with a KMS key asks KMS from here. */
   readonly kms?: Tried<true>;
   /** The quota of KMS that a run keeps to; undefined where the mode uses none. */
@@ -181,13 +184,16 @@ async function storeFacts(
   const bucket = openBucket({ ...remote, close: () => Promise.resolve() }, clock);
   try {
     const way: KmsWay = { place: patient, resolved: remote, options, clock };
-    const [trial, kms, quota] = await whole([
+    const { prefix } = patient.remote;
+    const [trial, leftovers, kms, quota] = await whole([
       trialFacts(patient, remote, bucket.config, options, waits),
+      leftoversIn(remote, prefix, clock, waits),
       kmsFact(patient, remote, options, waits),
       tried(() => quotaInUse(patient.mode, way, waits)),
     ]);
     return {
       ...trial,
+      leftovers,
       ...(kms === undefined ? {} : { kms }),
       ...(quota.ok && quota.value === undefined ? {} : { quota: quota as Tried<QuotaInUse> }),
     };

@@ -14,8 +14,30 @@ export const failed = (error: VaultError): Outcome => ({
   message: error.message,
   code: error.code,
   exit: error.exit,
-  ...(error.hint === undefined ? {} : { hint: error.hint }),
+  ...wayOut(error),
 });
+/** What could not be tried because of an error. */
+export const untried = (error: VaultError): Outcome => ({
+  state: 'unknown',
+  message: `could not be tried: ${error.message}`,
+  ...wayOut(error),
+});
+
+/** Hints of runs speak of what a run does next; here nothing comes next, and doctor is what they send people to. */
+function wayOut({ code, hint }: VaultError): { readonly hint?: string } {
+  if (hint === undefined) return {};
+  if (code === 'unreachable')
+    return { hint: 'check the network, proxies and the endpoint, then run s3vault doctor again' };
+  if (hint === 'it is tried again')
+    return { hint: 'run s3vault doctor again; if it stays so, ask whoever runs the store or the network' };
+  if (hint.includes('s3vault doctor'))
+    return { hint: 'this store does not do what s3vault needs; ask whoever runs it, or take another one' };
+  return { hint };
+}
+
+/** Where a question about the bucket stayed without an answer, though others had one. */
+export const unansweredHint = (operation: string): string =>
+  `other questions were answered, so look for what holds ${operation} back: a proxy, a VPC endpoint or its policy; then run s3vault doctor again`;
 
 export type Outcome = Omit<Check, 'check'>;
 

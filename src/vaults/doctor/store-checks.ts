@@ -1,5 +1,5 @@
 /** Checks of what the store does: told by the temporary object and the bucket's settings. */
-import type { TrialHow } from '../../model/bucket.ts';
+import type { Setting, TrialHow } from '../../model/bucket.ts';
 import type { Capabilities } from '../../model/doctor.ts';
 import { shellWord } from '../../model/display.ts';
 import { EXIT, type VaultError } from '../../model/errors.ts';
@@ -8,7 +8,17 @@ import { commandLine } from '../../s3/posture/guard.ts';
 import type { StoreProbe } from '../../s3/probe-store.ts';
 import { placeFlags } from '../own-rules.ts';
 import type { DoctorFacts } from './facts.ts';
-import { type Outcome, failed, notAsked, pass, trialFailure, unknown, warn } from './outcome.ts';
+import {
+  type Outcome,
+  failed,
+  notAsked,
+  pass,
+  trialFailure,
+  unansweredHint,
+  unknown,
+  untried,
+  warn,
+} from './outcome.ts';
 
 /** With the options that reach this store, or another bucket of that name would be changed. */
 const hardening = ({ patient: { remote } }: DoctorFacts, what: string): string =>
@@ -82,8 +92,19 @@ function refusedByDefault(facts: DoctorFacts, error: VaultError): Outcome {
 }
 
 function unasked(facts: DoctorFacts): Outcome {
+  const { patient, encryption } = facts;
   const key = defaultKey(facts);
-  if (facts.patient.mode.kind !== 'client' || key === undefined) return pass('not used by this mode');
+  if (patient.mode.kind !== 'client') return pass('not used by this mode');
+  if (
+    encryption?.state === 'unknown' &&
+    encryption.why !== 'unsupported' &&
+    probeOf(facts)?.read?.ok !== true
+  )
+    return unknown(
+      `not used by this mode; whether the bucket uses it by default ${encryption.reason}`,
+      unreadHint(encryption, 's3:GetEncryptionConfiguration', 'GetBucketEncryption'),
+    );
+  if (key === undefined) return pass('not used by this mode');
   return probeOf(facts)?.read?.ok === true
     ? pass(`not asked for by this mode; the bucket encrypts with ${key} by default, which works`)
     : notAsked(facts);
@@ -108,8 +129,7 @@ export function checksumsCheck(facts: DoctorFacts): Outcome {
 export function conditionsCheck(facts: DoctorFacts): Outcome {
   const conditions = probeOf(facts)?.conditions;
   if (conditions === undefined) return notAsked(facts);
-  if (!conditions.ok)
-    return unknown(`could not be tried: ${conditions.error.message}`, conditions.error.hint);
+  if (!conditions.ok) return untried(conditions.error);
   if (conditions.value === 'kept') return keptConditions(facts);
   const what =
     conditions.value === 'ignored'
@@ -155,7 +175,7 @@ export function copyCheck(facts: DoctorFacts): Outcome {
         : 'the store does not copy objects in this mode',
       's3vault rekey fetches objects and sends them again instead',
     );
-  return unknown(`could not be tried: ${copy.error.message}`, copy.error.hint);
+  return untried(copy.error);
 }
 
 export function versioningCheck(facts: DoctorFacts): Outcome {
@@ -165,7 +185,10 @@ export function versioningCheck(facts: DoctorFacts): Outcome {
     const probe = probeOf(facts);
     if (probe?.write.ok === true && probe.write.value.versionId !== undefined)
       return pass('on, as the answer to the temporary object says');
-    return unknown(versioning.reason);
+    return unknown(
+      versioning.reason,
+      unreadHint(versioning, 's3:GetBucketVersioning', 'GetBucketVersioning'),
+    );
   }
   if (versioning.state === 'set' && versioning.value === 'Enabled')
     return pass('on: what is overwritten or removed can be brought back');
@@ -173,6 +196,16 @@ export function versioningCheck(facts: DoctorFacts): Outcome {
     `${versioning.state === 'set' ? 'suspended' : 'off'}: what is overwritten or removed is gone for good`,
     `turn it on with: ${hardening(facts, '--only versioning')}`,
   );
+}
+
+/** A store that does not know a setting leaves nothing to be done. */
+function unreadHint(
+  { why }: Extract<Setting<unknown>, { state: 'unknown' }>,
+  permission: string,
+  operation: string,
+): string | undefined {
+  if (why === 'unsupported') return undefined;
+  return why === 'denied' ? `allow ${permission}` : unansweredHint(operation);
 }
 
 const LABELS: { readonly [K in TrialHow['kind']]: string } = {

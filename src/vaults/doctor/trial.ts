@@ -1,9 +1,10 @@
 /** What a temporary object and the settings that decide over its fate tell of a bucket. */
 import { randomBytes } from 'node:crypto';
 import { OWN_FOLDER, objectKey } from '../../model/brands.ts';
-import type { BucketConfig, BucketFacts, TrialHow } from '../../model/bucket.ts';
+import type { BucketConfig, BucketFacts, Setting, TrialHow } from '../../model/bucket.ts';
 import { shellWord } from '../../model/display.ts';
-import type { Waits } from '../../model/ports.ts';
+import { asVaultError } from '../../model/errors.ts';
+import type { Clock, Waits } from '../../model/ports.ts';
 import type { ResolvedRemote } from '../../s3/connect.ts';
 import { commandLine, modeFlags } from '../../s3/posture/guard.ts';
 import { ownWay } from '../../s3/posture/rules.ts';
@@ -15,6 +16,7 @@ import { openKmsPace, throttling } from '../kms-pace.ts';
 import { explainOwnRule, placeFlags } from '../own-rules.ts';
 import { resolveKmsKey } from '../protect.ts';
 import type { DoctorFacts, DoctorOptions, Patient } from './facts.ts';
+import { unansweredHint } from './outcome.ts';
 
 export interface Untried {
   readonly reason: string;
@@ -31,22 +33,39 @@ export async function trialFacts(
   options: DoctorOptions,
   waits: Waits,
 ): Promise<Pick<DoctorFacts, 'encryption' | 'versioning' | 'probe' | 'untried'>> {
-  const settings = await settingsOf(config, waits);
-  const { encryption, versioning } = settings;
+  const settings = await settingsOf(config, options.clock, waits);
+  const { encryption, versioning, objectLock } = settings;
+  const untried = (reason: string, hint: string) => ({ encryption, versioning, untried: { reason, hint } });
   const reason = whyUntried(settings, remote, [guardOf(patient.remote.prefix, patient.mode)]);
-  if (reason !== undefined)
-    return { encryption, versioning, untried: { reason, hint: hintFor(settings, patient) } };
+  if (reason !== undefined && objectLock.state === 'unknown' && objectLock.why === 'failed')
+    return untried(
+      `whether Object Lock would keep a test object ${objectLock.reason}`,
+      unansweredHint('GetObjectLockConfiguration'),
+    );
+  if (reason !== undefined) return untried(reason, hintFor(settings, patient));
   const probe = await tried(() => probeFact(patient, remote, settings, options, waits));
   if (probe.ok || probe.error.code !== 'trial-unremovable') return { encryption, versioning, probe };
-  return { encryption, versioning, untried: { reason: probe.error.message, hint: UNREMOVABLE } };
+  return untried(probe.error.message, UNREMOVABLE);
 }
 
-async function settingsOf(config: BucketConfig, waits: Waits): Promise<Settings> {
+/** Each is one small request: what does not come soon is not waited for, and unknown. */
+const SETTING_MS = 4_000;
+
+async function settingsOf(config: BucketConfig, clock: Clock, waits: Waits): Promise<Settings> {
+  const soon = async <T>(read: (waits: Waits) => Promise<Setting<T>>): Promise<Setting<T>> => {
+    try {
+      return await shortly('the store', clock, waits, read, SETTING_MS);
+    } catch (thrown) {
+      const error = asVaultError(thrown);
+      if (error.code !== 'no-answer') throw thrown;
+      return { state: 'unknown', why: 'failed', reason: `could not be read: ${error.message}` };
+    }
+  };
   const [policy, encryption, versioning, objectLock] = await Promise.all([
-    config.policy(waits),
-    config.encryption(waits),
-    config.versioning(waits),
-    config.objectLock(waits),
+    soon((short) => config.policy(short)),
+    soon((short) => config.encryption(short)),
+    soon((short) => config.versioning(short)),
+    soon((short) => config.objectLock(short)),
   ]);
   return { policy, encryption, versioning, objectLock };
 }

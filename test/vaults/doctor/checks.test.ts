@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { objectKey } from '../../../src/model/brands.ts';
 import { CHECK_NAMES } from '../../../src/model/doctor.ts';
 import { VaultError } from '../../../src/model/errors.ts';
+import type { Receipt } from '../../../src/model/receipt.ts';
 import type { StoreProbe } from '../../../src/s3/probe-store.ts';
 import { capabilitiesOf, causeOf, checksOf, exitOf } from '../../../src/vaults/doctor/checks.ts';
 import type { DoctorFacts } from '../../../src/vaults/doctor/facts.ts';
@@ -17,13 +18,14 @@ const failing = (code: string, kind: VaultError['kind'] = 'refused', status?: nu
     }),
   }) as const;
 
+const receipt: Receipt = {
+  key: objectKey('docs/.s3vault/doctor-1'),
+  etag: 'e',
+  size: 1,
+  proof: { mode: 'client', format: 'V3', key: 'k', checksum: { algorithm: 'md5', value: 'm' } },
+};
 const probe: StoreProbe = {
-  write: done({
-    key: objectKey('docs/.s3vault/doctor-1'),
-    etag: 'e',
-    size: 1,
-    proof: { mode: 'client', format: 'V3', key: 'k', checksum: { algorithm: 'md5', value: 'm' } },
-  }),
+  write: done(receipt),
   read: done(true),
   conditions: done('kept'),
   removeConditions: done('kept'),
@@ -218,12 +220,72 @@ describe('where nothing could be written that can be removed', () => {
     expect(unknown.map(({ check }) => check)).toEqual(['bucket', 'checksums', 'conditions', 'copy', 'modes']);
     for (const { message } of unknown) expect(message).toContain('no write was tried: Object Lock keeps it');
     expect(causeOf(checks)).toMatchObject({ check: 'bucket', state: 'unknown', hint: 'do something' });
-    expect(exitOf(checks)).toBe(0);
+    expect(exitOf(checks)).toBe(4);
   });
   test('it goes before what only could be better, and behind what failed', () => {
     expect(causeOf(checksOf({ ...facts, versioning: { state: 'absent' } }))?.check).toBe('bucket');
     expect(causeOf(checksOf({ ...facts, skew: 3_600_000 }))?.check).toBe('clock');
   });
+});
+
+describe('a setting that could not be read', () => {
+  const unread = (why: 'denied' | 'unsupported' | 'failed') =>
+    ({ state: 'unknown', why, reason: 'could not be read' }) as const;
+  const seen = (facts: Partial<DoctorFacts>) => {
+    const checks = checksOf({ ...healthy, ...facts });
+    return [causeOf(checks)?.check, causeOf(checks)?.hint, exitOf(checks)];
+  };
+  test('is said first, with what to do, and is not in order', () => {
+    expect(seen({ versioning: unread('denied') })).toEqual(['versioning', 'allow s3:GetBucketVersioning', 4]);
+    const held = [expect.stringContaining('what holds GetBucketVersioning back'), 4];
+    expect(seen({ versioning: unread('failed') })).toEqual(['versioning', ...held]);
+  });
+  test('is no matter where the store does not know it, or the object tells', () => {
+    expect(seen({ versioning: unread('unsupported') })).toEqual([undefined, undefined, 0]);
+    expect(seen({ encryption: unread('failed') })).toEqual([undefined, undefined, 0]);
+    const versioned = done({ ...receipt, versionId: 'v1' });
+    const facts = { versioning: unread('failed'), probe: done({ ...probe, write: versioned }) };
+    expect(seen(facts)).toEqual([undefined, undefined, 0]);
+  });
+  test('is not taken for a bucket without a key of its own where nothing was tried', () => {
+    const untried = { reason: 'Object Lock keeps it', hint: 'do something' };
+    const facts = { ...healthy, ...without('probe'), untried, encryption: unread('failed') };
+    expect(checksOf(facts).find(({ check }) => check === 'kms')).toMatchObject({ state: 'unknown' });
+  });
+});
+
+describe('test objects of runs that were killed', () => {
+  const left = (...names: readonly string[]) =>
+    names.map((name) => ({ key: objectKey(`docs/.s3vault/${name}`), versionId: `v-${name}` }));
+  const said = (...names: readonly string[]) => {
+    const remote = { ...healthy.patient.remote, endpoint: 'https://store.example' };
+    const patient = { ...healthy.patient, remote };
+    const checks = checksOf({ ...healthy, patient, leftovers: left(...names) });
+    expect(exitOf(checks)).toBe(0);
+    return checks.find(({ check }) => check === 'bucket');
+  };
+  test('are named, with the command that removes them', () => {
+    expect(said('doctor-1')).toMatchObject({
+      state: 'warn',
+      message: expect.stringContaining('1 test object of a run that was killed is still there: docs/'),
+      hint: 'it holds nothing of yours; remove it with: aws s3api delete-object --bucket acme --key docs/.s3vault/doctor-1 --version-id v-doctor-1 --endpoint-url https://store.example',
+    });
+    const many = said('doctor-1', 'trial-2', 'trial-2', 'trial-3', 'probe-4');
+    expect(many?.message).toContain(
+      '5 versions of 4 test objects of a run that was killed are still there: docs/.s3vault/doctor-1, docs/.s3vault/trial-2, docs/.s3vault/trial-3 and 1 more',
+    );
+    expect(many?.hint).toContain('remove each of them, the first one with: aws');
+  });
+});
+
+test('nobody is sent back to doctor, nor told that it goes on by itself', () => {
+  const hintOf = (code: string, hint: string): string | undefined => {
+    const reach = { ok: false, error: new VaultError('offline', code, 'text', { hint }) } as const;
+    return causeOf(checksOf({ ...healthy, ...without(...asked), reach }))?.hint;
+  };
+  expect(hintOf('unreachable', 'it goes on by itself')).toContain('run s3vault doctor again');
+  expect(hintOf('connection', 'it is tried again')).toContain('ask whoever runs the store');
+  expect(hintOf('answer', 's3vault doctor tells what this store supports')).not.toContain('tells');
 });
 
 describe('commands that mend reach the same store', () => {

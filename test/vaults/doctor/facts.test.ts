@@ -3,11 +3,12 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { PutObjectLockConfigurationCommand, S3Client } from '@aws-sdk/client-s3';
+import { PutObjectCommand, PutObjectLockConfigurationCommand, S3Client } from '@aws-sdk/client-s3';
 import { Agent } from 'node:https';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { systemClock } from '../../../src/clock.ts';
 import { places } from '../../../src/config.ts';
+import { type ActiveFault, type FaultSubject } from '../../../src/embedded/faults.ts';
 import { type EmbeddedServer, startEmbedded } from '../../../src/embedded/server.ts';
 import type { Clock } from '../../../src/model/ports.ts';
 import { parseBook } from '../../../src/s3/kms-book.ts';
@@ -74,18 +75,21 @@ const patient: Patient = {
   mode: { kind: 'client', key: { kind: 'kms', keyId: 'sealing', context: {} } },
   rules: { kmsQuota: 500, kmsShare: 20 },
 };
-const gather = (): Promise<DoctorFacts> =>
-  gatherFacts(patient, {
-    env: { ...process.env, AWS_CA_BUNDLE: caFile },
-    places: where(),
-    keys: {},
-    keyStore: 'keychain',
-    clock,
-    once: true,
-    consent: false,
-    acceptSource: false,
-    checkRemote: false,
-  });
+const gather = (over: Partial<Patient> = {}, by: Clock = clock): Promise<DoctorFacts> =>
+  gatherFacts(
+    { ...patient, ...over },
+    {
+      env: { ...process.env, AWS_CA_BUNDLE: caFile },
+      places: where(),
+      keys: {},
+      keyStore: 'keychain',
+      clock: by,
+      once: true,
+      consent: false,
+      acceptSource: false,
+      checkRemote: false,
+    },
+  );
 
 function book() {
   const database = new DatabaseSync(join(where().state, 'kms.sqlite'), { readOnly: true });
@@ -117,4 +121,85 @@ test('where KMS throttles them, all others slow down as well, by the quota and s
   expect(book().throttled).toBe(1);
   // 20 % of 500 are reached again within 200 seconds.
   expect(book().pace?.climb).toBe(100 / 200);
+});
+
+describe('a setting whose question hangs', () => {
+  /** Patience with settings ends once only those that hang are waited for. */
+  function impatient(hanging: number): Clock {
+    const waiting = new Set<() => void>();
+    const end = (): void => {
+      if (hung.hits === hanging && waiting.size === hanging) for (const fire of waiting) fire();
+    };
+    return {
+      ...clock,
+      after: (ms, fn) => {
+        if (ms !== 4_000) return clock.after(ms, fn);
+        waiting.add(fn);
+        return () => {
+          waiting.delete(fn);
+          end();
+        };
+      },
+    };
+  }
+  let hung: ActiveFault;
+  const open = (bucket: string): Partial<Patient> => {
+    server.createBucket(bucket, { versioning: true });
+    return { remote: { ...patient.remote, bucket }, mode: { kind: 'sse-s3' } };
+  };
+
+  test('is unknown after a moment, and all else is tried', async () => {
+    hung = server.faults.add({ match: 'GetBucketVersioning', fault: { kind: 'hang' } });
+    const facts = await gather(open('slow-versioning'), impatient(1));
+    expect(facts).toMatchObject({
+      versioning: {
+        state: 'unknown',
+        why: 'failed',
+        reason: 'could not be read: the store did not answer within 4 seconds',
+      },
+      encryption: { state: 'set' },
+      probe: { ok: true, value: { write: { ok: true } } },
+    });
+    expect(server.keys('slow-versioning')).toEqual([]);
+  });
+
+  test('nothing is written where it is that of Object Lock, and the way out is not a permission', async () => {
+    const match = (one: FaultSubject): boolean => one.query.has('object-lock');
+    hung = server.faults.add({ match, fault: { kind: 'hang' } });
+    const facts = await gather(open('slow-lock'), impatient(1));
+    expect(facts.untried).toMatchObject({
+      reason: expect.stringContaining('the store did not answer within 4 seconds') as string,
+      hint: expect.stringContaining('what holds GetObjectLockConfiguration back') as string,
+    });
+    expect(server.requests.count('PutObject')).toBe(0);
+  });
+});
+
+test('test objects of runs that were killed are found with their versions, others are not', async () => {
+  server.createBucket('littered', { versioning: true });
+  const { region, credentials } = server;
+  const client = new S3Client({
+    endpoint: server.url,
+    region,
+    credentials,
+    forcePathStyle: true,
+    requestHandler: { httpsAgent: new Agent({ ca: server.caPem }) },
+  });
+  for (const Key of [
+    'docs/.s3vault/doctor-1',
+    'docs/.s3vault/trial-2',
+    'docs/.s3vault/vault.json',
+    'docs/doctor-3',
+  ])
+    await client.send(new PutObjectCommand({ Bucket: 'littered', Key, Body: 'x' }));
+  const found = async (now: number): Promise<readonly string[] | undefined> => {
+    const remote = { ...patient.remote, bucket: 'littered' };
+    const facts = await gather({ remote, mode: { kind: 'sse-s3' } }, { ...clock, now: () => now });
+    for (const { key, versionId } of facts.leftovers ?? [])
+      expect(server.versions('littered', key).map((one) => one.versionId)).toEqual([versionId]);
+    return facts.leftovers?.map(({ key }) => key);
+  };
+  // Those of a minute ago may be those of a run that goes on.
+  expect(await found(Date.now() + 60_000)).toEqual([]);
+  expect(await found(Date.now() + 180_000)).toEqual(['docs/.s3vault/doctor-1', 'docs/.s3vault/trial-2']);
 });
