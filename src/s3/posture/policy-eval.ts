@@ -185,14 +185,3 @@ function valuesOf(value: unknown): readonly string[] | undefined {
   const plain = list.filter((one) => ['string', 'number', 'boolean'].includes(typeof one));
   return plain.length === list.length && plain.length > 0 ? plain.map(String) : undefined;
 }
-
-/** True where the policy lets everyone in without any condition. */
-export function isOpen(policy: string): boolean {
-  return readPolicy(policy).pieces.some(
-    ({ value }) =>
-      isObject(value) &&
-      value['Effect'] === 'Allow' &&
-      principalCoverage(value, 'everyone') === 'all' &&
-      value['Condition'] === undefined,
-  );
-}

@@ -3,7 +3,8 @@ import type { BucketFacts, Finding, Setting } from '../../model/bucket.ts';
 import { asVaultError } from '../../model/errors.ts';
 import { MODE_KINDS } from '../../model/mode.ts';
 import { note, ok, problem, unread } from './finding.ts';
-import { type Coverage, type Question, deniedBy, isOpen } from './policy-eval.ts';
+import { type Coverage, type Question, deniedBy } from './policy-eval.ts';
+import { publicStatements } from './policy-public.ts';
 import { ownRuleIn } from './own-rule.ts';
 import { VERSION, readPolicy } from './policy-text.ts';
 import { type Ground, type Guard, hardenCommand, isKms, sides } from './guard.ts';
@@ -224,16 +225,7 @@ function form(text: string | undefined, harden: string): readonly Finding[] {
   if (text === undefined) return [];
   const { version } = readPolicy(text);
   return [
-    ...(isOpen(text)
-      ? [
-          problem(
-            { code: 'policy-open', severity: 'high' },
-            'the policy lets everybody in',
-            'a statement allows something to Principal "*" without any condition',
-            'remove that statement, or name who is meant',
-          ),
-        ]
-      : []),
+    ...open(text),
     ...(version === VERSION
       ? []
       : [
@@ -244,6 +236,20 @@ function form(text: string | undefined, harden: string): readonly Finding[] {
             text.includes('${') ? `change it by hand: it has variables, which would come to life` : harden,
           ),
         ]),
+  ];
+}
+
+/** Also where public access is blocked: that may be switched off, and stores other than AWS need not know it. */
+function open(text: string): readonly Finding[] {
+  const statements = publicStatements(text);
+  if (statements.length === 0) return [];
+  return [
+    problem(
+      { code: 'policy-open', severity: 'high' },
+      'the policy lets everybody in',
+      `what counts as public is allowed by ${statements.join(', ')}: it is for any principal, and no condition names who asks by a fixed value`,
+      'remove it, name the principals, or add a condition that only they meet: aws:PrincipalOrgID, aws:SourceVpce, or an aws:SourceIp range no broader than /8',
+    ),
   ];
 }
 
