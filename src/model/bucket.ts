@@ -48,6 +48,11 @@ export interface LifecycleRule {
   readonly prefix?: string;
   readonly abortUploadsDays?: number;
   readonly oldVersionsDays?: number;
+  /** So many of the newest old versions stay, however old they are. */
+  readonly oldVersionsKept?: number;
+  /** It puts objects, or old versions, where they can't be read at once: when, and into which storage class. */
+  readonly archives?: string;
+  readonly archivesOld?: string;
   /** It removes objects that are in use: after so many days, or at a date. */
   readonly removesObjects?: string;
   readonly raw?: unknown;

@@ -4,12 +4,12 @@ import {
   type BucketFacts,
   type DefaultEncryption,
   type Finding,
-  type Lifecycle,
   type PublicAccess,
   type Setting,
 } from '../../model/bucket.ts';
 import { shellWord } from '../../model/display.ts';
 import { note, ok, problem, unread } from './finding.ts';
+import { lifecycle } from './lifecycle-findings.ts';
 import { policyFindings } from './policy-findings.ts';
 import { type Ground, type Guard, hardenCommand, isKms, sides } from './guard.ts';
 
@@ -19,7 +19,7 @@ export function findingsOf(facts: BucketFacts, ground: Ground, guards: readonly 
   const ways = guards.flatMap(sides);
   return [
     ...policyFindings(facts, ground, guards),
-    defaultEncryption(facts.encryption, guards, harden),
+    ...defaultEncryption(facts.encryption, ground, guards, harden),
     sseC(facts.encryption, ways, harden),
     ...bucketKey(facts.encryption, ways, harden),
     publicAccess(facts.publicAccess, ground, harden),
@@ -32,29 +32,117 @@ export function findingsOf(facts: BucketFacts, ground: Ground, guards: readonly 
 
 function defaultEncryption(
   setting: Setting<DefaultEncryption>,
+  ground: Ground,
   guards: readonly Guard[],
   harden: string,
-): Finding {
+): readonly Finding[] {
   const base = { code: 'default-encryption', severity: 'medium' } as const;
-  if (setting.state === 'unknown') return unread(base, 'default encryption', setting);
+  if (setting.state === 'unknown') return [unread(base, 'default encryption', setting)];
   if (setting.state === 'absent')
-    return problem(
-      base,
-      'objects without an encryption header are kept as they come',
-      'what other programs write without asking for encryption is stored unencrypted',
-      harden,
-    );
+    return [
+      problem(
+        base,
+        'objects without an encryption header are kept as they come',
+        'what other programs write without asking for encryption is stored unencrypted',
+        harden,
+      ),
+    ];
   const { algorithm, kmsKeyId } = setting.value;
   const text = kmsKeyId === undefined ? algorithm : `${algorithm} with key ${kmsKeyId}`;
   const whole = guards.find((guard) => guard.prefix === '' && isKms(guard));
   if (whole !== undefined && algorithm === 'AES256')
-    return problem(
-      { ...base, severity: 'low' },
-      'the default encryption is weaker than the mode',
-      `the vault is in mode ${whole.mode}, but what other programs write without a header gets ${text}`,
-      harden,
-    );
-  return ok(base, 'default encryption is on', `what is written without a header gets ${text}`);
+    return [
+      problem(
+        { ...base, severity: 'low' },
+        'the default encryption is weaker than the mode',
+        `the vault is in mode ${whole.mode}, but what other programs write without a header gets ${text}`,
+        harden,
+      ),
+    ];
+  const reason = `what is written without a header gets ${text}`;
+  return foreignKey(setting.value, ground, guards) ?? [ok(base, 'default encryption is on', reason)];
+}
+
+/**
+ * A key that the vaults do not name holds what is written without a header: what others write in a bucket that is wholly one
+ * vault's, and all that mode client sends. Who holds that key can take it away. Undefined: there is none.
+ */
+function foreignKey(
+  setting: DefaultEncryption,
+  ground: Ground,
+  guards: readonly Guard[],
+): readonly Finding[] | undefined {
+  const { algorithm } = setting;
+  if (algorithm === 'AES256') return undefined;
+  // Without a key S3 takes this one.
+  const kmsKeyId = setting.kmsKeyId ?? 'alias/aws/s3';
+  const base = { code: 'default-encryption', severity: 'medium' } as const;
+  const named = guards.flatMap(sides).filter((guard) => guard.prefix === '' && isKms(guard));
+  const known = named.map((guard) => sameKey(kmsKeyId, guard));
+  if (named.length > 0 && known.includes('same')) return undefined;
+  if (named.length > 0 && known.includes('unknown'))
+    return [
+      {
+        ...base,
+        state: 'unknown',
+        title: "whether the default encryption uses the vault's key",
+        reason: `what is written without a header gets key ${kmsKeyId}; which key that is could not be found out`,
+        fix: 'allow kms:DescribeKey on the key of the vault, or name it by its ARN with --kms-key',
+      },
+    ];
+  if (named.length > 0)
+    return [
+      problem(
+        base,
+        "the default encryption uses another key than the vault's",
+        `what other programs write without a header is kept under ${kmsKeyId}; who holds that key can read it, or take it away`,
+        putEncryption(setting, ground, named[0]),
+      ),
+    ];
+  if (!guards.some(({ mode }) => mode === 'client')) return undefined;
+  return [
+    {
+      ...note(
+        { ...base, severity: 'low' },
+        'a KMS key of the bucket lies around what mode client sends',
+        `each object is kept under ${kmsKeyId} as well: who disables or deletes that key makes the vault unreadable, and its quota counts each request`,
+      ),
+      fix: `if it is not meant: ${putEncryption(setting, ground, undefined)}`,
+    },
+  ];
+}
+
+/** By the ARN where both are known, else by what was sent. */
+function sameKey(key: string, { kmsKey, kmsKeyId }: Guard): 'same' | 'other' | 'unknown' {
+  const names = [kmsKey, kmsKeyId].filter((one) => one !== undefined);
+  const isId = (one: string): boolean => !one.startsWith('arn:') && !one.includes('alias/');
+  const same = (a: string, b: string): boolean => a === b || (isId(b) && a.endsWith(`:key/${b}`));
+  if (names.some((name) => same(name, key) || same(key, name))) return 'same';
+  // An alias of AWS stands for no key of one's own.
+  const comparable = (one: string): boolean => !/alias\/(?!aws\/)/.test(one);
+  return comparable(key) && names.some(comparable) ? 'other' : 'unknown';
+}
+
+/** The whole rule, for it replaces what is there. Harden leaves a KMS key that somebody chose alone. */
+function putEncryption(
+  { bucketKey, blocked }: DefaultEncryption,
+  ground: Ground,
+  way: Guard | undefined,
+): string {
+  const key = way?.kmsKey ?? way?.kmsKeyId;
+  const rule = {
+    ApplyServerSideEncryptionByDefault:
+      way === undefined
+        ? { SSEAlgorithm: 'AES256' }
+        : {
+            SSEAlgorithm: way.mode === 'dsse-kms' ? 'aws:kms:dsse' : 'aws:kms',
+            ...(key === undefined ? {} : { KMSMasterKeyID: key }),
+          },
+    BucketKeyEnabled: way?.mode === 'sse-kms' && bucketKey,
+    ...(blocked === undefined ? {} : { BlockedEncryptionTypes: { EncryptionType: blocked } }),
+  };
+  const json = JSON.stringify({ Rules: [rule] });
+  return `aws s3api put-bucket-encryption --bucket ${shellWord(ground.bucket)} --server-side-encryption-configuration ${shellWord(json)}`;
 }
 
 function sseC(setting: Setting<DefaultEncryption>, guards: readonly Guard[], harden: string): Finding {
@@ -173,65 +261,6 @@ function versioning(setting: BucketFacts['versioning'], harden: string): Finding
     'what is overwritten or removed is gone for good',
     harden,
   );
-}
-
-function lifecycle(
-  setting: Setting<Lifecycle>,
-  versions: BucketFacts['versioning'],
-  guards: readonly Guard[],
-  harden: string,
-): readonly Finding[] {
-  const uploads = { code: 'lifecycle-uploads', severity: 'low' } as const;
-  const old = { code: 'lifecycle-versions', severity: 'low' } as const;
-  if (setting.state === 'unknown') return [unread(uploads, 'lifecycle rules', setting)];
-  const rules = (setting.state === 'set' ? setting.value.rules : []).filter(({ enabled }) => enabled);
-  const everywhere = rules.filter(({ prefix }) => prefix === '');
-  const days = everywhere.find(({ abortUploadsDays }) => abortUploadsDays !== undefined)?.abortUploadsDays;
-  const versioned = versions.state === 'set' && versions.value === 'Enabled';
-  const expiry = everywhere.find(({ oldVersionsDays }) => oldVersionsDays !== undefined)?.oldVersionsDays;
-  return [
-    days === undefined
-      ? problem(
-          uploads,
-          'unfinished uploads stay for ever',
-          'parts of interrupted uploads are billed and no listing shows them',
-          harden,
-        )
-      : ok(uploads, 'unfinished uploads end', `after ${days} days`),
-    ...(!versioned
-      ? []
-      : expiry === undefined
-        ? [
-            {
-              ...note(
-                old,
-                'old versions stay for ever',
-                'every overwritten and removed file goes on costing storage; that may be what you want',
-              ),
-              fix: `${harden} --expire-versions 90`,
-            },
-          ]
-        : [ok(old, 'old versions end', `after ${expiry} days; what was overwritten earlier is gone`)]),
-    ...removing(rules, guards),
-  ];
-}
-
-function removing(rules: Lifecycle['rules'], guards: readonly Guard[]): readonly Finding[] {
-  const prefixes = guards.length === 0 ? [''] : guards.map(({ prefix }) => prefix);
-  return rules
-    .filter(
-      ({ removesObjects, prefix = '' }) =>
-        removesObjects !== undefined &&
-        prefixes.some((own) => own.startsWith(prefix) || prefix.startsWith(own)),
-    )
-    .map((rule) =>
-      problem(
-        { code: 'lifecycle-removes', severity: 'high' },
-        'a lifecycle rule removes files that are in use',
-        `rule ${rule.id ?? 'without a name'} removes objects ${rule.removesObjects ?? ''}`,
-        'remove that rule, or keep it away from the prefix of the vault',
-      ),
-    );
 }
 
 function objectLock(setting: BucketFacts['objectLock']): Finding {

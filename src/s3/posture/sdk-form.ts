@@ -19,6 +19,7 @@ import type {
   Ownership,
   PublicAccess,
 } from '../../model/bucket.ts';
+import { plural } from '../../model/display.ts';
 
 export function encryptionOf(output: GetBucketEncryptionCommandOutput): DefaultEncryption | undefined {
   const rule = output.ServerSideEncryptionConfiguration?.Rules?.[0];
@@ -104,10 +105,15 @@ export function lifecycleOf(output: GetBucketLifecycleConfigurationCommandOutput
 
 function ruleOf(raw: SdkRule): LifecycleRule {
   const abort = raw.AbortIncompleteMultipartUpload?.DaysAfterInitiation;
-  const old = raw.NoncurrentVersionExpiration?.NoncurrentDays;
-  const { Days, Date: date } = raw.Expiration ?? {};
-  const removes =
-    Days !== undefined ? `after ${Days} days` : date !== undefined ? `on ${date.toISOString()}` : undefined;
+  const { NoncurrentDays: old, NewerNoncurrentVersions: kept } = raw.NoncurrentVersionExpiration ?? {};
+  const removes = when(raw.Expiration);
+  const archives = archiving(raw.Transitions?.map((one) => ({ into: one.StorageClass, at: when(one) })));
+  const archivesOld = archiving(
+    raw.NoncurrentVersionTransitions?.map(({ StorageClass, NoncurrentDays }) => ({
+      into: StorageClass,
+      at: when({ Days: NoncurrentDays }),
+    })),
+  );
   const prefix = prefixOf(raw);
   return {
     ...(raw.ID === undefined ? {} : { id: raw.ID }),
@@ -115,9 +121,36 @@ function ruleOf(raw: SdkRule): LifecycleRule {
     ...(prefix === undefined ? {} : { prefix }),
     ...(abort === undefined ? {} : { abortUploadsDays: abort }),
     ...(old === undefined ? {} : { oldVersionsDays: old }),
+    ...(kept === undefined ? {} : { oldVersionsKept: kept }),
+    ...(archives === undefined ? {} : { archives }),
+    ...(archivesOld === undefined ? {} : { archivesOld }),
     ...(removes === undefined ? {} : { removesObjects: removes }),
     raw,
   };
+}
+
+/** Their objects must be asked for and waited for, hours long, before they can be read. */
+const ARCHIVES: ReadonlySet<string | undefined> = new Set(['GLACIER', 'DEEP_ARCHIVE']);
+
+interface Moved {
+  readonly into: string | undefined;
+  readonly at: string | undefined;
+}
+
+function archiving(moved: readonly Moved[] = []): string | undefined {
+  const found = moved.find(({ into }) => ARCHIVES.has(into));
+  return found === undefined ? undefined : `${found.at ?? 'at once'}, into ${found.into ?? ''}`;
+}
+
+function when({
+  Days,
+  Date: date,
+}: {
+  readonly Days?: number | undefined;
+  readonly Date?: Date | undefined;
+} = {}): string | undefined {
+  if (Days !== undefined) return `after ${plural(Days, 'day')}`;
+  return date === undefined ? undefined : `on ${date.toISOString()}`;
 }
 
 /** Undefined for a rule that chooses by tag or size as well. */

@@ -51,7 +51,9 @@ const brief = (findings: readonly Finding[], code: string): readonly string[] =>
 
 test('a safe bucket has no problem and nothing unknown', () => {
   for (const guard of [kms, { prefix: 'docs/', mode: 'sse-s3' }, { prefix: '', mode: 'client' }] as const) {
-    const found = findingsOf(safe(guard), ground, [guard]);
+    const encryption = set({ algorithm: 'AES256', bucketKey: false, blocked: ['SSE-C'] });
+    const facts = guard === kms ? safe(guard) : { ...safe(guard), encryption };
+    const found = findingsOf(facts, ground, [guard]);
     expect(found.filter(({ state }) => state !== 'ok' && state !== 'note')).toEqual([]);
   }
 });
@@ -159,10 +161,98 @@ describe('each setting', () => {
       'lifecycle-removes',
       [],
     ],
+    ...(
+      [
+        ['GLACIER', { archives: 'after 1 day, into GLACIER' }, 'lifecycle-archives', ['problem high']],
+        [
+          'old versions into DEEP_ARCHIVE',
+          { archivesOld: 'after 1 day, into DEEP_ARCHIVE' },
+          'lifecycle-archives',
+          ['problem medium'],
+        ],
+        ['old versions gone the next day', { oldVersionsDays: 1 }, 'lifecycle-versions', ['problem medium']],
+        ['old versions gone after a week', { oldVersionsDays: 7 }, 'lifecycle-versions', ['ok low']],
+        [
+          'old versions gone the next day, but for the newest',
+          { oldVersionsDays: 1, oldVersionsKept: 5 },
+          'lifecycle-versions',
+          ['ok low'],
+        ],
+      ] as const
+    ).map(
+      ([name, rule, code, expected]) =>
+        [
+          name,
+          { lifecycle: set({ rules: [{ id: 'theirs', enabled: true, prefix: '', ...rule }] }) },
+          kms,
+          code,
+          expected,
+        ] as const,
+    ),
+    [
+      'old versions gone the next day, elsewhere',
+      {
+        lifecycle: set({
+          rules: [
+            { enabled: true, prefix: '', oldVersionsDays: 90 },
+            { enabled: true, prefix: 'logs/', oldVersionsDays: 1, archives: 'after 1 day, into GLACIER' },
+          ],
+        }),
+      },
+      { prefix: 'docs/', mode: 'client' },
+      'lifecycle-versions',
+      ['ok low'],
+    ],
+    [
+      'a policy for everybody over TLS',
+      {
+        policy: set(
+          '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::acme/*","Condition":{"Bool":{"aws:SecureTransport":"true"}}}}',
+        ),
+      },
+      kms,
+      'policy-open',
+      ['problem high'],
+    ],
     ['no Object Lock', { objectLock: absent }, kms, 'object-lock', ['note low']],
   ];
   test.each(cases)('%s: %#', (_, facts, guard, code, expected) => {
     expect(brief(findingsOf({ ...safe(guard), ...facts }, ground, [guard]), code)).toEqual(expected);
+  });
+});
+
+describe('whose key holds what is written without a header', () => {
+  const OTHER = 'arn:aws:kms:eu-west-1:999988887777:key/9z';
+  const of = (kmsKeyId: string | undefined, guard: Guard, algorithm = 'aws:kms') => {
+    const value = { algorithm, bucketKey: false, blocked: ['SSE-C'], ...(kmsKeyId && { kmsKeyId }) };
+    return findingsOf({ ...safe(kms), encryption: set(value) }, ground, [guard]).find(
+      ({ code }) => code === 'default-encryption',
+    );
+  };
+  test.each([
+    ["the vault's own", KEY, kms, 'ok'],
+    ["the vault's own by its id", '1c2d', kms, 'ok'],
+    ["somebody else's", OTHER, kms, 'problem'],
+    ["the account's own", undefined, kms, 'problem'],
+    ["the account's own, which the vault uses too", undefined, { ...kms, kmsKeyId: 'alias/aws/s3' }, 'ok'],
+    ['an alias that may be it', 'arn:aws:kms:eu-west-1:111122223333:alias/a', kms, 'unknown'],
+    [
+      'an alias of a vault that is not resolved',
+      OTHER,
+      { prefix: '', mode: 'sse-kms', kmsKeyId: 'alias/a' },
+      'unknown',
+    ],
+    ['another than that of a vault in a folder', OTHER, { ...kms, prefix: 'docs/' }, 'ok'],
+    ['around what mode client sends', OTHER, { prefix: 'docs/', mode: 'client' }, 'note'],
+    ['beside a mode that always says its own', OTHER, { prefix: '', mode: 'sse-s3' }, 'ok'],
+  ] as const)('%s', (_, key, guard, state) => {
+    expect(of(key, guard)?.state).toBe(state);
+  });
+  test('the way out is the whole rule, with what else it holds', () => {
+    expect(of(OTHER, kms)?.fix).toBe(
+      `aws s3api put-bucket-encryption --bucket acme --server-side-encryption-configuration '{"Rules":[{"ApplyServerSideEncryptionByDefault":{"SSEAlgorithm":"aws:kms","KMSMasterKeyID":"${KEY}"},"BucketKeyEnabled":false,"BlockedEncryptionTypes":{"EncryptionType":["SSE-C"]}}]}'`,
+    );
+    expect(of(OTHER, { prefix: '', mode: 'client' })?.fix).toContain('"SSEAlgorithm":"AES256"');
   });
 });
 
