@@ -66,21 +66,30 @@ async function isToGo(world: World, file: Entry, { signal }: Waits): Promise<boo
   return (await world.store.head(keyIn(world, file.key), { signal })) === undefined;
 }
 
-/** True where something comes to a name that is free only after one of the removals. */
+/**
+ * True where something comes to a name that is free only after one of the removals; names as a disk takes them that knows no
+ * case, for a folder may be renamed from one to the other.
+ */
 export function clashing(removals: readonly Action[], coming: readonly Action[]): boolean {
   const files = new Set<string>();
-  const folders = new Set<string>();
+  const folders = new Map<string, string>();
   for (const { kind, path } of removals) {
     if (kind !== 'remove-local') continue;
-    files.add(path);
-    for (const folder of foldersOf(path)) folders.add(folder);
+    files.add(folded(path));
+    for (const folder of foldersOf(path)) folders.set(folded(folder), folder);
   }
   if (files.size === 0) return false;
-  return coming.some(
-    ({ kind, path }) =>
-      kind === 'get' && (folders.has(path) || [...foldersOf(path)].some((folder) => files.has(folder))),
-  );
+  return coming.some(({ kind, path }) => {
+    if (kind !== 'get') return false;
+    if (files.has(folded(path)) || folders.has(folded(path))) return true;
+    return [...foldersOf(path)].some((folder) => {
+      const there = folders.get(folded(folder));
+      return files.has(folded(folder)) || (there !== undefined && there !== folder);
+    });
+  });
 }
+
+const folded = (path: string): string => path.normalize('NFC').toLowerCase();
 
 function* foldersOf(path: string): Iterable<string> {
   for (let at = path.indexOf('/'); at >= 0; at = path.indexOf('/', at + 1)) yield path.slice(0, at);

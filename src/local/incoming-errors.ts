@@ -14,6 +14,14 @@ export function clash(path: string, why: string): VaultError {
   });
 }
 
+/** A disk that takes two names for one, of the file itself or of a folder above it. */
+export function oneName(
+  path: string,
+  { part, there }: { readonly part: string; readonly there: string },
+): VaultError {
+  return clash(path, `${safeName(there)} stands there, and ${safeName(part)} is the same name on this disk`);
+}
+
 const FULL = ['disk-full', 'no room left on the disk', 'make room; it is fetched again then'] as const;
 const DENIED = ['unwritable', 'permission denied', 'check the permissions and owner of its folder'] as const;
 

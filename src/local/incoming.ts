@@ -44,8 +44,9 @@ import {
   subjectLine,
   takeOver,
 } from './resumable.ts';
+import { otherSpelling } from './spelling.ts';
 import { isRealFolder, lookAt } from './walk.ts';
-import { changedHere, clash, incomingError } from './incoming-errors.ts';
+import { changedHere, clash, incomingError, oneName } from './incoming-errors.ts';
 
 /** Drafts and files on their way out: in the vault's own folder, so never scanned, watched or synced. */
 const PLACE = `${OWN_FOLDER}/tmp`;
@@ -222,8 +223,8 @@ function intoPlace(
   over: Entry | undefined,
   keepAs: RelPath | undefined,
 ): void {
-  const made = makeFolders(root, path);
   refuseOtherSpelling(root, path);
+  const made = makeFolders(root, path);
   const there = standing(root, path);
   if (over === undefined) {
     refuseTaken(path, there);
@@ -243,6 +244,7 @@ const standing = (root: string, path: string): Stats | undefined =>
 
 function checkPlace(root: string, path: RelPath, over: Entry | undefined, bytes: number): void {
   try {
+    refuseOtherSpelling(root, path);
     const above = nearestFolder(root, path);
     accessSync(above === '' ? root : `${root}/${above}`, constants.W_OK | constants.X_OK);
     const there = above === folderOf(path) ? standing(root, path) : undefined;
@@ -291,15 +293,10 @@ function makeFolders(root: string, path: RelPath): readonly string[] {
   }
 }
 
-/** Where case or form of a name make no difference, another file may answer to this one's name. */
+/** Where case or form of a name make no difference, another file or folder may answer to a part of this path. */
 function refuseOtherSpelling(root: string, path: RelPath): void {
-  const blind = lstatSync(`${root}/${OWN_FOLDER.toUpperCase()}`, { throwIfNoEntry: false }) !== undefined;
-  if (!blind || standing(root, path) === undefined) return;
-  const name = path.slice(path.lastIndexOf('/') + 1).normalize('NFC');
-  const names = readdirSync(`${root}/${folderOf(path)}`);
-  if (!names.some((other) => other.normalize('NFC') === name)) {
-    throw clash(path, 'a file whose name differs only by case stands there');
-  }
+  const other = otherSpelling(root, path);
+  if (other !== undefined) throw oneName(path, other);
 }
 
 /** To the last stamp; a rename or a further name of ours changes ctime alone. */

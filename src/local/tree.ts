@@ -4,7 +4,7 @@ import type { Clock, FileTree } from '../model/ports.ts';
 import { IGNORE_FILE, IgnoreRules } from './ignore.ts';
 import { readEntry, streamEntry } from './read.ts';
 import { readSource, writeMarker } from './source.ts';
-import { lookAt, lookForFolder, walkFolder } from './walk.ts';
+import { lookFor, lookForFolder, walkFolder } from './walk.ts';
 
 export interface TreeOptions {
   /** Absolute path of the vault's root. */
@@ -32,7 +32,7 @@ export function openTree(options: TreeOptions): FileTree {
       const above = parent === '' || lookForFolder({ root, names }, parent);
       if (typeof above === 'object') return { ...above, path, key: names.keyOf(path) };
       if (!above) return undefined;
-      return lookAt({ root, names }, path, names.keyOf(path));
+      return lookFor({ root, names }, path, names.keyOf(path));
     },
     isFolder: async (path) =>
       path !== '' && !rules.ignores(path, true) && lookForFolder({ root, names }, path) === true,

@@ -5,6 +5,7 @@ import { VaultError } from '../model/errors.ts';
 import type { Names } from '../model/names.ts';
 import type { Clock } from '../model/ports.ts';
 import { IGNORE_FILE, type IgnoreRules } from './ignore.ts';
+import { nameThere } from './spelling.ts';
 
 /** The walk gives way to the event loop after so many milliseconds, so keys, timers and sockets never wait long. */
 const SLICE_MS = 8;
@@ -54,11 +55,12 @@ export async function* walkFolder(options: WalkOptions): AsyncIterable<readonly 
   if (batch.length > 0) yield batch;
 }
 
-/** True for a folder reached through folders only: nothing is ever looked at through a link. */
+/** True for a folder reached through folders of these very names only: nothing is ever looked at through a link. */
 export function isRealFolder(root: string, path: string): boolean {
   for (let at = path.indexOf('/'); ; at = path.indexOf('/', at + 1)) {
-    const stat = lstatSync(`${root}/${at < 0 ? path : path.slice(0, at)}`, { throwIfNoEntry: false });
-    if (stat?.isDirectory() !== true) return false;
+    const part = at < 0 ? path : path.slice(0, at);
+    const stat = lstatSync(`${root}/${part}`, { throwIfNoEntry: false });
+    if (stat?.isDirectory() !== true || nameThere(root, part, stat) !== undefined) return false;
     if (at < 0) return true;
   }
 }
@@ -149,6 +151,18 @@ function* inOrder(
 }
 
 const isOther = (name: string): number => Number(name !== name.normalize('NFC'));
+
+/** As `lookAt`, for a name that no listing has given: the disk may find something else under it. */
+export function lookFor(
+  options: Pick<WalkOptions, 'root' | 'names'>,
+  path: RelPath,
+  key: NameKey,
+): Seen | undefined {
+  const seen = lookAt(options, path, key);
+  if (seen === undefined || seen.kind === 'oddity') return seen;
+  const stat = lstatSync(`${options.root}/${path}`, { throwIfNoEntry: false });
+  return stat === undefined || nameThere(options.root, path, stat) === undefined ? seen : undefined;
+}
 
 /** What stands at a path now; undefined where nothing does, or a folder. */
 export function lookAt(

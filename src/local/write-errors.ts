@@ -88,9 +88,13 @@ export const noFolderAbove = (path: string, above: string): VaultError =>
     'nothing is written through a link; move it away, or choose another --out',
   );
 
-export const otherSpelling = (path: string, name: string): VaultError =>
+/** `there` is what stands where `part`, the path or a folder of it, belongs. */
+export const sameName = (
+  path: string,
+  { part, there }: { readonly part: string; readonly there: string },
+): VaultError =>
   make(
     'name-clash',
-    `${safeName(path)} and ${safeName(name)} are one name on this disk`,
+    `${safeName(path)} cannot be written: ${safeName(there)} stands there, and ${safeName(part)} is the same name on this disk`,
     'restore one of them to another folder',
   );

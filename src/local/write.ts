@@ -35,6 +35,7 @@ import type { DraftSubject } from '../model/draft.ts';
 import { draftName, isDraftJournal, isLeftBehind } from './draft-name.ts';
 import { nameFault } from './names.ts';
 import { streamEntry } from './read.ts';
+import { nameThere } from './spelling.ts';
 import {
   type LeftDraft,
   type OpenDraft,
@@ -46,21 +47,12 @@ import {
   subjectLine,
   takeOver,
 } from './resumable.ts';
-import {
-  exists,
-  folderInTheWay,
-  noFolderAbove,
-  oddInTheWay,
-  otherSpelling,
-  writeError,
-} from './write-errors.ts';
+import { exists, folderInTheWay, noFolderAbove, oddInTheWay, sameName, writeError } from './write-errors.ts';
 
 export interface TargetOptions {
   /** Absolute path of the folder. */
   readonly root: string;
   readonly clock: Pick<Clock, 'now'>;
-  /** Undefined: it is found out. True: names that differ in case or Unicode form only are one name here. */
-  readonly foldsNames?: boolean;
   readonly platform?: NodeJS.Platform;
 }
 
@@ -75,7 +67,6 @@ class Target implements FileTarget {
   readonly #root: string;
   readonly #clock: Pick<Clock, 'now'>;
   readonly #platform: NodeJS.Platform;
-  #folds: boolean | undefined;
   /** Folders that were met in this run. */
   readonly #met = new Set<string>();
   /** Drafts that can be gone on with, by what they are for. */
@@ -83,10 +74,9 @@ class Target implements FileTarget {
   /** Folders with names that a power cut could still undo. */
   readonly #unsettled = new Set<string>();
 
-  constructor({ root, clock, foldsNames, platform = process.platform }: TargetOptions) {
+  constructor({ root, clock, platform = process.platform }: TargetOptions) {
     this.#root = root;
     this.#clock = clock;
-    this.#folds = foldsNames;
     this.#platform = platform;
   }
 
@@ -95,7 +85,6 @@ class Target implements FileTarget {
     try {
       makeFolder(this.#root);
       closeSync(openSync(this.#at(probe), FLAGS, 0o600));
-      this.#folds ??= lstatSync(this.#at(probe.toUpperCase()), { throwIfNoEntry: false }) !== undefined;
       unlinkSync(this.#at(probe));
       this.#meet('');
     } catch (thrown) {
@@ -118,7 +107,7 @@ class Target implements FileTarget {
   #standing(path: RelPath): Standing | undefined {
     const stat = lstatSync(this.#at(path), { throwIfNoEntry: false });
     if (stat === undefined) return undefined;
-    const other = this.#folds === true ? this.#spelling(path) : undefined;
+    const other = nameThere(this.#root, path, stat);
     if (other !== undefined) return { kind: 'clash', name: other };
     if (stat.isDirectory()) return { kind: 'folder' };
     const { mtimeMs: mtime, ctimeMs: ctime, ino: inode, mode } = stat;
@@ -126,14 +115,6 @@ class Target implements FileTarget {
     if (stat.isFile()) return { ...seen, kind: 'file', size: stat.size };
     if (!stat.isSymbolicLink()) return { kind: 'other' };
     return { ...seen, kind: 'link', size: readlinkSync(this.#at(path), 'buffer').length };
-  }
-
-  /** The name as the disk has it, where that is not ours. */
-  #spelling(path: string): string | undefined {
-    const name = path.slice(path.lastIndexOf('/') + 1).normalize('NFC');
-    const names = readdirSync(this.#at(folderOf(path))).map((one) => one.normalize('NFC'));
-    if (names.includes(name)) return undefined;
-    return names.find((one) => one.toLowerCase() === name.toLowerCase());
   }
 
   async digest(entry: Entry, options = {}): Promise<Buffer> {
@@ -267,7 +248,7 @@ class Target implements FileTarget {
     const standing = this.#standing(path);
     if (standing?.kind === 'folder') throw folderInTheWay(path);
     if (standing?.kind === 'other') throw oddInTheWay(path);
-    if (standing?.kind === 'clash') throw otherSpelling(path, standing.name);
+    if (standing?.kind === 'clash') throw sameName(path, { part: path, there: standing.name });
     this.#unsettled.add(folderOf(path));
     if (standing === undefined) {
       this.#appear(path, temporary);
@@ -321,7 +302,11 @@ class Target implements FileTarget {
         mkdirSync(this.#at(folder));
         this.#unsettled.add(folderOf(folder)).add(folder);
         this.#met.add(folder);
-      } else if (!stat.isDirectory()) throw noFolderAbove(path, folder);
+        continue;
+      }
+      const other = nameThere(this.#root, folder, stat);
+      if (other !== undefined) throw sameName(path, { part: folder, there: other });
+      if (!stat.isDirectory()) throw noFolderAbove(path, folder);
     }
     return true;
   }

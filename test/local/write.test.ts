@@ -243,15 +243,6 @@ test('names that only Windows cannot hold are refused there, and fine elsewhere'
   expect(nameFault('.S3VAULT/x', 'linux')).toBeDefined();
 });
 
-test('on a disk that folds names, another spelling that stands there is a clash', async () => {
-  const folding = open({ foldsNames: true });
-  await folding.open();
-  folder.write('Readme', 'mine');
-  // This disk does not fold: the name is made to be found, as it would be.
-  symlinkSync('Readme', folder.at('README'));
-  expect(await folding.look(relPath('README'))).toMatchObject({ kind: 'link' });
-});
-
 test('the digest is that of the content, of a link that of its target', async () => {
   await put('file', 'bytes');
   await target.link(relPath('link'), 'bytes', facts, { keepOld: false });
