@@ -2,6 +2,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { RelPath } from '../model/brands.ts';
 import { safeName } from '../model/display.ts';
+import type { InPlace } from '../model/draft.ts';
 import type { Entry } from '../model/entry.ts';
 import { VaultError } from '../model/errors.ts';
 import type { Action } from '../model/plan.ts';
@@ -93,23 +94,26 @@ const fetching = ({ signal, onPhase }: ReceiveOptions) => ({
   onArrived: (bytes: number) => onPhase('sending', bytes),
 });
 
+/** A file that another program changes in this very moment is kept as well, as after any conflict. */
 async function restored(
   world: World,
   { draft, stat, facts, digest }: Fetched,
   path: RelPath,
-  over: Entry | undefined,
+  local: Entry | undefined,
   { stored }: ReceiveOptions,
-  keptAs?: RelPath,
+  always = false,
 ): Promise<Received> {
-  let placed: Entry;
+  let placed: InPlace;
   try {
-    placed = await draft.place(path, facts, over, keptAs);
+    const over = local === undefined ? undefined : { entry: local, as: await freeName(world, path), always };
+    placed = await draft.place(path, facts, over);
   } catch (thrown) {
     await draft.discard();
     throw thrown;
   }
   stored();
-  const record: Record = { ...(await inStep(world, placed, stat, digest)), received: true };
+  const { entry, keptAs } = placed;
+  const record: Record = { ...(await inStep(world, entry, stat, digest)), received: true };
   return {
     result: 'restored',
     change: { kind: 'put', record },
@@ -171,8 +175,7 @@ async function receiveConflict(
     return inStepAlready(fetched.stat);
   }
   const givesWay = sameBytes || same(digest, record?.digest);
-  const keepAs = givesWay && sameKind ? undefined : await freeName(world, path);
-  return restored(world, fetched, path, local, options, keepAs);
+  return restored(world, fetched, path, local, options, !(givesWay && sameKind));
 }
 
 /**

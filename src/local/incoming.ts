@@ -1,52 +1,30 @@
+/** The disk side of both ways: files that come from the bucket, and files that go. */
 import {
   type Stats,
   accessSync,
-  closeSync,
   constants,
-  copyFileSync,
-  fchmodSync,
-  fsync,
-  fsyncSync,
-  futimesSync,
-  linkSync,
   lstatSync,
-  lutimesSync,
   mkdirSync,
-  openSync,
   readFileSync,
   readdirSync,
-  readlinkSync,
   renameSync,
   rmdirSync,
   statfsSync,
-  symlinkSync,
   unlinkSync,
-  write,
 } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { randomUUID } from 'node:crypto';
-import { promisify } from 'node:util';
 import { OWN_FOLDER, type RelPath } from '../model/brands.ts';
-import type { DraftSubject } from '../model/draft.ts';
-import { type Entry, sameStamp } from '../model/entry.ts';
+import type { DraftSubject, GoesOver, InPlace } from '../model/draft.ts';
+import type { Entry } from '../model/entry.ts';
 import { type Names, plainNames } from '../model/names.ts';
-import type { IncomingFile, FileTraits, FolderWriter } from '../model/ports.ts';
-import {
-  type LeftDraft,
-  type OpenDraft,
-  type PartJournal,
-  journalOf,
-  keptOf,
-  keptParts,
-  leftDraft,
-  removeDraft,
-  startDraft,
-  subjectLine,
-  takeOver,
-} from './resumable.ts';
+import type { FileTraits, FolderWriter, IncomingFile } from '../model/ports.ts';
+import { DraftFile } from './draft-file.ts';
+import { changedHere, clash, incomingError, oneName } from './incoming-errors.ts';
+import { exclusively, folderOf, goOver, isStill, makeLink, standing, syncFolder } from './placing.ts';
+import { type LeftDraft, journalOf, leftDraft, removeDraft, subjectLine } from './resumable.ts';
 import { otherSpelling } from './spelling.ts';
 import { isRealFolder, lookAt } from './walk.ts';
-import { changedHere, clash, incomingError, oneName } from './incoming-errors.ts';
 
 /** Drafts and files on their way out: in the vault's own folder, so never scanned, watched or synced. */
 const PLACE = `${OWN_FOLDER}/tmp`;
@@ -55,8 +33,6 @@ const DRAFT = '.part';
 const JOURNAL = journalOf(DRAFT);
 const GOING = 'going-';
 const isDraft = (name: string): boolean => name.startsWith(COMING) && name.endsWith(DRAFT);
-const writeAt = promisify(write);
-const flush = promisify(fsync);
 
 /** Calls next to a rename are synchronous: nothing of this process comes between a check and what rests on it. */
 export function openWriter(
@@ -94,19 +70,17 @@ async function placeOf(root: string): Promise<string> {
 
 async function beginDraft(writing: Writing, subject: DraftSubject | undefined): Promise<IncomingFile> {
   const folder = await placeOf(writing.root);
-  const draft = `${folder}/${COMING}${randomUUID()}${DRAFT}`;
+  const at = `${folder}/${COMING}${randomUUID()}${DRAFT}`;
+  const { busy } = writing;
+  const failed = (thrown: unknown): Error => incomingError(PLACE, thrown);
   try {
-    if (subject === undefined) {
-      const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
-      return new FileComing(writing, draft, { file: openSync(draft, flags, 0o600) });
-    }
-    const line = subjectLine('', subject);
-    const left = leftFor(folder, line, writing);
-    const taken = left === undefined ? undefined : takeOver(left, draft);
-    if (left !== undefined && taken !== undefined) return new FileComing(writing, draft, taken, left.digests);
-    return new FileComing(writing, draft, startDraft(draft, line));
+    const line = subject === undefined ? undefined : subjectLine('', subject);
+    const left = line === undefined ? undefined : leftFor(folder, line, writing);
+    const draft = new DraftFile({ at, line, left, failed, onEnd: () => busy.delete(at) });
+    busy.add(at);
+    return new FileComing(writing, draft);
   } catch (thrown) {
-    throw incomingError(PLACE, thrown);
+    throw failed(thrown);
   }
 }
 
@@ -122,59 +96,37 @@ function leftFor(folder: string, line: string, { busy, now }: Writing): LeftDraf
 class FileComing implements IncomingFile {
   readonly #root: string;
   readonly #names: Names;
-  readonly #busy: Set<string>;
-  readonly #draft: string;
-  readonly #file: number;
-  readonly #journal: PartJournal | undefined;
-  readonly #digests: readonly string[];
-  #open = true;
+  readonly #draft: DraftFile;
 
-  constructor(
-    { root, names, busy }: Writing,
-    draft: string,
-    { file, journal }: Pick<OpenDraft, 'file'> & Partial<OpenDraft>,
-    digests: readonly string[] = [],
-  ) {
+  constructor({ root, names }: Writing, draft: DraftFile) {
     this.#root = root;
     this.#names = names;
-    this.#busy = busy;
     this.#draft = draft;
-    this.#file = file;
-    this.#journal = journal;
-    this.#digests = digests;
-    busy.add(draft);
   }
 
   get kept(): number {
-    return keptOf({ digests: this.#digests });
+    return this.#draft.kept;
   }
 
   keptBytes(): AsyncIterable<Uint8Array> {
-    return keptParts(this.#draft, this.#digests);
+    return this.#draft.keptBytes();
   }
 
-  async write(bytes: Uint8Array, at: number): Promise<void> {
-    try {
-      for (let done = 0; done < bytes.length; )
-        done += (await writeAt(this.#file, bytes, done, bytes.length - done, at + done)).bytesWritten;
-      this.#journal?.add(bytes);
-    } catch (thrown) {
-      throw incomingError(PLACE, thrown);
-    }
+  write(bytes: Uint8Array, at: number): Promise<void> {
+    return this.#draft.write(bytes, at);
   }
 
-  async place(path: RelPath, facts: FileTraits, over: Entry | undefined, keepAs?: RelPath): Promise<Entry> {
+  async place(
+    path: RelPath,
+    { kind, mtime, permissions: mode }: FileTraits,
+    over?: GoesOver,
+  ): Promise<InPlace> {
     try {
-      if (facts.kind === 'file') {
-        fchmodSync(this.#file, facts.permissions & 0o777);
-        futimesSync(this.#file, seconds(facts.mtime), seconds(facts.mtime));
-      }
-      await flush(this.#file);
-      this.#close();
-      if (facts.kind === 'link') this.#becomeLink(facts);
-      intoPlace(this.#root, this.#draft, path, over, keepAs);
-      removeDraft(this.#draft);
-      return this.#placed(path);
+      await this.#draft.finish({ mtime, mode });
+      if (kind === 'link') this.#becomeLink(mtime);
+      const keptAs = intoPlace(this.#root, this.#draft.at, path, over);
+      await this.discard();
+      return { entry: this.#placed(path), ...(keptAs === undefined ? {} : { keptAs }) };
     } catch (thrown) {
       throw incomingError(path, thrown);
     }
@@ -187,60 +139,45 @@ class FileComing implements IncomingFile {
   }
 
   /** The bytes are a link's target. */
-  #becomeLink({ mtime }: FileTraits): void {
-    const target = readFileSync(this.#draft);
-    unlinkSync(this.#draft);
-    symlinkSync(target, this.#draft);
-    lutimesSync(this.#draft, seconds(mtime), seconds(mtime));
+  #becomeLink(mtime: number): void {
+    const { at } = this.#draft;
+    const target = readFileSync(at);
+    unlinkSync(at);
+    makeLink(target, at, mtime);
   }
 
-  #close(): void {
-    if (!this.#open) return;
-    this.#open = false;
-    closeSync(this.#file);
-    this.#journal?.close();
-    this.#busy.delete(this.#draft);
+  keep(): Promise<void> {
+    return this.#draft.keep();
   }
 
-  async keep(): Promise<void> {
-    if (!this.#open || this.#journal?.left === undefined) return this.discard();
-    this.#close();
-  }
-
-  async discard(): Promise<void> {
-    this.#close();
-    removeDraft(this.#draft);
+  discard(): Promise<void> {
+    return this.#draft.discard();
   }
 }
 
-/** Node hands on whole microseconds, cut off: a quarter of one more keeps the right one from becoming the one before. */
-const seconds = (mtime: number): number => (Math.round(mtime * 1_000) + 0.25) / 1e6;
-
+/** Gives the name under which goes on what stood there. */
 function intoPlace(
   root: string,
   draft: string,
   path: RelPath,
-  over: Entry | undefined,
-  keepAs: RelPath | undefined,
-): void {
+  over: GoesOver | undefined,
+): RelPath | undefined {
   refuseOtherSpelling(root, path);
   const made = makeFolders(root, path);
   const there = standing(root, path);
+  let keptAs: RelPath | undefined;
   if (over === undefined) {
     refuseTaken(path, there);
     exclusively(draft, `${root}/${path}`);
   } else {
-    if (there === undefined || !isStill(over, there)) throw changedHere(path);
-    if (keepAs !== undefined) keep(root, path, keepAs, over);
-    renameSync(draft, `${root}/${path}`);
+    const { entry, as, always } = over;
+    if (there === undefined || !isStill(entry, there)) throw changedHere(path);
+    const away = `${root}/${PLACE}/${GOING}${randomUUID()}`;
+    keptAs = goOver({ root, draft, path, over: entry, away, as, always });
   }
   for (const folder of [...made, folderOf(path)]) syncFolder(root, folder);
+  return keptAs;
 }
-
-const folderOf = (path: string): string => path.slice(0, Math.max(0, path.lastIndexOf('/')));
-
-const standing = (root: string, path: string): Stats | undefined =>
-  lstatSync(`${root}/${path}`, { throwIfNoEntry: false });
 
 function checkPlace(root: string, path: RelPath, over: Entry | undefined, bytes: number): void {
   try {
@@ -297,82 +234,6 @@ function makeFolders(root: string, path: RelPath): readonly string[] {
 function refuseOtherSpelling(root: string, path: RelPath): void {
   const other = otherSpelling(root, path);
   if (other !== undefined) throw oneName(path, other);
-}
-
-/** To the last stamp; a rename or a further name of ours changes ctime alone. */
-function isStill(entry: Entry, stat: Stats, { ctime = true } = {}): boolean {
-  const { mtimeMs: mtime, ino: inode, mode } = stat;
-  const size = entry.kind === 'link' ? entry.size : stat.size;
-  const now = { size, mtime, ctime: ctime ? stat.ctimeMs : entry.ctime, inode };
-  return sameStamp(entry, now) && mode === entry.mode;
-}
-
-/** Moves a file to a name that must be free. */
-function exclusively(from: string, to: string): void {
-  const isLink = lstatSync(from).isSymbolicLink();
-  try {
-    // On some systems a further name of a link is one of its target.
-    if (isLink) {
-      symlinkSync(readlinkSync(from, 'buffer'), to);
-      const { mtimeMs } = lstatSync(from);
-      lutimesSync(to, seconds(mtimeMs), seconds(mtimeMs));
-    } else linkSync(from, to);
-  } catch (thrown) {
-    if (!knowsNoLinks(thrown)) throw thrown;
-    if (lstatSync(to, { throwIfNoEntry: false }) !== undefined) throw changedHere(to);
-    renameSync(from, to);
-    return;
-  }
-  unlinkSync(from);
-}
-
-const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK']);
-const knowsNoLinks = (thrown: unknown): boolean => NO_LINKS.has((thrown as NodeJS.ErrnoException).code ?? '');
-
-/** A second name for what stands there, before its first one is given away: at no moment is it without a name. */
-function keep(root: string, path: RelPath, keepAs: RelPath, entry: Entry): void {
-  const from = `${root}/${path}`;
-  const to = `${root}/${keepAs}`;
-  if (entry.kind === 'link') {
-    symlinkSync(readlinkSync(from, 'buffer'), to);
-    lutimesSync(to, seconds(entry.mtime), seconds(entry.mtime));
-  } else linkOrCopy(from, to, entry);
-  const there = standing(root, path);
-  if (there !== undefined && isStill(entry, there, { ctime: false })) return;
-  // It changed in this very moment: nothing is given away, and the second name goes again.
-  unlinkSync(to);
-  throw changedHere(path);
-}
-
-function linkOrCopy(from: string, to: string, { mtime }: Entry): void {
-  try {
-    linkSync(from, to);
-  } catch (thrown) {
-    if (!knowsNoLinks(thrown)) throw thrown;
-    copyFileSync(from, to, constants.COPYFILE_EXCL);
-    const file = openSync(to, 'r');
-    try {
-      fsyncSync(file);
-    } finally {
-      closeSync(file);
-    }
-    lutimesSync(to, seconds(mtime), seconds(mtime));
-  }
-}
-
-/** A folder's list on disk. Not every system can do that, and none loses more by it than a moment. */
-function syncFolder(root: string, folder: string): void {
-  try {
-    const file = openSync(`${root}/${folder}`, constants.O_RDONLY);
-    try {
-      fsyncSync(file);
-    } finally {
-      closeSync(file);
-    }
-  } catch (thrown) {
-    const { code } = thrown as NodeJS.ErrnoException;
-    if (code !== 'EISDIR' && code !== 'EPERM' && code !== 'EINVAL' && code !== 'EACCES') throw thrown;
-  }
 }
 
 /**
@@ -446,10 +307,19 @@ function sweep(root: string, now: number): readonly string[] {
     return [];
   }
   for (const name of names) {
-    if (!name.startsWith(COMING)) continue;
     const at = `${root}/${PLACE}/${name}`;
+    if (name.startsWith(GOING)) dropSecond(at);
+    if (!name.startsWith(COMING)) continue;
     const draft = name.endsWith(JOURNAL) ? at.slice(0, -1) : at;
     if (leftDraft(draft, now) === undefined) removeDraft(draft);
   }
-  return names.filter((name) => name.startsWith(GOING)).map((name) => `${PLACE}/${name}`);
+  return names
+    .filter((name) => name.startsWith(GOING) && standing(root, `${PLACE}/${name}`) !== undefined)
+    .map((name) => `${PLACE}/${name}`);
+}
+
+/** A file that has another name is not on its way out. */
+function dropSecond(at: string): void {
+  const stat = lstatSync(at, { throwIfNoEntry: false });
+  if (stat?.isFile() === true && stat.nlink > 1) unlinkSync(at);
 }

@@ -6,47 +6,30 @@ import {
   chmodSync,
   closeSync,
   constants,
-  fchmodSync,
-  fstatSync,
-  fsync,
-  futimesSync,
-  linkSync,
   lstatSync,
   lutimesSync,
   mkdirSync,
   openSync,
   readdirSync,
   readlinkSync,
-  renameSync,
   statSync,
-  symlinkSync,
   unlinkSync,
-  write,
 } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { createHash } from 'node:crypto';
 import { dirname } from 'node:path';
-import { promisify } from 'node:util';
 import { type RelPath, nameKey, relPath } from '../model/brands.ts';
 import type { Entry } from '../model/entry.ts';
 import type { Clock } from '../model/ports.ts';
 import type { Draft, FileFacts, FileTarget, PlaceOptions, Placed, Standing } from '../model/target.ts';
 import type { DraftSubject } from '../model/draft.ts';
 import { draftName, isDraftJournal, isLeftBehind } from './draft-name.ts';
+import { DraftFile } from './draft-file.ts';
 import { nameFault } from './names.ts';
+import { exclusively, folderOf, goOver, makeLink, setTime, standing } from './placing.ts';
 import { streamEntry } from './read.ts';
+import { type LeftDraft, leftDraft, removeDraft, subjectLine } from './resumable.ts';
 import { nameThere } from './spelling.ts';
-import {
-  type LeftDraft,
-  type OpenDraft,
-  keptOf,
-  keptParts,
-  leftDraft,
-  removeDraft,
-  startDraft,
-  subjectLine,
-  takeOver,
-} from './resumable.ts';
 import { exists, folderInTheWay, noFolderAbove, oddInTheWay, sameName, writeError } from './write-errors.ts';
 
 export interface TargetOptions {
@@ -58,8 +41,7 @@ export interface TargetOptions {
 
 const FLAGS = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | (constants.O_NOFOLLOW ?? 0);
 const HASH_CHUNK = 2 ** 20;
-const writeAt = promisify(write);
-const flush = promisify(fsync);
+const TRIES = 5;
 
 export const openTarget = (options: TargetOptions): FileTarget => new Target(options);
 
@@ -125,80 +107,37 @@ class Target implements FileTarget {
   }
 
   async begin(path: RelPath, subject?: DraftSubject): Promise<Draft> {
+    const failed = (thrown: unknown): Error => writeError(path, thrown);
     try {
       this.#check(path);
-      const temporary = this.#beside(path);
-      if (subject === undefined)
-        return this.#draft(path, temporary, { file: openSync(temporary, FLAGS, 0o600) });
-      const line = subjectLine(path, subject);
-      const left = this.#left.get(line);
-      this.#left.delete(line);
-      const taken = left === undefined ? undefined : takeOver(left, temporary);
-      if (left !== undefined && taken !== undefined) return this.#draft(path, temporary, taken, left.digests);
-      return this.#draft(path, temporary, startDraft(temporary, line));
-    } catch (thrown) {
-      throw writeError(path, thrown);
-    }
-  }
-
-  #draft(
-    path: RelPath,
-    temporary: string,
-    { file, journal }: Pick<OpenDraft, 'file'> & Partial<OpenDraft>,
-    digests: readonly string[] = [],
-  ): Draft {
-    let open = true;
-    const close = (): void => {
-      if (open) closeSync(file);
-      journal?.close();
-      open = false;
-    };
-    const discard = async (): Promise<void> => {
-      if (!open) return;
-      close();
-      removeDraft(temporary);
-    };
-    return {
-      kept: keptOf({ digests }),
-      keptBytes: () => keptParts(temporary, digests),
-      keep: async () => {
-        const left = journal?.left;
-        if (!open || left === undefined) return discard();
-        close();
-        this.#left.set(left.subject, left);
-      },
-      write: async (bytes, at) => {
-        try {
-          for (let done = 0; done < bytes.length; ) {
-            const { bytesWritten } = await writeAt(file, bytes, done, bytes.length - done, at + done);
-            done += bytesWritten;
+      const at = this.#beside(path);
+      const line = subject === undefined ? undefined : subjectLine(path, subject);
+      const left = line === undefined ? undefined : this.#left.get(line);
+      if (line !== undefined) this.#left.delete(line);
+      const onEnd = (kept?: LeftDraft): void => {
+        if (kept !== undefined) this.#left.set(kept.subject, kept);
+      };
+      const draft = new DraftFile({ at, line, left, failed, onEnd });
+      return {
+        kept: draft.kept,
+        keptBytes: () => draft.keptBytes(),
+        write: (bytes, offset) => draft.write(bytes, offset),
+        keep: () => draft.keep(),
+        discard: () => draft.discard(),
+        place: async (facts, options) => {
+          try {
+            await draft.finish(facts);
+            return this.#place(path, at, options);
+          } catch (thrown) {
+            throw failed(thrown);
+          } finally {
+            await draft.discard();
           }
-          journal?.add(bytes);
-        } catch (thrown) {
-          throw writeError(path, thrown);
-        }
-      },
-      place: async ({ mtime, mode }, options) => {
-        try {
-          fchmodSync(file, mode === undefined ? 0o666 & ~process.umask() : mode & 0o777);
-          setTime(
-            mtime,
-            (time) => futimesSync(file, time, time),
-            () => fstatSync(file).mtimeMs,
-          );
-          await flush(file);
-          const placed = this.#place(path, temporary, options);
-          close();
-          if (journal !== undefined) removeDraft(temporary);
-          return placed;
-        } catch (thrown) {
-          throw writeError(path, thrown);
-        } finally {
-          await discard();
-        }
-      },
-      discard,
-    };
+        },
+      };
+    } catch (thrown) {
+      throw failed(thrown);
+    }
   }
 
   async link(path: RelPath, to: string, { mtime }: FileFacts, options: PlaceOptions): Promise<Placed> {
@@ -206,13 +145,7 @@ class Target implements FileTarget {
     try {
       this.#check(path);
       temporary = this.#beside(path);
-      symlinkSync(to, temporary);
-      const made = temporary;
-      setTime(
-        mtime,
-        (time) => lutimesSync(made, time, time),
-        () => lstatSync(made).mtimeMs,
-      );
+      makeLink(to, temporary, mtime);
       return this.#place(path, temporary, options);
     } catch (thrown) {
       if (temporary !== undefined) remove(temporary);
@@ -243,53 +176,40 @@ class Target implements FileTarget {
   }
 
   /** From the temporary name to its own. Looks again: other programs may have been here meanwhile. */
-  #place(path: RelPath, temporary: string, { keepOld }: PlaceOptions): Placed {
+  #place(path: RelPath, temporary: string, options: PlaceOptions, tries = TRIES): Placed {
     this.#parents(path, true);
-    const standing = this.#standing(path);
-    if (standing?.kind === 'folder') throw folderInTheWay(path);
-    if (standing?.kind === 'other') throw oddInTheWay(path);
-    if (standing?.kind === 'clash') throw sameName(path, { part: path, there: standing.name });
+    const there = this.#standing(path);
+    if (there?.kind === 'folder') throw folderInTheWay(path);
+    if (there?.kind === 'other') throw oddInTheWay(path);
+    if (there?.kind === 'clash') throw sameName(path, { part: path, there: there.name });
     this.#unsettled.add(folderOf(path));
-    if (standing === undefined) {
-      this.#appear(path, temporary);
-      return {};
-    }
-    if (!keepOld) throw exists(path);
-    const aside = this.#keep(path);
-    renameSync(temporary, this.#at(path));
-    return { aside };
-  }
-
-  /** A hard link does not replace what another program put there in this very moment; a rename would. */
-  #appear(path: RelPath, temporary: string): void {
     try {
-      linkSync(temporary, this.#at(path));
+      if (there === undefined) {
+        exclusively(temporary, this.#at(path));
+        return {};
+      }
+      if (options.keepOld) return { aside: this.#goOver(path, temporary, there) };
     } catch (thrown) {
       const { code } = thrown as NodeJS.ErrnoException;
-      if (code === 'EEXIST') throw exists(path);
-      // Not every disk has hard links.
-      renameSync(temporary, this.#at(path));
-      return;
+      if (code !== 'EEXIST' && code !== 'changed-here') throw thrown;
+      // Another program was quicker: with consent what it wrote is kept, too.
+      if (options.keepOld && tries > 1) return this.#place(path, temporary, options, tries - 1);
     }
-    unlinkSync(temporary);
+    throw exists(path);
   }
 
-  /** The file gets a second name, then loses its first: at no moment is it without one. */
-  #keep(path: RelPath): RelPath {
+  #goOver(path: RelPath, draft: string, over: Entry): RelPath {
     const time = new Date(this.#clock.now()).toISOString().slice(0, 19).replaceAll(':', '.');
-    for (let n = 1; ; n++) {
-      const aside = asideName(path, n === 1 ? time : `${time} ${n}`);
-      try {
-        linkSync(this.#at(path), this.#at(aside));
-        return aside;
-      } catch (thrown) {
-        const { code } = thrown as NodeJS.ErrnoException;
-        if (code === 'EEXIST') continue;
-        if (lstatSync(this.#at(aside), { throwIfNoEntry: false }) !== undefined) continue;
-        renameSync(this.#at(path), this.#at(aside));
-        return aside;
+    const free = (from: number): readonly [RelPath, number] => {
+      for (let n = from; ; n++) {
+        const name = asideName(path, n === 1 ? time : `${time} ${n}`);
+        if (standing(this.#root, name) === undefined) return [name, n];
       }
-    }
+    };
+    const [as, n] = free(1);
+    // A name that people see: hidden ones are cleared away one day.
+    const [away] = free(n + 1);
+    return goOver({ root: this.#root, draft, path, over, away: this.#at(away), as, always: true }) ?? as;
   }
 
   /** Every folder above a path must be a folder, and no link to one. `make`: what is missing is made. */
@@ -374,21 +294,12 @@ function makeFolder(path: string): void {
   }
 }
 
-const folderOf = (path: string): string => path.slice(0, Math.max(0, path.lastIndexOf('/')));
-
 function remove(path: string): void {
   try {
     unlinkSync(path);
   } catch {
     // It is found again by its name.
   }
-}
-
-/** Some systems cut what is finer than they store: a little more then keeps the right microsecond. */
-function setTime(mtime: number, set: (seconds: number) => void, read: () => number): void {
-  const micros = Math.round(mtime * 1_000);
-  set(micros / 1e6);
-  if (Math.round(read() * 1_000) !== micros) set((micros + 0.4) / 1e6);
 }
 
 const MAX_NAME = 255;

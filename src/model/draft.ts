@@ -1,5 +1,6 @@
 /** Files in the making, and how a later run goes on with one. */
-import type { ObjectKey } from './brands.ts';
+import type { ObjectKey, RelPath } from './brands.ts';
+import type { Entry } from './entry.ts';
 
 /** The object that a draft is filled from: only exactly this one is gone on with. */
 export interface DraftSubject {
@@ -22,4 +23,20 @@ export interface DraftBytes {
   keep(): Promise<void>;
   /** Succeeds whatever there is, also after `place`; then it does nothing. */
   discard(): Promise<void>;
+}
+
+/** A file that another one goes over. */
+export interface GoesOver {
+  /** What stands there, to the last stamp. */
+  readonly entry: Entry;
+  /** A name that is free, under which it goes on: always, or only where it was changed in the very moment of going over it. */
+  readonly as: RelPath;
+  readonly always: boolean;
+}
+
+/** A file in its place. */
+export interface InPlace {
+  readonly entry: Entry;
+  /** The name under which the file goes on that stood there. */
+  readonly keptAs?: RelPath;
 }

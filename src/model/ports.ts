@@ -4,7 +4,7 @@
  * rejects with a VaultError of kind `cancelled` when it fires.
  */
 import type { NameKey, ObjectKey, RelPath } from './brands.ts';
-import type { DraftBytes, DraftSubject } from './draft.ts';
+import type { DraftBytes, DraftSubject, GoesOver, InPlace } from './draft.ts';
 import type { Entry, Seen } from './entry.ts';
 import type { Hint } from './hint.ts';
 import type { HistoryLine } from './history.ts';
@@ -276,11 +276,11 @@ export interface FolderWriter {
 export interface IncomingFile extends DraftBytes {
   /**
    * Makes the bytes the file at `path`, durably, and gives it as it stands there. What stands there must be `over` to the
-   * last stamp, or nothing where `over` is undefined: else kind `changed`, and nothing has happened. With `keepAs` what stood
-   * there goes on under that name, which must be free. Rejects with kind `file` where the place can't hold it: code
-   * `name-clash` (a folder or another spelling stands there), `disk-full`, `unwritable`.
+   * last stamp, or nothing where `over` is undefined: else kind `changed`, and nothing has happened. What another program
+   * saves there in the very moment is never lost: `changed` as well, or it goes on as `keptAs`. Rejects with kind `file` where
+   * the place can't hold it: code `name-clash` (a folder or another spelling stands there), `disk-full`, `unwritable`.
    */
-  place(path: RelPath, facts: FileTraits, over: Entry | undefined, keepAs?: RelPath): Promise<Entry>;
+  place(path: RelPath, facts: FileTraits, over: GoesOver | undefined): Promise<InPlace>;
 }
 
 export interface FileTraits {

@@ -47,6 +47,22 @@ describe('what one machine does', () => {
     expect([a.inStep(), b.inStep()]).toEqual([[], []]);
   });
 
+  test('goes over no edit of the very moment: that becomes a conflict copy, and goes to all [BOTH-2]', async () => {
+    a.tree.write('note', 'one');
+    await both();
+    a.tree.write('note', 'two');
+    await a.sync();
+    b.tree.onGoOver = () => Buffer.from('edited while it was gone over');
+    const run = await b.sync();
+    b.tree.onGoOver = () => undefined;
+    expect(named(run.events, 'warning')).toMatchObject([{ code: 'conflict', path: 'note' }]);
+    await both();
+    await both();
+    const [copy = ''] = Object.keys(contents(a)).filter((path) => path.startsWith('note (conflict laptop'));
+    expect(contents(a)).toEqual({ note: 'two', [copy]: 'edited while it was gone over' });
+    expect(contents(b)).toEqual(contents(a));
+  });
+
   test('a removal, where it is let through', async () => {
     for (let n = 0; n < 8; n++) a.tree.write(`f${n}`, `${n}`);
     await both();

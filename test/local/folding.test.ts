@@ -34,11 +34,11 @@ afterEach(() => {
   folder.remove();
 });
 
-async function come(path: string, text: string, over?: Entry): Promise<void> {
+async function come(path: string, text: string): Promise<void> {
   const draft = await writer.begin();
   await draft.write(Buffer.from(text), 0);
   try {
-    await draft.place(relPath(path), { kind: 'file', permissions: 0o644, mtime: 1_000 }, over);
+    await draft.place(relPath(path), { kind: 'file', permissions: 0o644, mtime: 1_000 }, undefined);
   } catch (thrown) {
     await draft.discard();
     throw thrown;

@@ -46,22 +46,25 @@ async function entry(path: string): Promise<Entry> {
 }
 
 const place = async (path: string, text: string, over?: Entry, keepAs?: string, traits = TRAITS) =>
-  (await incoming(text)).place(
-    relPath(path),
-    traits,
-    over,
-    keepAs === undefined ? undefined : relPath(keepAs),
-  );
+  (
+    await (
+      await incoming(text)
+    ).place(
+      relPath(path),
+      traits,
+      over && { entry: over, as: relPath(keepAs ?? `${path} (late)`), always: keepAs !== undefined },
+    )
+  ).entry;
 
 describe('a file that comes', () => {
   test('appears whole, with its time and permissions, folders made; nothing of it is seen before', async () => {
     const draft = await incoming('hello');
     expect(names()).toEqual(['.s3vault']);
     const placed = await draft.place(relPath('d/e/note'), TRAITS, undefined);
-    expect(placed).toEqual(await entry('d/e/note'));
+    expect(placed).toEqual({ entry: await entry('d/e/note') });
     expect(readFileSync(at('d/e/note'), 'utf8')).toBe('hello');
-    expect(placed).toMatchObject({ mode: 0o100640, size: 5 });
-    expect(Math.round(placed.mtime * 1_000)).toBe(Math.round(TRAITS.mtime * 1_000));
+    expect(placed.entry).toMatchObject({ mode: 0o100640, size: 5 });
+    expect(Math.round(placed.entry.mtime * 1_000)).toBe(Math.round(TRAITS.mtime * 1_000));
     expect(names('.s3vault/tmp')).toEqual([]);
   });
 

@@ -30,6 +30,8 @@ export class FakeTree implements FileTree {
   onRead: (path: string) => void = () => undefined;
   /** Called before a file that came is put into its place. */
   onPlace: (path: string) => void = () => undefined;
+  /** What another program writes into a file while one that came goes over it. */
+  onGoOver: (path: string) => Buffer | undefined = () => undefined;
   /** How its files are called in the bucket. */
   names: Names = plainNames(1_024);
   readonly #now: () => number;
@@ -217,15 +219,16 @@ export class FakeTree implements FileTree {
       },
       keep: async () => undefined,
       write: async (chunk) => void chunks.push(Buffer.from(chunk)),
-      place: async (path, { kind, permissions, mtime }, over, keepAs) => {
+      place: async (path, { kind, permissions, mtime }, over) => {
         this.onPlace(path);
         this.#refuseClash(path);
         const there = this.files.get(path);
         if (over === undefined ? there !== undefined : there === undefined)
           throw new VaultError('changed', 'changed-here', `${path} changed here meanwhile`);
-        if (over !== undefined) this.#check(over);
-        if (keepAs !== undefined && there !== undefined)
-          this.files.set(keepAs, { ...there, ctime: this.#now() });
+        if (over !== undefined) this.#check(over.entry);
+        const late = there === undefined ? undefined : this.onGoOver(path);
+        const kept = over !== undefined && there !== undefined && (over.always || late !== undefined);
+        if (kept) this.files.set(over.as, { ...there, content: late ?? there.content, ctime: this.#now() });
         this.files.set(path, {
           content: Buffer.concat(chunks),
           mtime,
@@ -234,9 +237,9 @@ export class FakeTree implements FileTree {
           link: kind === 'link',
           mode: kind === 'link' ? 0o120777 : 0o100000 | permissions,
         });
-        const placed = this.#entry(path);
-        if (placed === undefined) throw new Error('it was just placed');
-        return placed;
+        const entry = this.#entry(path);
+        if (entry === undefined) throw new Error('it was just placed');
+        return { entry, ...(kept ? { keptAs: over.as } : {}) };
       },
       discard: async () => undefined,
     };
