@@ -8,6 +8,7 @@ import { VaultError } from '../model/errors.ts';
 import type { Action } from '../model/plan.ts';
 import type { Waits } from '../model/ports.ts';
 import { bytesOf } from './bytes.ts';
+import type { CollectedPlan } from './collect.ts';
 import { freeName } from './conflict-name.ts';
 import { difference } from './detect.ts';
 import { type World, keyIn, writerOf } from './world.ts';
@@ -67,10 +68,13 @@ async function isToGo(world: World, file: Entry, { signal }: Waits): Promise<boo
 }
 
 /**
- * True where something comes to a name that is free only after one of the removals; names as a disk takes them that knows no
- * case, for a folder may be renamed from one to the other.
+ * True where something comes to a name that is free only after one of the removals, or may: what is in the spool is not looked
+ * through. Names as a disk takes them that knows no case, for a folder may be renamed from one to the other.
  */
-export function clashing(removals: readonly Action[], coming: readonly Action[]): boolean {
+export function clashing(
+  removals: readonly Action[],
+  { beginning, spooled }: Pick<CollectedPlan, 'beginning' | 'spooled'>,
+): boolean {
   const files = new Set<string>();
   const folders = new Map<string, string>();
   for (const { kind, path } of removals) {
@@ -79,7 +83,8 @@ export function clashing(removals: readonly Action[], coming: readonly Action[])
     for (const folder of foldersOf(path)) folders.set(folded(folder), folder);
   }
   if (files.size === 0) return false;
-  return coming.some(({ kind, path }) => {
+  if (spooled) return true;
+  return beginning.some(({ kind, path }) => {
     if (kind !== 'get') return false;
     if (files.has(folded(path)) || folders.has(folded(path))) return true;
     return [...foldersOf(path)].some((folder) => {

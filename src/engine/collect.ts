@@ -1,6 +1,7 @@
 import { type Action, EMPTY_TOTALS, type PlanTotals } from '../model/plan.ts';
 import type { Index, PlanSpool, SpoolLine } from '../model/ports.ts';
 import { addToTotals } from './plan.ts';
+import { Sizes } from './renames.ts';
 import { Rest } from './rest.ts';
 import { canSpool, spoolLine } from './spooled.ts';
 
@@ -18,6 +19,10 @@ export interface CollectedPlan {
   readonly removals: readonly Action[];
   /** What `rest` begins with. */
   readonly beginning: readonly Action[];
+  /** More than that waits in the spool. */
+  readonly spooled: boolean;
+  /** Of files that are new in the bucket, in the spool as well. */
+  readonly newSizes: Sizes;
 }
 
 export interface CollectOptions {
@@ -35,10 +40,12 @@ export async function collectPlan(
   let totals = EMPTY_TOTALS;
   const kept: Action[] = [];
   const removals: Action[] = [];
+  const newSizes = new Sizes();
   let lines: SpoolLine[] = [];
   let spool: PlanSpool | undefined;
   for await (const action of actions) {
     totals = addToTotals(totals, action);
+    if (action.kind === 'put' && action.reason === 'new') newSizes.add(action.local.size);
     if (action.kind === 'skip') onSkip(action);
     else if (action.kind === 'remove-remote' || action.kind === 'remove-local') removals.push(action);
     else if (kept.length < IN_MEMORY || !canSpool(action)) kept.push(action);
@@ -55,7 +62,7 @@ export async function collectPlan(
   spool?.push(lines);
   const empty = kept.length + removals.length === 0;
   const rest = new Rest(kept, spool === undefined ? undefined : { spool, index });
-  return { totals, removals, empty, beginning: kept, rest };
+  return { totals, removals, empty, beginning: kept, rest, newSizes, spooled: spool !== undefined };
 }
 
 function emptied(spool: PlanSpool): PlanSpool {

@@ -1,22 +1,75 @@
+import type { Entry } from '../model/entry.ts';
+import type { Action } from '../model/plan.ts';
 import type { Record } from '../model/record.ts';
+import type { CollectedPlan } from './collect.ts';
 
-/** Objects whose files are gone, by the digest of their plaintext, for as long as they stand in the bucket. */
+/**
+ * Objects whose files are gone, for as long as they stand in the bucket: found by the digest of their plaintext, the one
+ * with the file's inode first, or where no digest is remembered by inode, size and time.
+ */
 export class Renames {
-  readonly #byDigest = new Map<string, Record>();
+  readonly #byDigest = new Map<string, Set<Record>>();
+  readonly #byInode = new Map<number, Record>();
 
   offer(records: Iterable<Record>): void {
-    for (const record of records)
-      if (record.digest !== undefined) this.#byDigest.set(text(record.digest), record);
+    for (const record of records) {
+      this.#byInode.set(record.inode, record);
+      if (record.digest === undefined) continue;
+      const digest = text(record.digest);
+      const same = this.#byDigest.get(digest);
+      if (same === undefined) this.#byDigest.set(digest, new Set([record]));
+      else same.add(record);
+    }
   }
 
-  find(digest: Uint8Array): Record | undefined {
-    return this.#byDigest.get(text(digest));
+  /** `record.digest` undefined: nothing says yet that it has these bytes. */
+  find(local: Entry, digest: Uint8Array): Record | undefined {
+    const moved = this.#byInode.get(local.inode);
+    const same = this.#byDigest.get(text(digest));
+    if (moved !== undefined && same?.has(moved) === true) return moved;
+    const [first] = same ?? [];
+    if (first !== undefined || moved?.digest !== undefined) return first;
+    return moved?.size === local.size && moved.mtime === local.mtime ? moved : undefined;
   }
 
   /** It is gone, or did not serve. */
-  drop(digest: Uint8Array | undefined): void {
-    if (digest !== undefined) this.#byDigest.delete(text(digest));
+  drop(record: Record): void {
+    if (this.#byInode.get(record.inode) === record) this.#byInode.delete(record.inode);
+    if (record.digest === undefined) return;
+    const digest = text(record.digest);
+    const same = this.#byDigest.get(digest);
+    same?.delete(record);
+    if (same?.size === 0) this.#byDigest.delete(digest);
   }
 }
 
 const text = (digest: Uint8Array): string => Buffer.from(digest).toString('base64');
+
+const SIZES = 2 ** 20;
+
+/** Sizes of files, however many: as much as is needed to say that none was of this size. Takes 128 KiB, once there is one. */
+export class Sizes {
+  #bits: Uint8Array | undefined;
+
+  add(size: number): void {
+    this.#bits ??= new Uint8Array(SIZES / 8);
+    const at = place(size);
+    this.#bits[at >> 3] = (this.#bits[at >> 3] ?? 0) | (1 << (at & 7));
+  }
+
+  /** True for others now and then. */
+  mayHave(size: number): boolean {
+    const at = place(size);
+    return ((this.#bits?.[at >> 3] ?? 0) & (1 << (at & 7))) !== 0;
+  }
+}
+
+const place = (size: number): number => size % SIZES;
+
+type Removal = Extract<Action, { kind: 'remove-remote' }>;
+
+/** A removal of an object that a new file of the Plan, as large as its file was, may be. */
+export const mayBeRenamed =
+  ({ newSizes }: Pick<CollectedPlan, 'newSizes'>) =>
+  (action: Action): action is Removal =>
+    action.kind === 'remove-remote' && action.record.size > 0 && newSizes.mayHave(action.record.size);

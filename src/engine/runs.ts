@@ -21,7 +21,7 @@ import { firstLines } from './lines.ts';
 import { Looks } from './looks.ts';
 import { bytesOf } from './bytes.ts';
 import { Performer } from './perform.ts';
-import type { Renames } from './renames.ts';
+import { type Renames, mayBeRenamed } from './renames.ts';
 import { Rest } from './rest.ts';
 import { Retries, isFinal } from './retries.ts';
 import { type RunHooks, Schedule } from './schedule.ts';
@@ -271,9 +271,12 @@ export class Runs {
     }
     if (removals.length + moves(plan) > 0) state('working');
     this.#plans++;
-    const { renamed, gone } = splitRenamed(removals, plan);
-    this.#renames.offer(renamed.map(({ record }) => record));
-    const clash = clashing(gone, plan.beginning);
+    const isRenamed = mayBeRenamed(plan);
+    // Those that wait for consent stand in the bucket, too.
+    this.#renames.offer(plan.removals.filter(isRenamed).map(({ record }) => record));
+    const renamed = removals.filter(isRenamed);
+    const gone = removals.filter((action) => !isRenamed(action));
+    const clash = clashing(gone, plan);
     if (gone.length > 0 && !clash) void this.#runActions(new Rest(gone));
     this.#passOver(plan.rest);
     void this.#runInTurn(new Rest(clash ? gone : []), plan.rest, hooks, new Rest(renamed));
@@ -443,22 +446,6 @@ export class Runs {
       quota: null,
     });
   }
-}
-
-type Removal = Extract<Action, { kind: 'remove-remote' }>;
-
-/** Removals of objects that a new file of the Plan, as large as theirs was, may have been. */
-function splitRenamed(
-  removals: readonly Action[],
-  { beginning }: CollectedPlan,
-): { readonly renamed: readonly Removal[]; readonly gone: readonly Action[] } {
-  const sizes = new Set<number>();
-  if (removals.length > 0)
-    for (const action of beginning)
-      if (action.kind === 'put' && action.reason === 'new') sizes.add(action.local.size);
-  const isRenamed = (action: Action): action is Removal =>
-    action.kind === 'remove-remote' && sizes.has(action.record.size) && action.record.size > 0;
-  return { renamed: removals.filter(isRenamed), gone: removals.filter((action) => !isRenamed(action)) };
 }
 
 const receives = ({ kind }: Action): boolean => kind === 'get' || kind === 'conflict';

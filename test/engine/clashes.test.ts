@@ -6,7 +6,7 @@ import type { Action } from '../../src/model/plan.ts';
 
 const of = (kind: 'remove-local' | 'get', path: string): Action => ({ kind, path: relPath(path) }) as Action;
 const clash = (gone: string, comes: string): boolean =>
-  clashing([of('remove-local', gone)], [of('get', comes)]);
+  clashing([of('remove-local', gone)], { beginning: [of('get', comes)], spooled: false });
 
 test.each([
   ['a', 'a/x'],
@@ -25,3 +25,8 @@ test.each([
   ['A/x', 'A/y'],
   ['a/x', 'ab'],
 ])('%s and %s have nothing to do with each other', (gone, comes) => expect(clash(gone, comes)).toBe(false));
+
+test('where not all of it is at hand, removals go first', () => {
+  expect(clashing([of('remove-local', 'a')], { beginning: [], spooled: true })).toBe(true);
+  expect(clashing([], { beginning: [], spooled: true })).toBe(false);
+});

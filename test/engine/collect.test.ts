@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { collectPlan } from '../../src/engine/collect.ts';
+import { mayBeRenamed } from '../../src/engine/renames.ts';
 import type { Action } from '../../src/model/plan.ts';
 import { memoryIndex } from '../../src/state/open-index.ts';
 import { entry, record } from '../support/facts.ts';
@@ -56,4 +57,17 @@ test('too long, and the spool taken: no Plan, and the lines of the other stay', 
   const plan = await collectPlan(puts(30_000), { index, onSkip: () => undefined, spoolTaken: true });
   expect(plan).toBeUndefined();
   expect(index.spool().shift(9)).toEqual(['of another']);
+});
+
+test('what may have been renamed is known of all of it, the spool too', async () => {
+  const index = await memoryIndex();
+  const gone = (size: number): Action => {
+    const known = record(`gone ${size}`, { size });
+    return { kind: 'remove-remote', key: known.key, path: known.path, reason: 'gone-locally', record: known };
+  };
+  const plan = await collectPlan(puts(20_500), { index, onSkip: () => undefined, spoolTaken: false });
+  if (plan === undefined) throw new Error('no Plan');
+  expect(plan.spooled).toBe(true);
+  const found = [1, 20_499, 20_500, 0].map((size) => mayBeRenamed(plan)(gone(size)));
+  expect(found).toEqual([true, true, false, false]);
 });

@@ -1,4 +1,6 @@
 import { beforeEach, expect, test } from 'vitest';
+import { Renames, Sizes } from '../../src/engine/renames.ts';
+import { entry, record } from '../support/facts.ts';
 import { EngineMachine, named } from './machine.ts';
 
 let machine: EngineMachine;
@@ -67,4 +69,52 @@ test('a store that does not copy gets the file', async () => {
   expect((await machine.sync()).exit).toBe(0);
   expect(machine.count('put')).toBe(1);
   expect(machine.inStep()).toEqual([]);
+});
+
+test('a folder of more files than removals go without consent is copied, and goes once that is given', async () => {
+  for (let n = 0; n < 5; n++) machine.tree.rename(`f${n}`, `d/f${n}`);
+  const run = await machine.sync();
+  expect(run.exit).toBe(5);
+  expect([machine.copies?.length, machine.count('put')]).toEqual([5, 0]);
+  machine.forget();
+  expect((await machine.sync({ consent: true })).exit).toBe(0);
+  expect(machine.remote()).toEqual(['d/f0', 'd/f1', 'd/f2', 'd/f3', 'd/f4', 'f5']);
+  expect(machine.count('put')).toBe(0);
+});
+
+test('of two objects with the same bytes the one of the file is taken; one that did not serve leaves the other', () => {
+  const digest = Buffer.alloc(32, 1);
+  const [one, two] = [record('one', { inode: 1, digest }), record('two', { inode: 2, digest })];
+  const renames = new Renames();
+  renames.offer([one, two]);
+  const find = (inode: number) => renames.find(entry('new', { inode }), digest)?.path;
+  expect([find(1), find(2), find(3)]).toEqual(['one', 'two', 'one']);
+  renames.drop(one);
+  expect([find(1), find(3)]).toEqual(['two', 'two']);
+  renames.drop(two);
+  expect(find(2)).toBeUndefined();
+});
+
+test('where no digest is remembered, inode, size and time lead to the object', () => {
+  const { digest: _, ...known } = record('old', { inode: 7 });
+  const renames = new Renames();
+  renames.offer([known]);
+  const { size, mtime } = known;
+  const find = (over: object) =>
+    renames.find(entry('new', { inode: 7, size, mtime, ...over }), Buffer.alloc(32));
+  expect(find({})).toBe(known);
+  for (const over of [{ inode: 8 }, { size: size + 1 }, { mtime: mtime + 1 }])
+    expect(find(over)).toBeUndefined();
+});
+
+test('sizes of a long Plan: none that is there is missed, and few that are not', () => {
+  const sizes = new Sizes();
+  expect(sizes.mayHave(0)).toBe(false);
+  for (let n = 0; n < 50_000; n++) sizes.add(n * 7_919);
+  let wrong = 0;
+  for (let n = 0; n < 50_000; n++) {
+    expect(sizes.mayHave(n * 7_919)).toBe(true);
+    if (sizes.mayHave(n * 7_919 + 1)) wrong++;
+  }
+  expect(wrong).toBeLessThan(5_000);
 });
