@@ -2,40 +2,27 @@ import { type NameKey, type RelPath, relPath } from '../model/brands.ts';
 import type { Command, EngineHandle, Outcome } from '../model/command.ts';
 import { EXIT, type VaultError, asVaultError, report } from '../model/errors.ts';
 import type { EngineState, Event, EventBody } from '../model/event.ts';
-import type { Hint } from '../model/hint.ts';
 import type { HistoryAsk, HistoryWindow } from '../model/history.ts';
 import type { Action } from '../model/plan.ts';
 import type { QueueAsk, QueueWindow } from '../model/queue.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import { DEFAULT_POLL_REMOTE_MS, DEFAULT_SETTLE_MS } from '../model/vault.ts';
-import { sweepUploads } from './clean.ts';
-import { type CollectedPlan, collectPlan } from './collect.ts';
 import { Committer } from './committer.ts';
 import { meetRemote } from './describe.ts';
 import { Emitter } from './emitter.ts';
-import { checkSource, lostSource, takeSource } from './guard.ts';
+import { checkSource, takeSource } from './guard.ts';
 import { Hints } from './hints.ts';
 import { bindLinks } from './kind.ts';
 import { Online } from './online.ts';
-import { Planned, movedOn } from './planned.ts';
 import { previewPlan } from './preview.ts';
-import {
-  type RoundOptions,
-  type RoundSources,
-  markListed,
-  mustList,
-  planAll,
-  planHints,
-  planRemote,
-  roundSources,
-} from './rounds.ts';
 import { Runs } from './runs.ts';
-import { type SkipAction, Skips } from './skips.ts';
+import { Scanning } from './scanning.ts';
+import { Skips } from './skips.ts';
 import { adoptStrays } from './strays.ts';
 import { Standing } from './standing.ts';
 import { Timetable } from './timetable.ts';
 import { prepareTwoWay } from './two-way.ts';
-import { type EngineParts, namesOf, worldOf } from './world.ts';
+import { type EngineParts, namesOf } from './world.ts';
 
 export interface EngineOptions {
   /** Ends when in step; else keeps watching. */
@@ -73,10 +60,10 @@ export class Engine implements EngineHandle {
   readonly #committer: Committer;
   readonly #skips: Skips;
   readonly #runs: Runs;
-  readonly #planned: Planned | undefined;
   readonly #online: Online;
   readonly #standing: Standing;
   readonly #timetable: Timetable;
+  readonly #scanning: Scanning;
   readonly #abort = new AbortController();
   readonly #started: number;
   #paused = false;
@@ -85,15 +72,8 @@ export class Engine implements EngineHandle {
   #stopping = false;
   #interrupted = false;
   #fatal: VaultError | undefined;
-  #sweep: Promise<void> | undefined;
   #wake: (() => void) | undefined;
   #idle = false;
-  #rescanAll = true;
-  #scanAlone = false;
-  /** The first scan follows at once on the look at the start. */
-  #scanned = false;
-  /** The bucket's listing is to be compared with the Records. */
-  #bucketDue = false;
   readonly ended: Promise<Outcome>;
   #end: (outcome: Outcome) => void = () => undefined;
 
@@ -106,7 +86,6 @@ export class Engine implements EngineHandle {
     this.#hints = new Hints(clock, vault.rules.settleMs ?? DEFAULT_SETTLE_MS, () => this.#awake());
     this.#committer = new Committer(index, clock, this.#emitter);
     this.#skips = new Skips(this.#emitter);
-    this.#planned = options.planned === undefined ? undefined : new Planned(options.planned);
     this.#online = new Online({
       clock,
       store: parts.store,
@@ -127,7 +106,7 @@ export class Engine implements EngineHandle {
       pollMs: vault.direction === 'push' ? undefined : (vault.rules.pollRemoteMs ?? DEFAULT_POLL_REMOTE_MS),
       onScan: () => this.#hints.add({ kind: 'under', path: ROOT }, 0),
       onBucket: () => {
-        this.#bucketDue = true;
+        this.#scanning.wantBucket();
         this.#awake();
       },
     });
@@ -148,6 +127,22 @@ export class Engine implements EngineHandle {
       state: (state) => this.#state(state),
       declined: () => this.#decline(),
       awake: () => this.#awake(),
+    });
+    this.#scanning = new Scanning({
+      parts,
+      emitter: this.#emitter,
+      hints: this.#hints,
+      skips: this.#skips,
+      online: this.#online,
+      standing: this.#standing,
+      timetable: this.#timetable,
+      runs: this.#runs,
+      signal: this.#abort.signal,
+      acceptSource: options.acceptSource,
+      checkRemote: options.checkRemote,
+      planned: options.planned,
+      fail: (error) => this.#fail(error),
+      state: (state) => this.#state(state),
     });
     this.ended = new Promise((resolve) => {
       this.#end = resolve;
@@ -213,7 +208,7 @@ export class Engine implements EngineHandle {
 
   #decline(): void {
     this.#declined = true;
-    this.#rescanAll = true;
+    this.#scanning.wantScan();
     this.command({ command: 'pause' });
   }
 
@@ -287,10 +282,11 @@ export class Engine implements EngineHandle {
 
   async #loop(): Promise<void> {
     while (!this.#stopping) {
-      if (this.#mayScan()) await this.#roundAll();
+      if (this.#mayScan()) await this.#scanning.all();
       const hints = this.#hints.take();
-      if (hints.length > 0) await this.#roundHints(hints);
-      else if (this.#bucketDue && !this.#declined && !this.#runs.reviewing) await this.#roundBucket();
+      if (hints.length > 0) await this.#scanning.hinted(hints);
+      else if (this.#scanning.bucketDue && !this.#declined && !this.#runs.reviewing)
+        await this.#scanning.bucket();
       else if (this.#isQuiet()) {
         if (this.#options.once) return;
         this.#timetable.quiet(this.#runs.totals.sent);
@@ -300,15 +296,12 @@ export class Engine implements EngineHandle {
     }
   }
 
-  /** A large file under way holds no scan back, unless the scan needs the spool, or a listing that nothing runs ahead of. */
   #mayScan(): boolean {
-    if (this.#declined) return false;
-    if (!this.#rescanAll || !this.#runs.busy) return this.#rescanAll;
-    return !this.#scanAlone && !mustList(this.#parts, this.#options.checkRemote);
+    return !this.#declined && this.#scanning.mayScan;
   }
 
   #isQuiet(): boolean {
-    return this.#runs.running === 0 && this.#hints.size === 0 && !this.#rescanAll;
+    return this.#runs.running === 0 && this.#hints.size === 0 && !this.#scanning.scanDue;
   }
 
   #becomeIdle(): void {
@@ -328,100 +321,6 @@ export class Engine implements EngineHandle {
     const wake = this.#wake;
     this.#wake = undefined;
     wake?.();
-  }
-
-  async #roundAll(): Promise<void> {
-    const { index } = this.#parts;
-    this.#rescanAll = false;
-    this.#scanAlone = false;
-    if (this.#scanned) await this.#standing.look();
-    this.#scanned = true;
-    const listed = mustList(this.#parts, this.#options.checkRemote);
-    this.#bucketDue = false;
-    this.#runs.forgetHeld();
-    this.#state('scanning');
-    this.#emitter.emit({ event: 'scan', state: 'start', files: 0 });
-    let files = 0;
-    let plan: CollectedPlan | undefined;
-    await this.#online.reaching(async () => {
-      this.#skips.restart();
-      const onSeen = (seen: number): void => {
-        files = seen;
-        this.#emitter.emit({ event: 'scan', state: 'progress', files });
-      };
-      const actions = planAll(this.#sources({ listed, onSeen }));
-      plan = await this.#collect(this.#planned?.exactly(actions) ?? actions);
-    });
-    this.#emitter.emit({ event: 'scan', state: 'done', files });
-    if (plan === undefined) {
-      this.#rescanAll = true;
-      this.#scanAlone = true;
-      return;
-    }
-    const known = index.count().files;
-    if (files === 0 && known > 0 && !this.#options.acceptSource) {
-      throw lostSource(this.#parts.vault, { kind: 'lost-source', why: 'empty-root' });
-    }
-    await this.#checkSides(plan);
-    this.#runs.announce(plan);
-    this.#skips.report();
-    // Marked when all of it is done or known to the Index: a listing that led to nothing is made again.
-    this.#runs.start(plan, known, listed ? { onDone: () => markListed(this.#parts) } : {});
-    this.#sweep = sweepUploads(worldOf(this.#parts), this.#abort.signal).catch((thrown: unknown) => {
-      const error = asVaultError(thrown);
-      if (error.kind !== 'cancelled') this.#emitter.emit({ event: 'warning', ...report(error) });
-    });
-  }
-
-  async #roundHints(hints: readonly Hint[]): Promise<void> {
-    const all = hints.some((hint) => hint.kind === 'under' && hint.path === ROOT);
-    if (all) this.#rescanAll = true;
-    else if (this.#runs.reviewing) for (const hint of hints) this.#hints.add(hint);
-    if (all || this.#runs.reviewing) return;
-    const remoteOf: RoundOptions['remoteOf'] = (key) => this.#runs.remoteOf(key);
-    const { looks } = this.#runs;
-    this.#runs.lookingAt(hints);
-    await this.#roundSome(() => {
-      const actions = planHints(this.#sources({ listed: false, remoteOf, looks }), hints);
-      return this.#planned?.only(actions, (path) => this.#fail(movedOn([path]))) ?? actions;
-    });
-  }
-
-  async #roundBucket(): Promise<void> {
-    this.#bucketDue = false;
-    await this.#standing.look();
-    await this.#timetable.listing(() => this.#roundSome(() => planRemote(this.#sources({ listed: true }))));
-  }
-
-  /** A round that looks at some paths only. Nothing is told of one that finds nothing. */
-  async #roundSome(actions: () => AsyncIterable<Action>): Promise<void> {
-    let plan: CollectedPlan | undefined;
-    await this.#online.reaching(async () => {
-      plan = await this.#collect(actions());
-    });
-    if (plan === undefined) {
-      this.#rescanAll = true;
-      return;
-    }
-    this.#skips.report();
-    if (plan.empty) return;
-    await this.#checkSides(plan);
-    this.#runs.announce(plan);
-    this.#runs.start(plan, this.#parts.index.count().files);
-  }
-
-  async #checkSides(plan: CollectedPlan): Promise<void> {
-    const { get, conflict } = plan.totals;
-    if (plan.removals.length + get + conflict > 0) await this.#runs.checkSides(plan.removals);
-  }
-
-  #sources(options: Omit<RoundOptions, 'signal'>): RoundSources {
-    return roundSources(this.#parts, { ...options, signal: this.#abort.signal });
-  }
-
-  #collect(actions: AsyncIterable<Action>): Promise<CollectedPlan | undefined> {
-    const onSkip = (skip: SkipAction): void => this.#skips.add(skip);
-    return collectPlan(actions, { index: this.#parts.index, onSkip, spoolTaken: this.#runs.running > 0 });
   }
 
   /** The store said that it is too much, also where a request was repeated below the engine and went through. */
@@ -472,7 +371,7 @@ export class Engine implements EngineHandle {
     this.#hints.clear();
     this.#runs.stop();
     while (this.#runs.running > 0) await this.#sleepUntilWoken();
-    await this.#sweep;
+    await this.#scanning.settled();
     this.#committer.flush();
     try {
       await this.#parts.watcher?.close();

@@ -1,0 +1,201 @@
+import { type RelPath, relPath } from '../model/brands.ts';
+import { type VaultError, asVaultError, report } from '../model/errors.ts';
+import type { EngineState } from '../model/event.ts';
+import type { Hint } from '../model/hint.ts';
+import type { Action } from '../model/plan.ts';
+import { sweepUploads } from './clean.ts';
+import { type CollectedPlan, collectPlan } from './collect.ts';
+import type { Emitter } from './emitter.ts';
+import { lostSource } from './guard.ts';
+import type { Hints } from './hints.ts';
+import type { Online } from './online.ts';
+import { Planned, movedOn } from './planned.ts';
+import {
+  type RoundOptions,
+  type RoundSources,
+  markListed,
+  mustList,
+  planAll,
+  planHints,
+  planRemote,
+  roundSources,
+} from './rounds.ts';
+import type { Runs } from './runs.ts';
+import type { SkipAction, Skips } from './skips.ts';
+import type { Standing } from './standing.ts';
+import type { Timetable } from './timetable.ts';
+import { type EngineParts, worldOf } from './world.ts';
+
+const ROOT: RelPath = relPath('');
+
+export interface ScanningOptions {
+  readonly parts: EngineParts;
+  readonly emitter: Emitter;
+  readonly hints: Hints;
+  readonly skips: Skips;
+  readonly online: Online;
+  readonly standing: Standing;
+  readonly timetable: Timetable;
+  readonly runs: Runs;
+  readonly signal: AbortSignal;
+  /** As in EngineOptions. */
+  readonly acceptSource: boolean;
+  readonly checkRemote: boolean;
+  readonly planned: readonly string[] | undefined;
+  /** Ends the engine with this error. */
+  readonly fail: (error: VaultError) => void;
+  readonly state: (state: EngineState) => void;
+}
+
+/** Looks at both sides, as a whole or at some paths, and sets the Plans that come of it going. */
+export class Scanning {
+  readonly #options: ScanningOptions;
+  readonly #parts: EngineParts;
+  readonly #emitter: Emitter;
+  readonly #runs: Runs;
+  readonly #planned: Planned | undefined;
+  #scanDue = true;
+  #scanAlone = false;
+  /** The first scan follows at once on the look at the start. */
+  #scanned = false;
+  #bucketDue = false;
+  #sweep: Promise<void> | undefined;
+
+  constructor(options: ScanningOptions) {
+    const { parts, emitter, runs, planned } = options;
+    this.#options = options;
+    this.#parts = parts;
+    this.#emitter = emitter;
+    this.#runs = runs;
+    this.#planned = planned === undefined ? undefined : new Planned(planned);
+  }
+
+  /** Everything is to be scanned. */
+  get scanDue(): boolean {
+    return this.#scanDue;
+  }
+
+  /** The bucket's listing is to be compared with the Records. */
+  get bucketDue(): boolean {
+    return this.#bucketDue;
+  }
+
+  wantScan(): void {
+    this.#scanDue = true;
+  }
+
+  wantBucket(): void {
+    this.#bucketDue = true;
+  }
+
+  /** Everything that was begun here beside the Plans has ended. */
+  async settled(): Promise<void> {
+    await this.#sweep;
+  }
+
+  /** A large file under way holds no scan back, unless the scan needs the spool, or a listing that nothing runs ahead of. */
+  get mayScan(): boolean {
+    if (!this.#scanDue || !this.#runs.busy) return this.#scanDue;
+    return !this.#scanAlone && !mustList(this.#parts, this.#options.checkRemote);
+  }
+
+  /** Everything. */
+  async all(): Promise<void> {
+    const { index } = this.#parts;
+    const { standing, online, skips, acceptSource, checkRemote, signal, state } = this.#options;
+    this.#scanDue = false;
+    this.#scanAlone = false;
+    if (this.#scanned) await standing.look();
+    this.#scanned = true;
+    const listed = mustList(this.#parts, checkRemote);
+    this.#bucketDue = false;
+    this.#runs.forgetHeld();
+    state('scanning');
+    this.#emitter.emit({ event: 'scan', state: 'start', files: 0 });
+    let files = 0;
+    let plan: CollectedPlan | undefined;
+    await online.reaching(async () => {
+      skips.restart();
+      const onSeen = (seen: number): void => {
+        files = seen;
+        this.#emitter.emit({ event: 'scan', state: 'progress', files });
+      };
+      const actions = planAll(this.#sources({ listed, onSeen }));
+      plan = await this.#collect(this.#planned?.exactly(actions) ?? actions);
+    });
+    this.#emitter.emit({ event: 'scan', state: 'done', files });
+    if (plan === undefined) {
+      this.#scanDue = true;
+      this.#scanAlone = true;
+      return;
+    }
+    const known = index.count().files;
+    if (files === 0 && known > 0 && !acceptSource) {
+      throw lostSource(this.#parts.vault, { kind: 'lost-source', why: 'empty-root' });
+    }
+    await this.#checkSides(plan);
+    this.#runs.announce(plan);
+    skips.report();
+    // Marked when all of it is done or known to the Index: a listing that led to nothing is made again.
+    this.#runs.start(plan, known, listed ? { onDone: () => markListed(this.#parts) } : {});
+    this.#sweep = sweepUploads(worldOf(this.#parts), signal).catch((thrown: unknown) => {
+      const error = asVaultError(thrown);
+      if (error.kind !== 'cancelled') this.#emitter.emit({ event: 'warning', ...report(error) });
+    });
+  }
+
+  /** What settled Hints point at. */
+  async hinted(hints: readonly Hint[]): Promise<void> {
+    const all = hints.some((hint) => hint.kind === 'under' && hint.path === ROOT);
+    if (all) this.#scanDue = true;
+    else if (this.#runs.reviewing) for (const hint of hints) this.#options.hints.add(hint);
+    if (all || this.#runs.reviewing) return;
+    const remoteOf: RoundOptions['remoteOf'] = (key) => this.#runs.remoteOf(key);
+    const { looks } = this.#runs;
+    this.#runs.lookingAt(hints);
+    await this.#roundSome(() => {
+      const actions = planHints(this.#sources({ listed: false, remoteOf, looks }), hints);
+      return this.#planned?.only(actions, (path) => this.#options.fail(movedOn([path]))) ?? actions;
+    });
+  }
+
+  /** What changed in the bucket. */
+  async bucket(): Promise<void> {
+    this.#bucketDue = false;
+    const { standing, timetable } = this.#options;
+    await standing.look();
+    await timetable.listing(() => this.#roundSome(() => planRemote(this.#sources({ listed: true }))));
+  }
+
+  /** A round that looks at some paths only. Nothing is told of one that finds nothing. */
+  async #roundSome(actions: () => AsyncIterable<Action>): Promise<void> {
+    const { online, skips } = this.#options;
+    let plan: CollectedPlan | undefined;
+    await online.reaching(async () => {
+      plan = await this.#collect(actions());
+    });
+    if (plan === undefined) {
+      this.#scanDue = true;
+      return;
+    }
+    skips.report();
+    if (plan.empty) return;
+    await this.#checkSides(plan);
+    this.#runs.announce(plan);
+    this.#runs.start(plan, this.#parts.index.count().files);
+  }
+
+  async #checkSides(plan: CollectedPlan): Promise<void> {
+    const { get, conflict } = plan.totals;
+    if (plan.removals.length + get + conflict > 0) await this.#runs.checkSides(plan.removals);
+  }
+
+  #sources(options: Omit<RoundOptions, 'signal'>): RoundSources {
+    return roundSources(this.#parts, { ...options, signal: this.#options.signal });
+  }
+
+  #collect(actions: AsyncIterable<Action>): Promise<CollectedPlan | undefined> {
+    const onSkip = (skip: SkipAction): void => this.#options.skips.add(skip);
+    return collectPlan(actions, { index: this.#parts.index, onSkip, spoolTaken: this.#runs.running > 0 });
+  }
+}
