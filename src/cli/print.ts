@@ -204,8 +204,8 @@ export function proofText(proof: Proof): string {
   }
 }
 
-const shortLine = ({ failed, unprotected, declined = 0 }: Shortfall): string => {
-  const files = failed + unprotected;
+const shortLine = ({ failed, unprotected, leftOut = 0, declined = 0 }: Shortfall): string => {
+  const files = failed + unprotected + leftOut;
   const but = [
     ...(files === 0 ? [] : [plural(files, 'file')]),
     ...(declined === 0 ? [] : [`${plural(declined, 'removal')} held back`]),

@@ -91,26 +91,43 @@ export async function statusCommand(
   if (wanted.length === 0 && flags.json !== true) sayNone();
   const daemon = await daemonStatus(where);
   for (const vault of wanted) {
-    const { files, bytes, unfinished } = await vaultStatus(vault, where);
+    const { files, bytes, unfinished, leftOut } = await vaultStatus(vault, where);
     const kms = await vaultKms(vault, where, systemClock);
     const facts = { id: vault.id, root: vault.root, target: targetOf(vault), mode: vault.mode.kind };
     const line = daemon?.vaults.find(({ id }) => id === vault.id);
     if (flags.json === true) {
       const live = line === undefined ? { daemon: null } : { daemon: daemon?.pid, ...liveOf(line) };
       process.stdout.write(
-        `${JSON.stringify({ ...facts, files, bytes, unfinished, ...kmsFacts(kms), ...live })}\n`,
+        `${JSON.stringify({ ...facts, files, bytes, unfinished, leftOut, ...kmsFacts(kms), ...live })}\n`,
       );
     } else {
       const more = unfinished > 0 ? `, ${plural(unfinished, 'upload')} to go on with` : '';
       process.stdout.write(
         `${safeName(vault.root)}  →  ${safeText(targetOf(vault))}  ${nameOfMode(vault.mode)}\n` +
-          `  ${plural(files, 'file')}, ${formatBytes(bytes)} in the Index${more}\n${kmsLines(kms)}`,
+          `  ${plural(files, 'file')}, ${formatBytes(bytes)} in the Index${more}\n${leftOutLines(leftOut)}${kmsLines(kms)}`,
       );
       if (line !== undefined)
         for (const text of vaultLines(line, 'daemon:')) process.stdout.write(`  ${text}\n`);
     }
   }
   return EXIT.inStep;
+}
+
+/** Paths named of what was left out; the screen has all of them. */
+const NAMED = 5;
+
+function leftOutLines(paths: readonly string[]): string {
+  if (paths.length === 0) return '';
+  const more = paths.length > NAMED ? ` and ${(paths.length - NAMED).toLocaleString()} more` : '';
+  const named = paths
+    .slice(0, NAMED)
+    .map((path) => safeName(path))
+    .join(', ');
+  const [it, changes] = paths.length === 1 ? ['it', 'it changes'] : ['them', 'they change'];
+  return (
+    `  ! ${plural(paths.length, 'file')} left out by you until ${changes}: ${named}${more}\n` +
+    `    take ${it} back with u among the problems of the screen\n`
+  );
 }
 
 const kmsFacts = (kms: KmsStatus | undefined): { readonly kms?: object } =>

@@ -288,7 +288,7 @@ export class Engine implements EngineHandle {
       else if (this.#scanning.bucketDue && !this.#declined && !this.#runs.reviewing)
         await this.#scanning.bucket();
       else if (this.#isQuiet()) {
-        if (this.#options.once) return;
+        if (this.#options.once) return this.#runs.over();
         this.#timetable.quiet(this.#runs.totals.sent);
         this.#becomeIdle();
         await this.#sleepUntilWoken();
@@ -385,7 +385,8 @@ export class Engine implements EngineHandle {
     if (this.#interrupted) return EXIT.interrupted;
     if (this.#runs.holding) return EXIT.consent;
     if (this.#runs.totals.distrusted > 0) return EXIT.security;
-    return this.#runs.totals.failed > 0 || this.#skips.unprotected > 0 ? EXIT.someFailed : EXIT.inStep;
+    const short = this.#runs.totals.failed + this.#skips.unprotected + this.#runs.leftOut;
+    return short > 0 ? EXIT.someFailed : EXIT.inStep;
   }
 
   /** Whatever else goes on, a pause and a question that waits are what a person must see. */

@@ -4,6 +4,8 @@ import type { Shortfall } from '../model/event.ts';
 import type { Action } from '../model/plan.ts';
 import type { Emitter } from './emitter.ts';
 
+type Others = Required<Pick<Shortfall, 'unprotected' | 'leftOut' | 'declined'>>;
+
 /** Paths whose last try failed and is not repeated by itself, until one succeeds. */
 export class Failures {
   readonly #open = new Map<NameKey, { readonly path: RelPath; readonly distrusted: boolean }>();
@@ -25,7 +27,7 @@ export class Failures {
     this.#open.delete(key);
   }
 
-  lookingAt(covers: (path: string) => boolean): void {
+  lookingAt(covers: (path: RelPath) => boolean): void {
     for (const [key, { path }] of this.#open) if (covers(path)) this.#looked.add(key);
   }
 
@@ -44,17 +46,18 @@ export class Failures {
   }
 
   /**
-   * What an idle vault falls short of, with so many files that are not in the bucket and removals that a person did not want;
-   * undefined where all is in step.
+   * What an idle vault falls short of, with so many files that are not in the bucket, that were left out, and removals that a
+   * person did not want; undefined where all is in step.
    */
-  short(unprotected: number, declined: number): Shortfall | undefined {
+  short({ unprotected, leftOut, declined }: Others): Shortfall | undefined {
     const failed = this.#open.size;
-    if (failed + unprotected + declined === 0) return undefined;
+    if (failed + unprotected + leftOut + declined === 0) return undefined;
     const distrusted = [...this.#open.values()].some((one) => one.distrusted);
-    const exit = failed + unprotected > 0 ? EXIT.someFailed : EXIT.consent;
+    const exit = failed + unprotected + leftOut > 0 ? EXIT.someFailed : EXIT.consent;
     return {
       failed,
       unprotected,
+      ...(leftOut === 0 ? {} : { leftOut }),
       ...(declined === 0 ? {} : { declined }),
       exit: distrusted ? EXIT.security : exit,
     };

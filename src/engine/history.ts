@@ -1,6 +1,12 @@
 import type { Event } from '../model/event.ts';
-import { type HistoryAsk, type HistoryLine, type HistoryWindow, findableEnd } from '../model/history.ts';
-import type { Clock, HistoryBook, Index } from '../model/ports.ts';
+import {
+  type HistoryAsk,
+  type HistoryBook,
+  type HistoryLine,
+  type HistoryWindow,
+  findableEnd,
+} from '../model/history.ts';
+import type { Clock, Index } from '../model/ports.ts';
 import { recentOf } from '../model/snapshot.ts';
 import { type Slice, windowOver } from './slices.ts';
 

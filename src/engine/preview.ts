@@ -3,6 +3,7 @@ import { EXIT } from '../model/errors.ts';
 import { type Action, EMPTY_TOTALS } from '../model/plan.ts';
 import type { Emitter } from './emitter.ts';
 import { checkSource } from './guard.ts';
+import { LeftOut, without } from './left-out.ts';
 import { addToTotals } from './plan.ts';
 import { mustList, planAll, roundSources } from './rounds.ts';
 import type { EngineParts } from './world.ts';
@@ -29,7 +30,10 @@ export async function previewPlan(
   await store.reach({ signal });
   const listed = mustList(parts, checkRemote);
   let totals = EMPTY_TOTALS;
-  for await (const action of planAll(roundSources(parts, { listed, signal }))) {
+  const leftOut = new LeftOut(parts.index, emitter);
+  leftOut.open();
+  const all = planAll(roundSources(parts, { listed, signal }));
+  for await (const action of without(all, (one) => leftOut.covers(one))) {
     totals = addToTotals(totals, action);
     onAction(action);
   }

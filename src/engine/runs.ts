@@ -1,6 +1,7 @@
 import type { NameKey, RelPath } from '../model/brands.ts';
 import type { Command } from '../model/command.ts';
-import { type VaultError, asVaultError } from '../model/errors.ts';
+import { safeName } from '../model/display.ts';
+import { VaultError, asVaultError } from '../model/errors.ts';
 import type { EngineState, EventBody } from '../model/event.ts';
 import type { Hint } from '../model/hint.ts';
 import type { Action, ConsentReason, RemoteEntry } from '../model/plan.ts';
@@ -96,7 +97,7 @@ export class Runs {
     this.#retries = new Retries(parts.clock, once);
     this.#brake = new Brake(parts.clock, consent);
     this.#upcoming = new Upcoming(parts.clock, emitter);
-    this.#leftOut = new LeftOut(emitter);
+    this.#leftOut = new LeftOut(parts.index, emitter);
     this.#failures = new Failures(emitter);
     this.#review = options.review;
     const world = worldOf(parts);
@@ -113,6 +114,7 @@ export class Runs {
   }
 
   async open(paused: boolean): Promise<void> {
+    this.#leftOut.open();
     const { vault } = this.#options.parts;
     this.#schedule = await Schedule.create({
       transfers: vault.rules.transfers ?? DEFAULT_TRANSFERS,
@@ -148,9 +150,9 @@ export class Runs {
     this.#hint({ key: this.#key(path), path }, true, 0);
   }
 
-  /** Paths whose last try failed, and those left out. */
+  /** Paths whose last try failed. What was left out is none of them: it is taken back by name. */
   failedPaths(): readonly Action['path'][] {
-    return [...new Set([...this.#retries.paths(), ...this.#failures.paths(), ...this.#leftOut.paths()])];
+    return [...new Set([...this.#retries.paths(), ...this.#failures.paths()])];
   }
 
   /** See `Retries.remote`. */
@@ -163,10 +165,11 @@ export class Runs {
     this.#retries.clear();
     this.#failures.settle();
     this.#leftOut.settle();
-    const short = this.#failures.short(
-      this.#options.skips.unprotected + this.#leftOut.count,
-      this.#brake.declined,
-    );
+    const short = this.#failures.short({
+      unprotected: this.#options.skips.unprotected + this.#leftOut.unsent,
+      declined: this.#brake.declined,
+      leftOut: this.#leftOut.count - this.#leftOut.unsent,
+    });
     const before = this.#short;
     this.#short = JSON.stringify(short ?? '');
     if (said && this.#short === before) return undefined;
@@ -174,17 +177,21 @@ export class Runs {
     return { event: 'idle', files, ...(short === undefined ? {} : { short }) };
   }
 
+  /** Nothing is left to do, and the run ends. */
+  over(): void {
+    this.#leftOut.settle();
+  }
+
   /** A look at these paths begins: problems that are not found again are over. */
   lookingAt(hints: readonly Hint[]): void {
     const covers = coveredBy(hints);
     const { skips, parts } = this.#options;
     skips.lookingAt(covers);
-    this.#leftOut.lookingAt(covers);
-    // What failed at its object is not over because the disk was looked at.
+    // What is the matter with its object is not over because the disk was looked at.
     const pushes = parts.vault.direction === 'push';
-    this.#failures.lookingAt(
-      (path) => covers(path) && (pushes || this.looks.asked(namesOf(parts).keyOf(path))),
-    );
+    const both = (path: RelPath): boolean => covers(path) && (pushes || this.looks.asked(this.#key(path)));
+    this.#failures.lookingAt(both);
+    this.#leftOut.lookingAt((path, kind) => (kind === 'put' ? covers(path) : both(path)));
   }
 
   /** A new scan finds again what is held, and what is still wrong. */
@@ -209,11 +216,20 @@ export class Runs {
     this.#schedule?.stop();
   }
 
-  /** Leaves a path out until it changes or is tried again. */
+  /** Leaves a path out until it changes or is taken back. Throws kind `usage` where it does not wait. */
   skip(key: NameKey, path: RelPath): void {
-    this.#leftOut.add(key, path, this.#upcoming.get(key));
+    const action = this.#upcoming.get(key);
+    if (action === undefined || !this.#leftOut.add(action)) throw notWaiting(path);
     this.#upcoming.drop(key);
   }
+
+  /** Files that a person took out of the queue. */
+  get leftOut(): number {
+    return this.#leftOut.count;
+  }
+
+  /** Whether an Action is one that a person took out of the queue. */
+  readonly isLeftOut = (action: Action): boolean => this.#leftOut.has(action);
 
   /** These are not left out any more. */
   takeIn(keys: readonly NameKey[]): void {
@@ -447,6 +463,16 @@ export class Runs {
     });
   }
 }
+
+const notWaiting = (path: RelPath): VaultError =>
+  new VaultError(
+    'usage',
+    'not-waiting',
+    `${safeName(path)} does not wait any more: it is under way, or done`,
+    {
+      hint: 'what is under way is not called off; the activity tells what came of it',
+    },
+  );
 
 const receives = ({ kind }: Action): boolean => kind === 'get' || kind === 'conflict';
 

@@ -7,6 +7,7 @@ import { sweepUploads } from './clean.ts';
 import { type CollectedPlan, collectPlan } from './collect.ts';
 import type { Emitter } from './emitter.ts';
 import { lostSource } from './guard.ts';
+import { without } from './left-out.ts';
 import type { Hints } from './hints.ts';
 import type { Online } from './online.ts';
 import { Planned, movedOn } from './planned.ts';
@@ -120,7 +121,7 @@ export class Scanning {
         files = seen;
         this.#emitter.emit({ event: 'scan', state: 'progress', files });
       };
-      const actions = planAll(this.#sources({ listed, onSeen }));
+      const actions = this.#wanted(planAll(this.#sources({ listed, onSeen })));
       plan = await this.#collect(this.#planned?.exactly(actions) ?? actions);
     });
     this.#emitter.emit({ event: 'scan', state: 'done', files });
@@ -154,7 +155,7 @@ export class Scanning {
     const { looks } = this.#runs;
     this.#runs.lookingAt(hints);
     await this.#roundSome(() => {
-      const actions = planHints(this.#sources({ listed: false, remoteOf, looks }), hints);
+      const actions = this.#wanted(planHints(this.#sources({ listed: false, remoteOf, looks }), hints));
       return this.#planned?.only(actions, (path) => this.#options.fail(movedOn([path]))) ?? actions;
     });
   }
@@ -164,7 +165,9 @@ export class Scanning {
     this.#bucketDue = false;
     const { standing, timetable } = this.#options;
     await standing.look();
-    await timetable.listing(() => this.#roundSome(() => planRemote(this.#sources({ listed: true }))));
+    await timetable.listing(() =>
+      this.#roundSome(() => this.#wanted(planRemote(this.#sources({ listed: true })))),
+    );
   }
 
   /** A round that looks at some paths only. Nothing is told of one that finds nothing. */
@@ -192,6 +195,10 @@ export class Scanning {
 
   #sources(options: Omit<RoundOptions, 'signal'>): RoundSources {
     return roundSources(this.#parts, { ...options, signal: this.#options.signal });
+  }
+
+  #wanted(actions: AsyncIterable<Action>): AsyncIterable<Action> {
+    return without(actions, this.#runs.isLeftOut);
   }
 
   #collect(actions: AsyncIterable<Action>): Promise<CollectedPlan | undefined> {

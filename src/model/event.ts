@@ -108,6 +108,8 @@ export interface Shortfall {
   readonly failed: number;
   /** Files that are not in the bucket and ought to be: they could not be taken, or were left out. */
   readonly unprotected: number;
+  /** Fetches and removals that a person took out of the queue; files that would be sent are unprotected. */
+  readonly leftOut?: number;
   /** Removals that were held back, and that a person did not want. */
   readonly declined?: number;
   /** What `sync --once` would end with. */

@@ -24,6 +24,24 @@ export interface HistoryWindow {
   readonly held?: number;
 }
 
+/** Lines newest first. */
+export interface HistoryBook {
+  /** The number of the newest line, 0 where there is none. */
+  readonly last: number;
+  /** Counts what has `text` in at most `limit` lines before the number `before`; undefined where there are none. */
+  scan(before: number, limit: number, text: string, held?: number): HistoryPart | undefined;
+  /** Lines of a part that have `text`, `skip` of them left out. */
+  lines(part: HistoryPart, text: string, skip: number, limit: number): readonly HistoryLine[];
+}
+
+/** Lines before `before` down to `first`; the rest as in `SpoolPart`. */
+export interface HistoryPart {
+  readonly before: number;
+  readonly first: number;
+  readonly count: number;
+  readonly held?: number;
+}
+
 /** How a Transfer ended, as it is shown. */
 export const OUTCOME_WORDS: { readonly [K in RecentLine['outcome']]: string } = {
   written: 'sent',

@@ -7,7 +7,8 @@ import type { NameKey, ObjectKey, RelPath } from './brands.ts';
 import type { DraftBytes, DraftSubject, GoesOver, InPlace } from './draft.ts';
 import type { Entry, Seen } from './entry.ts';
 import type { Hint } from './hint.ts';
-import type { HistoryLine } from './history.ts';
+import type { HistoryBook, HistoryLine } from './history.ts';
+import type { LeftOutBook } from './left-out.ts';
 import type { KeyInfo, KeyMaterial } from './keyref.ts';
 import type { Receipt } from './receipt.ts';
 import type { Record as IndexRecord } from './record.ts';
@@ -330,6 +331,8 @@ export interface Index {
   journal(): UploadJournals;
   /** What is about to be sent for the first time. */
   intents(): Intents;
+  /** What a person took out of the queue. */
+  leftOut(): LeftOutBook;
   /** Where a Plan too long for memory waits; emptied at start. */
   spool(): PlanSpool;
   close(): void;
@@ -380,24 +383,6 @@ export interface UploadJournals {
   create(subject: UploadSubject): UploadJournal;
   all(): readonly { readonly key: NameKey; readonly path: RelPath; readonly uploadId: string | undefined }[];
   remove(key: NameKey): void;
-}
-
-/** Lines newest first. */
-export interface HistoryBook {
-  /** The number of the newest line, 0 where there is none. */
-  readonly last: number;
-  /** Counts what has `text` in at most `limit` lines before the number `before`; undefined where there are none. */
-  scan(before: number, limit: number, text: string, held?: number): HistoryPart | undefined;
-  /** Lines of a part that have `text`, `skip` of them left out. */
-  lines(part: HistoryPart, text: string, skip: number, limit: number): readonly HistoryLine[];
-}
-
-/** Lines before `before` down to `first`; the rest as in SpoolPart. */
-export interface HistoryPart {
-  readonly before: number;
-  readonly first: number;
-  readonly count: number;
-  readonly held?: number;
 }
 
 /** Lines in their order. They can be looked at, looked for and taken out while they wait. */

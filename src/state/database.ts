@@ -32,6 +32,11 @@ const MIGRATIONS: readonly string[] = [
   CREATE TABLE history (seq INTEGER PRIMARY KEY, time INTEGER NOT NULL, find TEXT NOT NULL);
   CREATE TABLE history_lines (seq INTEGER PRIMARY KEY, line TEXT NOT NULL);
   `,
+  `
+  CREATE TABLE left_out (
+    key TEXT PRIMARY KEY, path TEXT NOT NULL, kind TEXT NOT NULL, size INTEGER, mtime REAL, etag TEXT
+  ) WITHOUT ROWID;
+  `,
 ];
 
 export const SCHEMA_VERSION = MIGRATIONS.length;

@@ -1,5 +1,4 @@
-import { type HistoryLine, findableEnd } from '../model/history.ts';
-import type { HistoryBook, HistoryPart } from '../model/ports.ts';
+import { type HistoryBook, type HistoryLine, type HistoryPart, findableEnd } from '../model/history.ts';
 import type { Sql } from './sql.ts';
 
 /** Lines kept, and for how long. */

@@ -1,10 +1,12 @@
 import { existsSync } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
+import type { LeftOutBook } from '../model/left-out.ts';
 import type { Index, IndexChange, Intents, PlanSpool } from '../model/ports.ts';
 import { indexFile, loadSqlite, makeFolder, memoryDatabase, openDatabase, stateError } from './database.ts';
 import { openHistory } from './history.ts';
 import { openIntents } from './intents.ts';
 import { openJournals } from './journals.ts';
+import { openLeftOut } from './left-out.ts';
 import { takeLock } from './lock.ts';
 import { recordStatements, toRecord, toRow } from './records.ts';
 import { openSpool } from './spool.ts';
@@ -39,7 +41,10 @@ export async function memoryIndex(): Promise<Index> {
 }
 
 /** What can be looked at without holding the vault. */
-export type IndexView = Pick<Index, 'count' | 'get' | 'page' | 'under' | 'journal' | 'close' | 'meta'>;
+export type IndexView = Pick<
+  Index,
+  'count' | 'get' | 'page' | 'under' | 'journal' | 'leftOut' | 'close' | 'meta'
+>;
 
 /** Opens an Index for reading only, also while another process holds the vault. Undefined where there is none. */
 export async function readIndex({ folder }: IndexOptions): Promise<IndexView | undefined> {
@@ -63,6 +68,7 @@ function indexOn(database: DatabaseSync, release: () => void, folder: string): I
   const journals = openJournals(sql);
   // Not before it is needed: an Index of an older schema can still be read.
   let intents: Intents | undefined;
+  let leftOut: LeftOutBook | undefined;
   let spool: PlanSpool | undefined;
   let history: ReturnType<typeof openHistory> | undefined;
   const historyOf = () => (history ??= openHistory(sql));
@@ -96,6 +102,7 @@ function indexOn(database: DatabaseSync, release: () => void, folder: string): I
     history: historyOf,
     journal: () => journals,
     intents: intentsOf,
+    leftOut: () => (leftOut ??= openLeftOut(sql)),
     spool: () => (spool ??= openSpool(sql)),
     close: () => {
       sql.close();

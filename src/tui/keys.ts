@@ -38,6 +38,7 @@ export type Order =
   | 'conflicts'
   | 'settings'
   | 'keys'
+  | 'take-back'
   | 'raise'
   | 'skip'
   | 'change'
@@ -77,6 +78,8 @@ export interface KeyContext {
   readonly restoring: boolean;
   /** The selected line is a file that was removed. */
   readonly removed: boolean;
+  /** The selected problem is a file that was left out. */
+  readonly leftOut: boolean;
 }
 
 export type Binding = BindingOf<Order, View, KeyContext>;
@@ -138,6 +141,13 @@ export const BINDINGS: readonly Binding[] = [
     footer: 'try again',
     views: ['problems'],
     idle: noLine,
+  },
+  {
+    order: 'take-back',
+    keys: ['u'],
+    says: 'take back that the selected file was left out',
+    views: ['problems'],
+    idle: ({ leftOut }) => (leftOut ? undefined : 'only a file that you left out can be taken back'),
   },
   {
     order: 'raise',

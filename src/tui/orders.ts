@@ -1,5 +1,6 @@
 import { plural } from '../model/display.ts';
 import type { Setting } from '../model/settings-desk.ts';
+import type { Problem } from '../model/snapshot.ts';
 import { unknownKey } from './bindings.ts';
 import { type Binding, type KeyContext, BINDINGS, bindingOf } from './keys.ts';
 import { browseLines, browsed, removedFile, settled, wentUp } from './desk-orders.ts';
@@ -40,6 +41,7 @@ export const contextOf = (ui: Ui, around: Around): KeyContext => ({
   },
   restoring: around.browse?.restoring !== undefined,
   removed: removedFile(ui, around) !== undefined,
+  leftOut: ui.view === 'problems' && selectedProblem(ui, around)?.code === 'left-out',
 });
 
 function obey({ order }: Binding, ui: Ui, around: Around): Led {
@@ -50,6 +52,7 @@ function obey({ order }: Binding, ui: Ui, around: Around): Led {
     case 'retry':
       return led({ ...ui, message: 'trying again' }, { command: 'retry' });
     case 'retry-one':
+    case 'take-back':
     case 'raise':
     case 'skip':
       return withPath(order, ui, around);
@@ -105,21 +108,32 @@ function obey({ order }: Binding, ui: Ui, around: Around): Led {
   }
 }
 
+type PathOrder = 'retry-one' | 'take-back' | 'raise' | 'skip';
+
 /** What is done to the selected file. */
-function withPath(order: 'retry-one' | 'raise' | 'skip', ui: Ui, around: Around): Led {
+function withPath(order: PathOrder, ui: Ui, around: Around): Led {
   const path = selectedPath(order, ui, around);
   if (path === undefined) return led({ ...ui, message: 'this line is still being read; press it again' });
   if (order === 'retry-one')
     return led({ ...ui, message: 'trying again' }, { command: 'retry', paths: [path] });
+  if (order === 'take-back')
+    return led({ ...ui, message: 'taken back: it is looked at now' }, { command: 'retry', paths: [path] });
   if (order === 'raise') return led({ ...ui, message: 'goes first' }, { command: 'first', path });
-  return led({ ...ui, message: 'left out until it changes; P lists it' }, { command: 'skip', path });
+  return led(
+    { ...ui, message: 'left out until it changes; P lists it, u there takes it back' },
+    { command: 'skip', path },
+  );
 }
 
-function selectedPath(order: 'retry-one' | 'raise' | 'skip', ui: Ui, around: Around): string | undefined {
-  if (order !== 'retry-one')
+function selectedPath(order: PathOrder, ui: Ui, around: Around): string | undefined {
+  if (order === 'raise' || order === 'skip')
     return lineAt(around.queue, Math.min(ui.line, Math.max(0, around.queue.total - 1)))?.path;
-  const lines = problemsOf(around.snapshot, ui.filter);
-  return lines[Math.min(ui.line, lines.length - 1)]?.path;
+  return selectedProblem(ui, around)?.path;
+}
+
+function selectedProblem(ui: Ui, { snapshot }: Around): Problem | undefined {
+  const lines = problemsOf(snapshot, ui.filter);
+  return lines[Math.min(ui.line, lines.length - 1)];
 }
 
 /** The answer is to what stands on the screen, whatever has come since. */

@@ -16,14 +16,20 @@ export interface VaultStatus {
   readonly bytes: number;
   /** Multipart uploads that will go on. */
   readonly unfinished: number;
+  /** What a person took out of the queue, by path. */
+  readonly leftOut: readonly string[];
 }
 
 /** What the Index of a vault knows, without holding the vault. */
 export async function vaultStatus(vault: Vault, places: Places): Promise<VaultStatus> {
   const index = await readIndex({ folder: vaultState(places, vault) });
-  if (index === undefined) return { files: 0, bytes: 0, unfinished: 0 };
+  if (index === undefined) return { files: 0, bytes: 0, unfinished: 0, leftOut: [] };
   try {
-    return { ...index.count(), unfinished: index.journal().all().length };
+    const leftOut = index
+      .leftOut()
+      .all()
+      .map(({ path }) => path);
+    return { ...index.count(), unfinished: index.journal().all().length, leftOut };
   } finally {
     index.close();
   }

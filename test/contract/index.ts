@@ -3,6 +3,7 @@ import * as fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type NameKey, type RelPath, compareUtf8, nameKey, relPath } from '../../src/model/brands.ts';
 import type { HistoryLine } from '../../src/model/history.ts';
+import type { LeftOutFile } from '../../src/model/left-out.ts';
 import type { Index, UploadSubject } from '../../src/model/ports.ts';
 import type { Record } from '../../src/model/record.ts';
 
@@ -147,6 +148,24 @@ export function indexContract(name: string, make: () => Promise<IndexUnderTest>)
       expect(again.intents().all()).toEqual(intents.slice(2));
       again.intents().remove(nameKey('c'));
       expect(again.intents().all()).toEqual([]);
+    });
+
+    test('what was left out is kept as it was, until it is taken back', async () => {
+      const sent: LeftOutFile = {
+        key: nameKey('b'),
+        path: relPath('b'),
+        kind: 'put',
+        local: { size: 3, mtime: 1_700_000_000_123.456 },
+      };
+      const fetched: LeftOutFile = { key: nameKey('a'), path: relPath('a'), kind: 'get', etag: 'e1' };
+      index.leftOut().put({ ...sent, local: { size: 9, mtime: 1 } });
+      index.leftOut().put(sent);
+      index.leftOut().put(fetched);
+      const again = (await under.again()).leftOut();
+      expect(again.all()).toEqual([fetched, sent]);
+      again.remove(fetched.key);
+      again.remove(nameKey('none'));
+      expect(again.all()).toEqual([sent]);
     });
 
     test('a journal goes on where it was, and ends', async () => {

@@ -1,6 +1,5 @@
 /** What a person sees and changes of what is about to happen: the queue, leaving out, the review of the first Plan. */
 import { beforeEach, describe, expect, test } from 'vitest';
-import { relPath } from '../../src/model/brands.ts';
 import { EngineMachine, named, FakeWatcher, answerTo } from './machine.ts';
 
 let machine: EngineMachine;
@@ -78,23 +77,6 @@ describe('the queue', () => {
     await machine.until(() => named(events, 'idle').length === 2);
     expect(engine.snapshot().problems.size).toBe(0);
     expect(engine.snapshot().short).toBeNull();
-    engine.command({ command: 'stop' });
-    await machine.drive(engine.ended);
-  });
-
-  test.each([
-    [[relPath('f3')]],
-    [undefined],
-  ])('what is left out is sent when it is tried again', async (paths) => {
-    const { engine } = machine.engine({ once: false });
-    engine.command({ command: 'pause' });
-    void engine.run();
-    await machine.until(() => engine.snapshot().queue.next.length === 10);
-    engine.command({ command: 'skip', path: 'f3' });
-    engine.command({ command: 'resume' });
-    await machine.until(() => engine.snapshot().state === 'idle');
-    engine.command({ command: 'retry', ...(paths === undefined ? {} : { paths }) });
-    await machine.until(() => machine.remote().includes('f3'));
     engine.command({ command: 'stop' });
     await machine.drive(engine.ended);
   });

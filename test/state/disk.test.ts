@@ -99,12 +99,13 @@ test('an Index of schema 1 is brought to the newest, and can be looked at before
   index.close();
   const old = new DatabaseSync(indexFile(folder));
   old.exec(`DROP TABLE intents; ALTER TABLE records DROP COLUMN received; DROP TABLE spool; DROP TABLE spool_lines; DROP TABLE history;
-    DROP TABLE history_lines;
+    DROP TABLE history_lines; DROP TABLE left_out;
     CREATE TABLE spool (seq INTEGER PRIMARY KEY, line TEXT NOT NULL); INSERT INTO spool (line) VALUES ('of a run before');
     PRAGMA user_version = 1;`);
   old.close();
   const view = await readIndex({ folder });
   expect(view?.count().files).toBe(1);
+  expect(view?.leftOut().all()).toEqual([]);
   expect(view?.get(nameKey('kept'))).toEqual({ ...record('kept'), received: undefined });
   view?.close();
   const migrated = await openIndex({ folder });
@@ -112,6 +113,7 @@ test('an Index of schema 1 is brought to the newest, and can be looked at before
   expect(migrated.intents().all()).toEqual([]);
   expect(migrated.spool().count).toBe(0);
   expect(migrated.history().last).toBe(0);
+  expect(migrated.leftOut().all()).toEqual([]);
   migrated.close();
   const after = new DatabaseSync(indexFile(folder));
   expect(after.prepare('PRAGMA user_version').get()).toEqual({ user_version: SCHEMA_VERSION });

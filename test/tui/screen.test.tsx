@@ -452,6 +452,18 @@ describe('keys', () => {
     expect(await press('escape')).toContain('LAST');
   });
 
+  test('what was left out is taken back by name; trying again what failed is another thing', async () => {
+    open();
+    const left = { code: 'left-out', path: 'b.txt', message: 'b.txt was left out', hint: 'u takes it back' };
+    handle.emit({ event: 'warning', ...left }, failed(1, 'a.txt'));
+    await frame();
+    await press('P');
+    expect(await press('u')).toContain('taken back');
+    await press('down');
+    expect(await press('u')).toContain('only a file that you left out can be taken back');
+    expect(handle.commands).toEqual([{ command: 'retry', paths: ['b.txt'] }]);
+  });
+
   test('a key with nothing to do says why', async () => {
     open();
     await frame();
@@ -531,13 +543,13 @@ describe('keys', () => {
          e                 show and change the settings of the vault
          r                 try all that failed again now
          enter             try the selected file again now (in problems)
+         u                 take back that the selected file was left out (in problems)
          enter, f          send the selected file first (in queue)
          x                 leave the selected file out until it changes (in queue)
          enter             change the selected setting (in settings)
          enter             open the folder, or show versions of the file (in browse)
          g                 restore what is selected into another folder (in browse)
          x                 stop the restore that is under way (in browse)
-         d                 show removed files, too; again: hide them (in browse)
 
       ────────────────────────────────────────────────────────────────────────────────
        esc back  p pause  P problems  a activity  t queue  b browse    ? help  q quit"
