@@ -59,6 +59,7 @@ function levelOf(event: Event): Level {
     case 'summary':
     case 'watch':
     case 'state':
+    case 'answered':
       return 'info';
     case 'transfer.start':
     case 'transfer.done':

@@ -109,6 +109,7 @@ export function plainLine(event: Event): Line | undefined {
       return event.short === undefined ? said('✓ in step') : trouble(shortLine(event.short));
     case 'summary':
       return said(summaryLine(event));
+    case 'answered':
     case 'scan':
     case 'queue':
     case 'cleared':

@@ -4,7 +4,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { systemClock } from '../clock.ts';
 import type { Places } from '../config.ts';
 import type { Command, EngineHandle, Outcome } from '../model/command.ts';
-import { VaultError } from '../model/errors.ts';
+import { VaultError, asVaultError } from '../model/errors.ts';
 import type { Event } from '../model/event.ts';
 import { EMPTY_SNAPSHOT, type Snapshot, foldAll } from '../model/snapshot.ts';
 import type { HistoryAsk, HistoryWindow } from '../model/history.ts';
@@ -304,8 +304,10 @@ export class DaemonClient {
   }
 
   #add(vault: Vault, snapshot: Snapshot): void {
-    const command = (one: Command): void => {
-      void this.ask({ do: 'command', vault: vault.id, command: one } as Asked).catch(() => undefined);
+    const command: Ways['command'] = (one, onRefused) => {
+      this.ask({ do: 'command', vault: vault.id, command: one } as Asked).catch((thrown: unknown) =>
+        onRefused(asVaultError(thrown)),
+      );
     };
     const queue = async (ask: QueueAsk): Promise<QueueWindow> =>
       (await this.ask({ do: 'queue', vault: vault.id, ask })) as QueueWindow;
@@ -318,7 +320,7 @@ export class DaemonClient {
 
 /** What a handle of a vault does elsewhere. */
 export interface Ways {
-  readonly command: (command: Command) => void;
+  readonly command: (command: Command, onRefused: (why: VaultError) => void) => void;
   /** Undefined where the daemon is too old for it. */
   readonly queue?: (ask: QueueAsk) => Promise<QueueWindow>;
   readonly history?: (ask: HistoryAsk) => Promise<HistoryWindow>;
@@ -366,10 +368,10 @@ export class RemoteVault implements EngineHandle {
     return this.#snapshot;
   }
 
-  command(command: Command): void {
+  command(command: Command, onRefused: (why: VaultError) => void = () => undefined): void {
     const { stop = () => this.end() } = this.#ways;
     if (command.command === 'stop') stop();
-    else this.#ways.command(command);
+    else this.#ways.command(command, onRefused);
   }
 
   hear(event: Event): void {

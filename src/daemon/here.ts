@@ -1,7 +1,7 @@
 /** All vaults in a process that somebody looks at: the daemon's way of running them, without its socket. */
 import type { Config } from '../config.ts';
 import type { Command } from '../model/command.ts';
-import { asVaultError } from '../model/errors.ts';
+import { type VaultError, asVaultError } from '../model/errors.ts';
 import type { Clock } from '../model/ports.ts';
 import { EMPTY_SNAPSHOT } from '../model/snapshot.ts';
 import type { Vault } from '../model/vault.ts';
@@ -35,7 +35,7 @@ export class Here {
     this.vaults = config.vaults.map(
       (vault) =>
         new RemoteVault(vault, EMPTY_SNAPSHOT, {
-          command: (command) => this.#obey(vault.id, command),
+          command: (command, onRefused) => this.#obey(vault.id, command, onRefused),
           queue: (ask) => this.#daemon.queue(vault.id, ask),
           history: (ask) => this.#daemon.history(vault.id, ask),
           stop: () => this.stop(),
@@ -66,7 +66,7 @@ export class Here {
   stop(): void {
     this.#stops++;
     if (this.#stops > 1) {
-      for (const { vault } of this.vaults) this.#obey(vault.id, { command: 'stop' });
+      for (const { vault } of this.vaults) this.#obey(vault.id, { command: 'stop' }, () => undefined);
       if (this.#daemon.slots.every(({ phase }) => phase !== 'running' && phase !== 'closing')) this.#over();
       return;
     }
@@ -79,12 +79,11 @@ export class Here {
     this.#end.resolve();
   }
 
-  #obey(id: string, command: Command): void {
+  #obey(id: string, command: Command, onRefused: (why: VaultError) => void): void {
     try {
       this.#daemon.command(id, command);
     } catch (thrown) {
-      // It does not run, and the screen says why already.
-      asVaultError(thrown);
+      onRefused(asVaultError(thrown));
     }
   }
 

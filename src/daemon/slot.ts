@@ -138,9 +138,9 @@ export class Slot {
   }
 
   #notRunning(): VaultError {
-    const { root } = this.#vault;
     const hint = this.#why?.hint ?? 'see: s3vault daemon status';
-    return new VaultError('usage', 'not-running', `${root} is not synced just now: ${this.#phase}`, { hint });
+    const message = this.#why?.message ?? `not synced just now: ${PHASES[this.#phase]}`;
+    return new VaultError('usage', 'not-running', message, { hint });
   }
 
   #next(fn: () => Promise<void>): Promise<void> {
@@ -265,6 +265,15 @@ export class Slot {
 
 /** What a person does who looks at a vault that waits: it is tried now. */
 const WAKES: ReadonlySet<Command['command']> = new Set(['retry', 'rescan', 'resume']);
+
+const PHASES: { readonly [P in Phase]: string } = {
+  opening: 'it is being opened',
+  running: 'it is being opened',
+  waiting: 'it waits',
+  locked: 'it is locked',
+  released: 'another command works on it',
+  closing: 'it is being closed',
+};
 
 const LOCKED: ErrorReport = {
   code: 'locked',

@@ -6,13 +6,15 @@ import { firstLines } from './lines.ts';
 /** Removals within this window count together: a mass removal must not pass in small steps. */
 const WINDOW_MS = 60_000;
 
+type ManyRemovals = Extract<ConsentReason, { kind: 'many-removals' }>;
+
 /** Holds removals back when there are too many at once, until a person agrees. */
 export class Brake {
   readonly #clock: Clock;
   readonly #consent: boolean;
   #held: readonly Action[] = [];
   /** What was asked last; `question` counts up with each. */
-  #asked: Extract<ConsentReason, { kind: 'many-removals' }> | undefined;
+  #asked: ManyRemovals | undefined;
   #question: number;
   #declined = 0;
   #passed: readonly { readonly at: number; readonly count: number }[] = [];
@@ -73,7 +75,7 @@ export class Brake {
    * A person answered. What was held goes, or is dropped until a scan finds it again. A yes to another question than the last
    * changes nothing: `ask` is to be asked again.
    */
-  answered(yes: boolean, question?: number): { go: readonly Action[]; ask?: ConsentReason } {
+  answered(yes: boolean, question?: number): { go: readonly Action[]; ask?: ManyRemovals } {
     const held = this.#held;
     if (yes && this.#asked !== undefined && held.length > 0 && question !== this.#asked.question)
       return { go: [], ask: this.#asked };

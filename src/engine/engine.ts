@@ -15,6 +15,7 @@ import { Hints } from './hints.ts';
 import { bindLinks } from './kind.ts';
 import { Online } from './online.ts';
 import { previewPlan } from './preview.ts';
+import { ending, notLookedAt } from './refusals.ts';
 import { Runs } from './runs.ts';
 import { Scanning } from './scanning.ts';
 import { Skips } from './skips.ts';
@@ -169,6 +170,7 @@ export class Engine implements EngineHandle {
   readonly announce = (body: EventBody): void => this.#emitter.emit(body);
 
   command(command: Command): void {
+    if (this.#stopping && command.command !== 'stop') throw ending();
     switch (command.command) {
       case 'pause':
         this.#paused = true;
@@ -184,6 +186,7 @@ export class Engine implements EngineHandle {
         this.#awake();
         return;
       case 'rescan':
+        if (this.#declined) throw notLookedAt();
         this.#hints.add({ kind: 'under', path: ROOT }, 0);
         return;
       case 'retry':
@@ -394,7 +397,12 @@ export class Engine implements EngineHandle {
     if (state !== 'idle') this.#idle = false;
     const quiet = state === 'working' || state === 'idle';
     const asking = this.#runs.holding && quiet;
-    const told = this.#paused && (quiet || state === 'scanning') ? 'paused' : asking ? 'needs-you' : state;
-    this.#emitter.emit({ event: 'state', state: told, ...(retryIn === undefined ? {} : { retryIn }) });
+    const offline = this.#online.offline && quiet;
+    const still = this.#paused && (quiet || state === 'scanning');
+    const told = still ? 'paused' : asking ? 'needs-you' : offline ? 'offline' : state;
+    // Said already, with the wait that is running out.
+    if (told === 'offline' && state !== told && this.#emitter.snapshot.state === told) return;
+    const wait = told === 'offline' ? (retryIn ?? this.#online.retryIn) : retryIn;
+    this.#emitter.emit({ event: 'state', state: told, ...(wait === undefined ? {} : { retryIn: wait }) });
   }
 }

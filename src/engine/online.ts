@@ -26,18 +26,26 @@ export interface OnlineOptions {
 export class Online {
   readonly #options: OnlineOptions;
   #probing: Promise<void> | undefined;
+  #offline = false;
+  #nextAt = 0;
 
   constructor(options: OnlineOptions) {
     this.#options = options;
   }
 
   get offline(): boolean {
-    return this.#probing !== undefined;
+    return this.#offline;
+  }
+
+  /** Milliseconds until the store is tried again. */
+  get retryIn(): number {
+    return Math.max(0, this.#nextAt - this.#options.clock.ticks());
   }
 
   /** Resolves when the store answers; rejects with `error` when patience ends. One probe at a time, whoever asks. */
   wait(error: VaultError): Promise<void> {
     this.#probing ??= this.#probe(error).finally(() => {
+      this.#offline = false;
       this.#probing = undefined;
     });
     return this.#probing;
@@ -65,9 +73,11 @@ export class Online {
   async #probe(error: VaultError): Promise<void> {
     const { clock, store, signal, patienceMs, onOffline, onOnline } = this.#options;
     const since = clock.ticks();
+    this.#offline = true;
     for (let tries = 1; ; tries++) {
       if (patienceMs !== undefined && clock.ticks() - since > patienceMs) throw error;
       const ms = this.#jittered(backoff(tries));
+      this.#nextAt = clock.ticks() + ms;
       onOffline(ms);
       await clock.sleep(ms, { signal });
       try {
@@ -77,6 +87,7 @@ export class Online {
         if (!passes(asVaultError(thrown))) throw thrown;
       }
     }
+    this.#offline = false;
     onOnline();
   }
 }

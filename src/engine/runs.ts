@@ -1,7 +1,7 @@
 import type { NameKey, RelPath } from '../model/brands.ts';
 import type { Command } from '../model/command.ts';
-import { safeName } from '../model/display.ts';
-import { VaultError, asVaultError } from '../model/errors.ts';
+import { plural } from '../model/display.ts';
+import { type VaultError, asVaultError } from '../model/errors.ts';
 import type { EngineState, EventBody } from '../model/event.ts';
 import type { Hint } from '../model/hint.ts';
 import type { Action, ConsentReason, RemoteEntry } from '../model/plan.ts';
@@ -22,6 +22,7 @@ import { firstLines } from './lines.ts';
 import { Looks } from './looks.ts';
 import { bytesOf } from './bytes.ts';
 import { Performer } from './perform.ts';
+import { notWaiting, planChanged } from './refusals.ts';
 import { type Renames, mayBeRenamed } from './renames.ts';
 import { Rest } from './rest.ts';
 import { Retries, isFinal } from './retries.ts';
@@ -80,7 +81,7 @@ export class Runs {
         readonly plan: CollectedPlan;
         readonly known: number;
         readonly hooks: RunHooks;
-        readonly reason: { readonly question: number } & ConsentReason;
+        readonly reason: { readonly question: number } & Extract<ConsentReason, { kind: 'plan-review' }>;
       }
     | undefined;
   #schedule: Schedule | undefined;
@@ -306,16 +307,17 @@ export class Runs {
     }
   }
 
-  /** A person answered. */
+  /** A person answered. Throws kind `consent` where a yes was for another question. */
   consented({ yes, question }: Pick<Extract<Command, { command: 'consent' }>, 'yes' | 'question'>): void {
     const { emitter, state, awake, declined } = this.#options;
     const held = this.#held;
     if (held !== undefined && yes && held.reason.question !== question) {
-      emitter.emit({ event: 'consent', reason: held.reason });
-      return;
+      emitter.emit({ event: 'consent', reason: { ...held.reason, again: true } });
+      throw planChanged('another plan');
     }
     if (held !== undefined) {
       this.#held = undefined;
+      emitter.emit({ event: 'answered', yes });
       this.#review = !yes;
       if (yes) this.start(held.plan, held.known, held.hooks);
       else declined();
@@ -326,13 +328,16 @@ export class Runs {
     if (!this.#brake.holding) return;
     const { go: removals, ask } = this.#brake.answered(yes, question);
     if (ask !== undefined) {
-      emitter.emit({ event: 'consent', reason: ask });
-      return;
+      emitter.emit({ event: 'consent', reason: { ...ask, again: true } });
+      throw planChanged(plural(ask.removals, 'removal'));
     }
+    emitter.emit({ event: 'answered', yes });
     // What else is under way goes on; whether all is in step, only the end of it tells.
     state('working');
     if (removals.length > 0)
-      void this.#runActions(new Rest(removals), { before: () => this.checkSides(removals) });
+      void this.#runActions(new Rest(removals), {
+        before: () => this.#options.online.reaching(() => this.checkSides(removals)),
+      });
     awake();
   }
 
@@ -463,16 +468,6 @@ export class Runs {
     });
   }
 }
-
-const notWaiting = (path: RelPath): VaultError =>
-  new VaultError(
-    'usage',
-    'not-waiting',
-    `${safeName(path)} does not wait any more: it is under way, or done`,
-    {
-      hint: 'what is under way is not called off; the activity tells what came of it',
-    },
-  );
 
 const receives = ({ kind }: Action): boolean => kind === 'get' || kind === 'conflict';
 

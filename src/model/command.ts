@@ -1,3 +1,4 @@
+import type { VaultError } from './errors.ts';
 import type { Event } from './event.ts';
 import type { HistoryAsk, HistoryWindow } from './history.ts';
 import type { QueueAsk, QueueWindow } from './queue.ts';
@@ -24,7 +25,11 @@ export interface EngineHandle {
   /** Events from now on, in order. Returns the function that ends it. */
   subscribe(listener: (event: Event) => void): () => void;
   snapshot(): Snapshot;
-  command(command: Command): void;
+  /**
+   * Where it is not done, `onRefused` hears why, at once or when the other end of a socket has answered; an engine in this
+   * process throws it instead (kinds `usage` and `consent`).
+   */
+  command(command: Command, onRefused?: (why: VaultError) => void): void;
   /**
    * What waits, as a window over all of it. Takes its time where much waits, and holds nobody up. Left out where nothing
    * waits for long, and by a daemon that cannot answer yet: then the Snapshot has what there is to know.

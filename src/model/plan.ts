@@ -174,6 +174,8 @@ export type ConsentReason =
       readonly kind: 'many-removals';
       /** Another one each time the removals in question are others: a yes is for those that were shown. */
       readonly question?: number;
+      /** Asked anew: a yes came for another one. */
+      readonly again?: true;
       readonly removals: number;
       readonly of: number;
       /** The first of them, at most SHOWN_LINES. */
@@ -183,6 +185,7 @@ export type ConsentReason =
   | {
       readonly kind: 'plan-review';
       readonly question?: number;
+      readonly again?: true;
       readonly totals: PlanTotals;
       readonly first: readonly PlannedLine[];
     }

@@ -178,6 +178,9 @@ function step(draft: Draft, event: Event): void {
     case 'consent':
       draft.consent = event.reason;
       return;
+    case 'answered':
+      draft.consent = null;
+      return;
     case 'state':
       if (event.state === 'starting') beginAgain(draft);
       draft.state = event.state;

@@ -1,6 +1,8 @@
 import { Box, Text, useInput, usePaste, useWindowSize } from 'ink';
 import { type ReactNode, useMemo, useRef, useState, useSyncExternalStore } from 'react';
 import { Dashboard, Overall } from './dashboard.tsx';
+import type { Command, EngineHandle } from '../model/command.ts';
+import { type VaultError, asVaultError } from '../model/errors.ts';
 import type { Clock } from '../model/ports.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import { keyName, typedIn } from './bindings.ts';
@@ -19,6 +21,7 @@ import type { ScreenStore, Shown } from './store.ts';
 import { Said } from './said.tsx';
 import { pasteText } from './typing.ts';
 import { type Desks, useDesks } from './use-desks.ts';
+import { refusedWords } from './words.ts';
 import { Activity, PlanView, Problems, Queue, Settings } from './views.tsx';
 
 export interface AppProps {
@@ -87,7 +90,7 @@ export function App({ vaults, stores, pacer, clock, note, onQuit, keys, memory }
     desks.obey(led);
     for (const command of led.commands) {
       const handles = command.command === 'stop' ? vaults : vaults.slice(vault, vault + 1);
-      for (const { handle } of handles) handle.command(command);
+      for (const { handle } of handles) commanded(handle, command, (why) => sayAtOnce(refusedWords(why)));
     }
     if (led.commands.some(({ command }) => command === 'first' || command === 'skip')) desks.lists.changed();
   };
@@ -109,6 +112,15 @@ export function App({ vaults, stores, pacer, clock, note, onQuit, keys, memory }
       <Footer hints={hintsOf(ui.view, current.snapshot)} />
     </Box>
   );
+}
+
+/** Whatever refuses it says why. */
+function commanded(handle: EngineHandle, command: Command, onRefused: (why: VaultError) => void): void {
+  try {
+    handle.command(command, onRefused);
+  } catch (thrown) {
+    onRefused(asVaultError(thrown));
+  }
 }
 
 /** What a terminal sends: keys, and text where something is typed. While the key screen is open all of it is for that one. */

@@ -1,11 +1,12 @@
 import { plural } from '../model/display.ts';
 import type { Setting } from '../model/settings-desk.ts';
-import type { Problem } from '../model/snapshot.ts';
+import type { Problem, Snapshot } from '../model/snapshot.ts';
 import { unknownKey } from './bindings.ts';
 import { type Binding, type KeyContext, BINDINGS, bindingOf } from './keys.ts';
 import { browseLines, browsed, removedFile, settled, wentUp } from './desk-orders.ts';
 import { conflictsOf, countOf, problemsOf } from './lists.ts';
 import { type Typing, typeKey } from './typing.ts';
+import { waitsFor } from './words.ts';
 import { type Around, type Asked, type Led, type Ui, START, led } from './ui.ts';
 import { lineAt } from './window-store.ts';
 
@@ -50,7 +51,7 @@ function obey({ order }: Binding, ui: Ui, around: Around): Led {
     case 'pause':
       return led(ui, { command: snapshot.state === 'paused' ? 'resume' : 'pause' });
     case 'retry':
-      return led({ ...ui, message: 'trying again' }, { command: 'retry' });
+      return led({ ...ui, message: tryingWords(snapshot) }, { command: 'retry' });
     case 'retry-one':
     case 'take-back':
     case 'raise':
@@ -59,10 +60,13 @@ function obey({ order }: Binding, ui: Ui, around: Around): Led {
     case 'change':
       return changed(ui, around.settings);
     case 'rescan':
-      return led({ ...ui, message: 'scanning' }, { command: 'rescan' });
+      return led({ ...ui, message: scanningWords(snapshot) }, { command: 'rescan' });
     case 'yes':
     case 'no':
-      return led(ui, { command: 'consent', yes: order === 'yes', ...questionIn(around) });
+      return led(
+        { ...ui, message: answerWords(order, snapshot) },
+        { command: 'consent', yes: order === 'yes', ...questionIn(around) },
+      );
     case 'keys':
       return led({ ...ui, keys: true });
     case 'problems':
@@ -108,6 +112,25 @@ function obey({ order }: Binding, ui: Ui, around: Around): Led {
   }
 }
 
+const tryingWords = (snapshot: Snapshot): string => {
+  const when = waitsFor(snapshot);
+  return when === undefined ? 'trying again' : `tried again ${when}`;
+};
+
+function scanningWords(snapshot: Snapshot): string {
+  if (snapshot.state === 'paused') return 'scanning; what it finds is done when you go on: p';
+  const when = waitsFor(snapshot);
+  return when === undefined ? 'scanning' : `scanned ${when}`;
+}
+
+/** What is agreed to may have to wait: then nothing else on the screen says that it was. */
+function answerWords(answer: 'yes' | 'no', snapshot: Snapshot): string {
+  if (answer === 'no')
+    return snapshot.consent?.kind === 'plan-review' ? 'nothing was done; p goes on, and asks again' : '';
+  const when = waitsFor(snapshot);
+  return when === undefined ? '' : `agreed: it is done ${when}`;
+}
+
 type PathOrder = 'retry-one' | 'take-back' | 'raise' | 'skip';
 
 /** What is done to the selected file. */
@@ -115,7 +138,7 @@ function withPath(order: PathOrder, ui: Ui, around: Around): Led {
   const path = selectedPath(order, ui, around);
   if (path === undefined) return led({ ...ui, message: 'this line is still being read; press it again' });
   if (order === 'retry-one')
-    return led({ ...ui, message: 'trying again' }, { command: 'retry', paths: [path] });
+    return led({ ...ui, message: tryingWords(around.snapshot) }, { command: 'retry', paths: [path] });
   if (order === 'take-back')
     return led({ ...ui, message: 'taken back: it is looked at now' }, { command: 'retry', paths: [path] });
   if (order === 'raise') return led({ ...ui, message: 'goes first' }, { command: 'first', path });

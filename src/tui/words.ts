@@ -1,5 +1,6 @@
 /** States and proofs in signs and words. Meaning is never carried by colour alone. */
 import { formatBytes, plural } from '../model/display.ts';
+import type { VaultError } from '../model/errors.ts';
 import { OUTCOME_WORDS } from '../model/history.ts';
 import {
   type Action,
@@ -99,6 +100,16 @@ function askedFor(reason: ConsentReason): string {
   }
 }
 
+/** When what was asked for is done, where that is not at once; undefined where it is. */
+export function waitsFor({ state }: Pick<Snapshot, 'state'>): string | undefined {
+  if (state === 'paused') return 'when you go on: p';
+  return state === 'offline' ? 'once the store is reached' : undefined;
+}
+
+/** Why a Command was refused, in a line. */
+export const refusedWords = ({ message, hint }: Pick<VaultError, 'message' | 'hint'>): string =>
+  hint === undefined ? message : `${message} → ${hint}`;
+
 type LostWhy = Extract<ConsentReason, { kind: 'lost-source' }>['why'];
 
 const LOST: { readonly [K in LostWhy]: string } = {
@@ -112,8 +123,12 @@ const LOST: { readonly [K in LostWhy]: string } = {
 /** The question that waits for `y` or `n`. Short enough for 80 columns. */
 export function questionOf(reason: ConsentReason): string {
   if (reason.kind === 'lost-source') return LOST[reason.why];
-  if (reason.kind === 'plan-review') return 'Start with this plan? v shows it line by line.';
-  return `Remove ${reason.removals.toLocaleString()} of ${plural(reason.of, 'file')} in the bucket?`;
+  if (reason.kind === 'plan-review')
+    return reason.again === true
+      ? 'The plan has changed. Start with this one? v shows it.'
+      : 'Start with this plan? v shows it line by line.';
+  const removing = `Remove ${reason.removals.toLocaleString()} of ${plural(reason.of, 'file')}`;
+  return reason.again === true ? `The plan has changed. ${removing} now?` : `${removing} in the bucket?`;
 }
 
 /** A phase that is not a bar. */

@@ -198,7 +198,9 @@ describe('locking', () => {
       ['locked', 'needs-you'],
     ]);
     expect(world.line(A).why?.message).toMatch(/^locked/);
-    expect(() => world.daemon.command(B.id, { command: 'rescan' })).toThrow('is not synced just now');
+    expect(() => world.daemon.command(B.id, { command: 'rescan' })).toThrow(
+      'locked: its key is out of memory',
+    );
     await world.daemon.unlock();
     expect(world.daemon.lines().map(({ phase }) => phase)).toStrictEqual(['running', 'running']);
     expect(world.engine(A).commands).toStrictEqual([{ command: 'pause' }]);
@@ -269,7 +271,7 @@ test('a pause of what does not run is refused, and holds nothing back later', as
   world = new FakeWorld(A);
   await world.daemon.start();
   await world.daemon.lock();
-  expect(() => world.daemon.command(A.id, { command: 'pause' })).toThrow(/not synced just now: locked/);
+  expect(() => world.daemon.command(A.id, { command: 'pause' })).toThrow('locked: its key is out of memory');
   await world.daemon.unlock();
   expect(world.engine(A).commands).toStrictEqual([]);
   expect(world.line(A)).toMatchObject({ phase: 'running', paused: false });

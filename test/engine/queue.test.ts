@@ -125,7 +125,8 @@ describe('the review of the first plan', () => {
     await machine.until(() => engine.snapshot().state === 'needs-you');
     engine.command(answerTo(engine, false));
     await machine.wait(60_000);
-    expect(engine.snapshot().state).toBe('paused');
+    expect(engine.snapshot()).toMatchObject({ state: 'paused', consent: null });
+    expect(() => engine.command({ command: 'rescan' })).toThrow('the first plan was refused');
     expect(named(events, 'idle')).toEqual([]);
     expect(machine.remote()).toEqual([]);
     engine.command({ command: 'resume' });

@@ -144,12 +144,54 @@ describe('removals', () => {
     machine.tree.remove('f0010');
     watcher.listener?.hint({ kind: 'path', path: 'f0010' as never });
     await machine.until(() => named(events, 'consent').length === 2);
-    engine.command(yes);
-    expect(named(events, 'consent').at(-1)?.reason).toMatchObject({ removals: 11 });
+    expect(() => engine.command(yes)).toThrow('the plan has changed: 11 removals now');
+    expect(named(events, 'consent').at(-1)?.reason).toMatchObject({ removals: 11, again: true });
     await machine.wait(60_000);
     expect(machine.remote()).toHaveLength(20);
     engine.command(answerTo(engine, true));
     await machine.until(() => machine.remote().length === 9);
+    engine.command({ command: 'stop' });
+    await machine.drive(ended);
+  });
+
+  test('an answer while paused ends the question; what is agreed to is done on going on', async () => {
+    const { engine, ended } = await asked();
+    engine.command({ command: 'pause' });
+    const no = answerTo(engine, true);
+    expect(engine.snapshot()).toMatchObject({ state: 'paused', consent: { removals: 10 } });
+    engine.command(no);
+    await machine.wait(60_000);
+    expect(engine.snapshot()).toMatchObject({ state: 'paused', consent: null });
+    expect(machine.remote()).toHaveLength(20);
+    engine.command({ command: 'resume' });
+    await machine.until(() => engine.snapshot().state === 'idle');
+    expect(machine.remote()).toHaveLength(10);
+    engine.command({ command: 'stop' });
+    await machine.drive(ended);
+  });
+
+  test('an answer while offline ends the question, and is carried out once the store answers', async () => {
+    const watcher = new FakeWatcher();
+    const { engine, events, ended } = await asked(watcher);
+    let reachable = false;
+    machine.fault = () => {
+      if (!reachable) throw new VaultError('offline', 'unreachable', 'no route to the store');
+    };
+    machine.tree.write('new', 'x');
+    watcher.listener?.hint({ kind: 'path', path: 'new' as never });
+    await machine.until(() => engine.snapshot().state === 'offline');
+    engine.command(answerTo(engine, true));
+    const before = named(events, 'state').length;
+    await machine.wait(5_000);
+    expect(engine.snapshot()).toMatchObject({ state: 'offline', consent: null });
+    expect(
+      named(events, 'state')
+        .slice(before)
+        .every(({ state }) => state === 'offline'),
+    ).toBe(true);
+    reachable = true;
+    await machine.until(() => engine.snapshot().state === 'idle');
+    expect(machine.remote()).toHaveLength(11);
     engine.command({ command: 'stop' });
     await machine.drive(ended);
   });

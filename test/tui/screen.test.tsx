@@ -1,6 +1,7 @@
 /** The screen as people read it: whole frames at 80×24, driven by the bindings table. */
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { relPath } from '../../src/model/brands.ts';
+import { VaultError } from '../../src/model/errors.ts';
 import type { EventBody } from '../../src/model/event.ts';
 import { EMPTY_TOTALS } from '../../src/model/plan.ts';
 import type { Setting } from '../../src/model/settings-desk.ts';
@@ -567,6 +568,57 @@ describe('keys', () => {
     expect(await press('P')).toContain('finishing 1 transfer');
     expect(await press('ctrl+c')).toContain('ending at once');
     expect(handle.commands).toEqual([{ command: 'stop' }, { command: 'stop' }]);
+  });
+
+  test.each([
+    ['paused', 'agreed: it is done when you go on: p'],
+    ['offline', 'agreed: it is done once the store is reached'],
+  ] as const)('an answer while %s makes room for words on when it is done', async (state, words) => {
+    open();
+    handle.emit({ event: 'consent', reason: { kind: 'many-removals', question: 3, removals: 9, of: 10 } });
+    handle.emit({ event: 'state', state });
+    handle.onCommand = () => handle.emit({ event: 'answered', yes: true });
+    expect(await frame()).toContain('Remove 9 of 10 files in the bucket?');
+    const after = await press('y');
+    expect(after).not.toContain('Remove 9');
+    expect(after).toContain(words);
+  });
+
+  test('a yes that comes too late is refused in words, and the new question is another one', async () => {
+    open();
+    const reason = { kind: 'many-removals', removals: 9, of: 40 } as const;
+    handle.emit({ event: 'consent', reason: { ...reason, question: 3 } });
+    handle.onCommand = () => {
+      handle.emit({ event: 'consent', reason: { ...reason, question: 4, removals: 12, again: true } });
+      throw new VaultError('consent', 'plan-changed', 'the plan has changed: 12 removals now', {
+        hint: 'look again, then answer; nothing was done',
+      });
+    };
+    await frame();
+    expect(await press('y')).toContain('The plan has changed. Remove 12 of 40 files now?');
+    handle.onCommand = () => undefined;
+    await press('y');
+    expect(handle.commands.at(-1)).toEqual({ command: 'consent', yes: true, question: 4 });
+    handle.emit({ event: 'answered', yes: true });
+    await frame();
+  });
+
+  test('a key that the engine refuses says why', async () => {
+    open();
+    await frame();
+    handle.refusal = new VaultError('usage', 'not-running', 'locked: its key is out of memory', {
+      hint: 'go on with: s3vault daemon unlock',
+    });
+    expect(await press('s')).toContain(
+      'locked: its key is out of memory → go on with: s3vault daemon unlock',
+    );
+    handle.emit({ event: 'state', state: 'offline' });
+    handle.refusal = undefined;
+    await frame();
+    expect(await press('s')).toContain('scanned once the store is reached');
+    handle.emit({ event: 'state', state: 'paused' });
+    await frame();
+    expect(await press('s')).toContain('scanning; what it finds is done when you go on: p');
   });
 
   test('a doubled key that comes at once counts twice', async () => {

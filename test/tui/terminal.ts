@@ -1,6 +1,7 @@
 /** A terminal for Ink in a test: full frames out, keys in. */
 import { EventEmitter } from 'node:events';
 import type { Command, EngineHandle, Outcome } from '../../src/model/command.ts';
+import type { VaultError } from '../../src/model/errors.ts';
 import type { Event, EventBody } from '../../src/model/event.ts';
 import type { HistoryAsk, HistoryWindow } from '../../src/model/history.ts';
 import type { QueueAsk, QueueWindow } from '../../src/model/queue.ts';
@@ -92,9 +93,14 @@ export class FakeHandle implements EngineHandle {
     return this.#snapshot;
   }
 
-  command(command: Command): void {
+  /** As the other end of a socket refuses: later. */
+  refusal: VaultError | undefined;
+
+  command(command: Command, onRefused?: (why: VaultError) => void): void {
     this.commands.push(command);
     this.onCommand(command);
+    const { refusal } = this;
+    if (refusal !== undefined) queueMicrotask(() => onRefused?.(refusal));
   }
 
   /** Only the listeners hear of it: what the engine itself would fold does not count in a flood. */
