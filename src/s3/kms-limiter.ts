@@ -35,11 +35,21 @@ interface Waiting {
   readonly fail: (error: VaultError) => void;
 }
 
+/** What is to be written into the book as soon as it can be. */
+interface Unwritten {
+  readonly spent: number;
+  readonly slowed: boolean;
+  readonly said?: { readonly quota: KmsQuota | undefined; readonly at: number };
+}
+
+const NOTHING_UNWRITTEN: Unwritten = { spent: 0, slowed: false };
+
 /** The ledger is asked no more often than this: what comes in between is asked for together. */
 const GAP_MS = 5;
 /** Another process is at the ledger. */
 const BUSY_MS = 2;
 const BUSY_PATIENCE_MS = 10_000;
+const BUSY_LONGEST_MS = 1_000;
 /** The wall clock against the monotonic one: more than this is a clock that was put forward. */
 const STEP_MS = 10;
 /** How long grants look older than they are after that. */
@@ -47,20 +57,25 @@ const STEP_COUNTS_MS = 2_200;
 /** Older answers make no difference any more. */
 const ANSWERS_MS = 2_200;
 
-const APPLIED_MS = 86_400_000;
+/** Quotas are raised while people wait for it. */
+export const APPLIED_MS = 900_000;
 /** Whoever did not answer is left alone for so long. */
 export const ASKED_AGAIN_MS = 600_000;
 
-/** What Service Quotas said of a scope last. `ask`: that was more than a day ago, and it was not asked in vain just now. */
+/**
+ * What Service Quotas said of a scope last. `ask`: that was more than `fresh` (ms) ago, a quarter of an hour, and it was not
+ * asked in vain just now.
+ */
 export function appliedIn(
   ledger: Pick<KmsLedger, 'read'>,
   scope: string,
   now: number,
+  fresh = APPLIED_MS,
 ): { readonly applied: KmsQuota | undefined; readonly ask: boolean } {
   const { applied, unsaid } = parseBook(ledger.read(scope));
   const within = (ms: number, at: number | undefined): boolean =>
     at !== undefined && Math.abs(now - at) <= ms;
-  const ask = !within(APPLIED_MS, applied?.at) && !within(ASKED_AGAIN_MS, unsaid);
+  const ask = !within(fresh, applied?.at) && !within(Math.min(fresh, ASKED_AGAIN_MS), unsaid);
   return { applied: applied && { quota: applied.quota, source: applied.source }, ask };
 }
 
@@ -94,6 +109,9 @@ export class KmsLimiter {
   #cancelPump: (() => void) | undefined;
   #busySince: number | undefined;
   #closed = false;
+  /** What the book has not heard yet, because another process was at it. It hears of it before anything else is let through. */
+  #unwritten: Unwritten = NOTHING_UNWRITTEN;
+  #cancelWriting: (() => void) | undefined;
   /** Wall clock minus monotonic, and how far that went forward lately. */
   #offset: number;
   #forward = 0;
@@ -140,40 +158,40 @@ export class KmsLimiter {
 
   /** Counts requests that were made without having been waited for. */
   spent(cost: number): void {
-    const { clock, owner } = this.#options;
-    this.#change((book) => spent(book, clock.now(), owner, cost));
+    this.#write({ ...this.#unwritten, spent: this.#unwritten.spent + cost });
   }
 
   /** KMS said that it is too much: the pace is halved, for all. Gives the numbers as they are then. */
   throttled(): KmsGauge {
-    const { clock } = this.#options;
-    this.#change((book) => slowed(book, clock.now(), this.#limit));
+    this.#write({ ...this.#unwritten, slowed: true });
     return this.gauge();
   }
 
-  /** What Service Quotas says, which is not asked again for a day; undefined: nothing, and for some minutes. */
+  /** What Service Quotas says; undefined: nothing, and it is left alone for some minutes. */
   setQuota(quota: KmsQuota | undefined): void {
     this.#quota = quota ?? this.#quota;
-    const at = this.#options.clock.now();
-    this.#change((book) => withSaid(book, quota, at));
+    this.#write({ ...this.#unwritten, said: { quota, at: this.#options.clock.now() } });
   }
 
   /** The numbers of all, and the quota and share of this one. */
   gauge(): KmsGauge {
     const { ledger, scope, clock, share } = this.#options;
     const own = { ...this.#quota, share };
+    let book: string | undefined;
     try {
-      return gaugeIn(ledger, scope, clock.now(), own);
+      book = ledger.read(scope);
     } catch {
       // It is only looked at; whoever asks for a place is told.
-      return gaugeIn({ read: () => undefined }, scope, clock.now(), own);
     }
+    return gaugeOf(this.#withUnwritten(parseBook(book)), clock.now(), own);
   }
 
   /** What waits is refused. */
   close(): void {
+    this.#tryWriting();
     this.#closed = true;
     this.#cancelPump?.();
+    this.#cancelWriting?.();
     for (const { fail } of this.#queue.splice(0)) fail(cancelled());
   }
 
@@ -181,15 +199,52 @@ export class KmsLimiter {
     return shareOf(this.#quota.quota, this.#options.share);
   }
 
-  #change(change: (book: Book) => Book): void {
+  #write(unwritten: Unwritten): void {
     if (this.#closed) return;
-    const { ledger, scope, clock } = this.#options;
-    const text = (book: string | undefined) => ({ book: bookText(change(parseBook(book))), result: true });
+    this.#unwritten = unwritten;
+    // Else it is being tried again already.
+    if (this.#cancelWriting === undefined)
+      this.#writeUntil(this.#options.clock.ticks() + BUSY_PATIENCE_MS, BUSY_MS);
+  }
+
+  /** Later each time, and not for ever: then it waits for the next time that the ledger answers. */
+  #writeUntil(end: number, wait: number): void {
+    const { clock } = this.#options;
+    this.#cancelWriting = undefined;
+    if (this.#tryWriting() || clock.ticks() + wait > end) return;
+    this.#cancelWriting = clock.after(wait, () => this.#writeUntil(end, Math.min(BUSY_LONGEST_MS, wait * 2)));
+  }
+
+  /** False where another process is at the ledger. */
+  #tryWriting(): boolean {
+    if (this.#closed || this.#unwritten === NOTHING_UNWRITTEN) return true;
+    const { ledger, scope } = this.#options;
     try {
-      if (ledger.change(scope, text) === undefined) clock.after(BUSY_MS, () => this.#change(change));
+      const done = ledger.change(scope, (book) => ({
+        book: bookText(this.#withUnwritten(parseBook(book))),
+        result: true,
+      }));
+      if (done === undefined) return false;
+      this.#unwritten = NOTHING_UNWRITTEN;
     } catch {
       // What cannot be written is told to whoever asks for a place next.
     }
+    return true;
+  }
+
+  #withUnwritten(book: Book): Book {
+    const { clock, owner } = this.#options;
+    const { said, slowed: slower, spent: cost } = this.#unwritten;
+    let next = book;
+    if (said !== undefined) next = withSaid(next, said.quota, said.at);
+    if (cost > 0) next = spent(next, clock.now(), owner, cost);
+    return slower ? slowed(next, clock.now(), this.#limit) : next;
+  }
+
+  /** What any process heard of Service Quotas holds for all that were not told a number. */
+  #learn({ applied }: Book): void {
+    if (this.#quota.source === 'option' || applied === undefined) return;
+    this.#quota = { quota: applied.quota, source: applied.source };
   }
 
   #pumpAfter(ms: number): void {
@@ -206,7 +261,6 @@ export class KmsLimiter {
     const ask = {
       now: clock.now(),
       owner,
-      limit: this.#limit,
       costs: this.#queue.map(({ cost }) => cost),
       answered: this.#answered,
       forward: this.#lookAtClocks(),
@@ -214,7 +268,9 @@ export class KmsLimiter {
     let done;
     try {
       done = ledger.change(scope, (book) => {
-        const { book: next, count, wait } = grant(parseBook(book), ask);
+        const known = this.#withUnwritten(parseBook(book));
+        this.#learn(known);
+        const { book: next, count, wait } = grant(known, { ...ask, limit: this.#limit });
         return { book: bookText(next), result: { count, wait } };
       });
     } catch (thrown) {
@@ -226,6 +282,7 @@ export class KmsLimiter {
     if (done === undefined) return this.#busy();
     this.#busySince = undefined;
     this.#answered = [];
+    this.#unwritten = NOTHING_UNWRITTEN;
     const { count, wait } = done.result;
     for (const { go } of this.#queue.splice(0, count)) go({ now: ask.now, ticks: this.#asked });
     if (this.#queue.length > 0) this.#pumpAfter(Math.max(GAP_MS, wait));

@@ -7,6 +7,7 @@ import type { Remote } from '../model/vault.ts';
 import type { ResolvedRemote } from '../s3/connect.ts';
 import { type Guard, type Way, isUnnamed, ownWay } from '../s3/posture/guard.ts';
 import { trialKey } from '../s3/posture/prove.ts';
+import { shortly } from './kms-asking.ts';
 import { kmsOf } from './protect.ts';
 
 export interface KeyNaming {
@@ -63,14 +64,15 @@ async function storedKey({ trials }: KeyNaming, { prefix, vault }: Guard): Promi
 
 /** By kms:DescribeKey. A store that is not Amazon's has a KMS of its own, unless the environment says where that is. */
 async function describedKey(
-  { remote, resolved, env }: KeyNaming,
+  { remote, resolved, env, clock }: KeyNaming,
   { mode, kmsKeyId = '' }: Way,
   must: boolean,
 ): Promise<string | undefined> {
   const told = [env['AWS_ENDPOINT_URL_KMS'], env['AWS_ENDPOINT_URL']].some((url) => (url ?? '') !== '');
   if (!resolved.isAws && mode !== 'client' && !(must && told)) return undefined;
   try {
-    return await (await kmsOf({ remote }, resolved, { env })).describe(kmsKeyId);
+    const kms = await kmsOf({ remote }, resolved, { env });
+    return await shortly('KMS', clock, {}, (short) => kms.describe(kmsKeyId, short));
   } catch (thrown) {
     const error = asVaultError(thrown);
     if (error.kind === 'cancelled' || error.code === 'plain-http') throw error;

@@ -14,6 +14,8 @@ import { kmsOf } from './protect.ts';
 /** A network without a way to KMS or Service Quotas does not answer at all; work does not wait for them. */
 const PATIENCE_MS = 2_000;
 const DAY_MS = 86_400_000;
+/** An alias may stand for another key at any time, a key stays where it is. */
+const ALIAS_MS = 900_000;
 
 export interface Asking {
   readonly place: Pick<Vault, 'remote'>;
@@ -77,7 +79,7 @@ interface Noted extends Partial<KeyFacts> {
 }
 
 /**
- * DescribeKey, once a day. Where it fails, what was known before goes on holding, or the key would count elsewhere all of a
+ * DescribeKey, once a day, of an alias each quarter of an hour. Where it fails, what was known before goes on holding, or the key would count elsewhere all of a
  * sudden; a key that never was described is taken for an ordinary one.
  */
 export async function keyFacts(
@@ -86,14 +88,15 @@ export async function keyFacts(
   { place, resolved, options, clock, afresh = false }: Asking,
   waits: Waits,
 ): Promise<KeyFacts> {
-  const line = `key ${resolved.region} ${keyId}`;
+  const line = `key ${resolved.region} ${await ownerOf(keyId, resolved)}${keyId}`;
   const now = clock.now();
   const noted = JSON.parse(ledger.read(line) ?? '{}') as Noted;
   const { arn = keyId, customKeyStore, at, failed } = noted;
   const known = { arn, ...(customKeyStore === undefined ? {} : { customKeyStore }) };
   const note = (fact: Noted): void =>
     void ledger.change(line, () => ({ book: JSON.stringify(fact), result: true }));
-  if (within(DAY_MS, at, now) || (!afresh && within(ASKED_AGAIN_MS, failed, now))) return known;
+  const stays = keyId.includes('alias/') ? ALIAS_MS : DAY_MS;
+  if (within(stays, at, now) || (!afresh && within(ASKED_AGAIN_MS, failed, now))) return known;
   try {
     const kms = await kmsOf(place, resolved, options);
     const found = await shortly('KMS', clock, waits, (short) => kms.facts(keyId, short));
@@ -109,6 +112,17 @@ export async function keyFacts(
     return known;
   }
 }
+
+/** Only an ARN means the same key whoever asks: each account has aliases of its own. */
+async function ownerOf(keyId: string, { credentials }: ResolvedRemote): Promise<string> {
+  if (keyId.startsWith('arn:')) return '';
+  const { accountId, accessKeyId } = await credentials.get();
+  return `${accountId ?? accountOfKey(accessKeyId) ?? digestOf(accessKeyId)} `;
+}
+
+/** Names of credentials are nobody's business either. */
+const digestOf = (accessKeyId: string): string =>
+  createHash('sha256').update(accessKeyId).digest('hex').slice(0, 16);
 
 const within = (ms: number, time: number | undefined, now: number): boolean =>
   time !== undefined && Math.abs(now - time) < ms;
@@ -126,7 +140,7 @@ export async function accountOf(
   const { accountId, accessKeyId } = await credentials.get();
   const said = accountId ?? accountOfKey(accessKeyId);
   if (said !== undefined) return said;
-  const line = `account ${createHash('sha256').update(accessKeyId).digest('hex').slice(0, 16)}`;
+  const line = `account ${digestOf(accessKeyId)}`;
   const owner = /^arn:[^:]*:kms:[^:]*:(\d{12}):/.exec(arn)?.[1];
   if (owner !== undefined) ledger.change(line, () => ({ book: owner, result: true }));
   return owner ?? ledger.read(line) ?? 'any-account';

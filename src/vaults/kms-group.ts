@@ -82,15 +82,16 @@ function isAmazonKms(asker: Asker, { isAws }: ResolvedRemote, env: NodeJS.Proces
   return !elsewhere || ignoresEndpoints(env);
 }
 
-/** The quota as it is known now, and the share of it. `ask`: Service Quotas may know better, and was not asked for a while. */
+/** The quota as it is known now, and the share of it. `ask`: Service Quotas may know better, and was not asked for `fresh` ms. */
 export function quotaOf(
   ledger: Pick<KmsLedger, 'read'>,
   { scope, quota, hasServiceQuota }: Group,
   { kmsQuota, kmsShare: share = DEFAULT_KMS_SHARE }: Pick<Rules, 'kmsQuota' | 'kmsShare'>,
   now: number,
+  fresh?: number,
 ): { readonly quota: QuotaInUse; readonly ask: boolean } {
   if (kmsQuota !== undefined) return { quota: { quota: kmsQuota, source: 'option', share }, ask: false };
-  const { applied, ask } = appliedIn(ledger, scope, now);
+  const { applied, ask } = appliedIn(ledger, scope, now, fresh);
   return { quota: { ...(applied ?? quota), share }, ask: hasServiceQuota && ask };
 }
 

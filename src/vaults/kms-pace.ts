@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { Places } from '../config.ts';
-import type { VaultError } from '../model/errors.ts';
+import { VaultError } from '../model/errors.ts';
 import type { EventBody } from '../model/event.ts';
 import type { KmsGauge, KmsLedger, Pace } from '../model/kms.ts';
 import type { Mode } from '../model/mode.ts';
@@ -13,13 +13,14 @@ import type { Vault } from '../model/vault.ts';
 import type { ResolvedRemote } from '../s3/connect.ts';
 import { kmsDollars } from '../s3/kms-cost.ts';
 import { isNarrow, quotaHint } from '../s3/kms-hint.ts';
-import { KmsLimiter, gaugeIn } from '../s3/kms-limiter.ts';
+import { APPLIED_MS, KmsLimiter, gaugeIn } from '../s3/kms-limiter.ts';
 import { openKmsLedger, readKmsLedger } from '../state/kms-ledger.ts';
 import {
   type Asker,
   type Group,
   type KmsPlace,
   type KmsWay,
+  type QuotaInUse,
   groupIn,
   groupOf,
   kmsKeyOf,
@@ -79,8 +80,13 @@ class Paces implements KmsPace {
   readonly #owner = `${process.pid}-${randomUUID().slice(0, 8)}`;
   /** By asker and key, and by the quota that they count against. */
   readonly #opened = new Map<string, Promise<Paced>>();
+  readonly #inUse = new Map<string, Paced>();
   readonly #byScope = new Map<string, Paced>();
-  readonly #counted = new Map<Asker, readonly Paced[]>();
+  /** When it was looked at last which quota that is, and how large: ticks. */
+  readonly #looked = new Map<
+    string,
+    { readonly asker: Asker; readonly keyId: string | undefined; readonly at: number }
+  >();
   readonly #behind = new Set<Promise<unknown>>();
   #waiting = 0;
   #release: (() => void) | undefined;
@@ -100,6 +106,7 @@ class Paces implements KmsPace {
     const key = this.#own?.asker === 'store' ? this.#own.keyId : keyId;
     if (!already) return this.#take('store', cost, key, { signal });
     this.#later(this.open('store', key).then(({ limiter }) => limiter.spent(cost)));
+    this.#lookAgain(nameOf('store', key), APPLIED_MS);
     return nothing;
   };
 
@@ -112,6 +119,7 @@ class Paces implements KmsPace {
       if (foreseen) throw thrown;
       return nothing;
     }
+    this.#lookAgain(nameOf(asker, keyId), APPLIED_MS);
     this.#hold();
     try {
       return await paced.limiter.take(cost, waits);
@@ -130,13 +138,22 @@ class Paces implements KmsPace {
   }
 
   throttled(asker: Asker): boolean {
-    const counted = this.#counted.get(asker) ?? [];
+    const counted = this.#countedBy(asker);
     for (const { teller } of counted) teller.throttled();
-    return counted.length > 0;
+    // What is believed of the quota may be wrong.
+    for (const [name, looked] of this.#looked)
+      if (looked.asker === asker) this.#lookAgain(name, THROTTLED_MS);
+    return counted.size > 0;
   }
 
   get counts(): boolean {
-    return this.#counted.size > 0;
+    return this.#inUse.size > 0;
+  }
+
+  #countedBy(asker: Asker): ReadonlySet<Paced> {
+    return new Set(
+      [...this.#inUse].flatMap(([name, paced]) => (name.startsWith(`${asker} `) ? [paced] : [])),
+    );
   }
 
   tellTo(tell: (body: EventBody) => void): void {
@@ -162,30 +179,47 @@ class Paces implements KmsPace {
   }
 
   open(asker: Asker, keyId: string | undefined): Promise<Paced> {
-    const name = `${asker} ${keyId ?? ''}`;
+    const name = nameOf(asker, keyId);
     let opened = this.#opened.get(name);
     if (opened === undefined) {
-      opened = this.#open(asker, keyId);
+      opened = this.#find(asker, keyId);
       this.#opened.set(name, opened);
     }
     return opened;
   }
 
-  async #open(asker: Asker, keyId: string | undefined): Promise<Paced> {
-    this.#ledger ??= openKmsLedger(this.#way.options.places.state);
+  /** Which quota it is now. Who waits for a place in another one has it there. */
+  async #find(asker: Asker, keyId: string | undefined, fresh?: number): Promise<Paced> {
+    const { clock, place, options } = this.#way;
+    const name = nameOf(asker, keyId);
+    this.#looked.set(name, { asker, keyId, at: clock.ticks() });
+    this.#ledger ??= openKmsLedger(options.places.state);
     const ledger = await this.#ledger;
     const { signal } = this.#closing;
     const group = await groupOf(ledger, keyId, asker, this.#way, { signal });
-    const paced = this.#byScope.get(group.scope) ?? this.#openScope(ledger, group, asker);
-    const counted = this.#counted.get(asker) ?? [];
-    if (!counted.includes(paced)) this.#counted.set(asker, [...counted, paced]);
+    if (signal.aborted) throw new VaultError('cancelled', 'cancelled', 'called off');
+    const { quota, ask } = quotaOf(ledger, group, place.rules ?? {}, clock.now(), fresh);
+    const known = this.#byScope.get(group.scope);
+    const paced = known ?? this.#openScope(ledger, group, quota, asker);
+    this.#inUse.set(name, paced);
+    if (ask && (known === undefined || fresh !== undefined)) this.#later(this.#ask(paced.limiter));
     return paced;
   }
 
-  #openScope(ledger: KmsLedger, group: Group, asker: Asker): Paced {
+  /** While it is used, and beside what goes on: quotas are raised, and aliases set on other keys. */
+  #lookAgain(name: string, everyMs: number): void {
+    const looked = this.#looked.get(name);
+    const { signal } = this.#closing;
+    if (looked === undefined || signal.aborted || this.#way.clock.ticks() - looked.at < everyMs) return;
+    const { asker, keyId } = looked;
+    const found = this.#find(asker, keyId, everyMs).then((paced) => {
+      this.#opened.set(name, Promise.resolve(paced));
+    });
+    this.#later(found);
+  }
+
+  #openScope(ledger: KmsLedger, group: Group, { share, ...whole }: QuotaInUse, asker: Asker): Paced {
     const { place, clock } = this.#way;
-    const { quota, ask } = quotaOf(ledger, group, place.rules ?? {}, clock.now());
-    const { share, ...whole } = quota;
     const limiter = new KmsLimiter({
       ledger,
       scope: group.scope,
@@ -199,7 +233,6 @@ class Paces implements KmsPace {
     if (place.id !== undefined && (this.#own === undefined || this.#own.asker === asker))
       ledger.change(lineOf({ id: place.id }), () => ({ book: group.scope, result: true }));
     if (this.#tell !== undefined) paced.teller.begin(this.#tell);
-    if (ask) this.#later(this.#ask(limiter));
     return paced;
   }
 
@@ -215,6 +248,9 @@ class Paces implements KmsPace {
 }
 
 const nothing = (): void => undefined;
+/** KMS says that it is too much: what is believed of its quota is asked about again, no more often than this. */
+const THROTTLED_MS = 60_000;
+const nameOf = (asker: Asker, keyId: string | undefined): string => `${asker} ${keyId ?? ''}`;
 
 /** What a store is to do when it is throttled: KMS's limits are the pace's, all others those of `others`. */
 export const throttling =

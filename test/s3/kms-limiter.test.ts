@@ -1,6 +1,7 @@
 /** The limiter against a KMS that counts, in virtual time: never above the share, nearly all of it, fair, and it learns. */
 import { describe, expect, test } from 'vitest';
 import type { KmsQuota } from '../../src/model/kms.ts';
+import { parseBook } from '../../src/s3/kms-book.ts';
 import { KmsLimiter } from '../../src/s3/kms-limiter.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { MemoryLedger } from '../support/memory-ledger.ts';
@@ -165,9 +166,87 @@ describe('one client [KMS-1]', () => {
     expect(pace.throttled()).toMatchObject({ quota: 100 });
     await expect(pace.take(1)).rejects.toThrow('the disk is full');
     ledger.fails = undefined;
+    // What KMS said meanwhile holds all the same, so this takes its time.
+    expect(pace.gauge()).toMatchObject({ throttled: 1, requests: 2 });
     const fine = pace.take(1);
-    await clock.run(1_000);
+    await clock.run(5_000);
     await fine;
+    expect(parseBook(ledger.read(SCOPE)).throttled).toBe(1);
+  });
+
+  test('what could not be written while another process was at the ledger is tried less and less, and not lost', async () => {
+    const { clock, ledger, limiter } = machine();
+    const pace = limiter(100);
+    ledger.busy = true;
+    const before = ledger.tries;
+    for (let at = 0; at < 100; at++) pace.spent(2);
+    expect(pace.throttled()).toMatchObject({ throttled: 1, requests: 200 });
+    await clock.run(60_000);
+    // Without a pause between them it would be 30,000.
+    expect(ledger.tries - before).toBeLessThan(25);
+    ledger.busy = false;
+    expect(parseBook(ledger.read(SCOPE)).throttled).toBe(0);
+    // The next to ask is not let through as if nothing had been.
+    const next = pace.take(1);
+    await clock.run(10_000);
+    await next;
+    expect(parseBook(ledger.read(SCOPE))).toMatchObject({ throttled: 1, requests: 201 });
+    const written = ledger.changes;
+    await clock.run(10_000);
+    expect(ledger.changes).toBe(written);
+  });
+
+  test('the last word is written when it ends', () => {
+    const { ledger, limiter } = machine();
+    const pace = limiter(100);
+    ledger.busy = true;
+    pace.throttled();
+    ledger.busy = false;
+    pace.close();
+    expect(parseBook(ledger.read(SCOPE)).throttled).toBe(1);
+  });
+});
+
+describe('a quota that changes', () => {
+  /** Per second, of the last ten. */
+  const speed = (kms: CountingKms, clock: ManualClock): number =>
+    kms.times.filter((at) => at > clock.ticks() - 10_000).length / 10;
+  const two = () => {
+    const clock = new ManualClock();
+    const ledger = new MemoryLedger();
+    const of = (owner: string, source: KmsQuota['source']) =>
+      new KmsLimiter({ ledger, scope: SCOPE, owner, clock, quota: { quota: 100, source }, share: 50 });
+    return { clock, ledger, of };
+  };
+
+  test('what one process hears of it holds for the others at once, but for those that were told a number', async () => {
+    const { clock, of } = two();
+    const [one, other, told] = [of('a', 'region-table'), of('b', 'region-table'), of('c', 'option')];
+    one.setQuota({ quota: 400, source: 'service-quotas' });
+    const taken = [other.take(1), told.take(1)];
+    await clock.run(1_000);
+    await Promise.all(taken);
+    expect(other.gauge()).toMatchObject({ quota: 400, source: 'service-quotas', limit: 200 });
+    expect(told.gauge()).toMatchObject({ quota: 100, source: 'option', limit: 50 });
+  });
+
+  test('raised: work goes on at the new share; lowered: at its new share, and never above it', async () => {
+    const { clock, of } = two();
+    const [pace, other] = [of('a', 'region-table'), of('b', 'region-table')];
+    const kms = new CountingKms(clock, 1_000);
+    const stop = hungry(pace, kms, { atATime: 64 });
+    await clock.run(12_000, 5);
+    expect(speed(kms, clock)).toBeGreaterThanOrEqual(45);
+    other.setQuota({ quota: 400, source: 'service-quotas' });
+    await clock.run(12_000, 5);
+    expect(speed(kms, clock)).toBeGreaterThanOrEqual(180);
+    other.setQuota({ quota: 60, source: 'service-quotas' });
+    await clock.run(12_000, 5);
+    stop();
+    expect(speed(kms, clock)).toBeGreaterThanOrEqual(27);
+    const since = clock.ticks() - 10_000;
+    expect(mostInASecond(kms.times.filter((at) => at > since))).toBeLessThanOrEqual(30);
+    expect(kms.throttled).toBe(0);
   });
 });
 

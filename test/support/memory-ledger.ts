@@ -7,11 +7,14 @@ export class MemoryLedger implements KmsLedger {
   /** What every access throws: a full disk, say. */
   fails: Error | undefined;
   changes = 0;
+  /** How often it was asked, also in vain. */
+  tries = 0;
 
   change<T>(
     scope: string,
     change: (book: string | undefined) => { readonly book: string; readonly result: T },
   ): { readonly result: T } | undefined {
+    this.tries++;
     if (this.fails !== undefined) throw this.fails;
     if (this.busy) return undefined;
     this.changes++;
