@@ -127,6 +127,27 @@ function oldTls(text: string | undefined, ground: Ground): readonly Finding[] {
   return [];
 }
 
+/**
+ * UpdateObjectEncryption puts an object under another KMS key without a write that these rules see. No own rule refuses it: AWS
+ * publishes no condition key for what it changes to, and one that is never there would refuse what rekey does, too.
+ */
+function inPlaceChanges(text: string | undefined, ground: Ground, guard: Guard): readonly Finding[] {
+  if (!ground.isAws || !sides(guard).every(({ mode }) => mode === 'sse-kms' || mode === 'sse-s3')) return [];
+  const action = 's3:UpdateObjectEncryption';
+  const question = { ...writeQuestion(ground, guard, new Map()), action };
+  if (deniedBy(text, question).coverage === 'all') return [];
+  return [
+    {
+      ...note(
+        { code: 'in-place', severity: 'low' },
+        `the encryption of what is there can be changed in place${inPlace(guard)}`,
+        `whoever is allowed ${action} can put objects under another KMS key of the bucket owner's account, past the rules for writes`,
+      ),
+      fix: `allow ${action} to nobody but who runs s3vault rekey, or deny it to all others in the policy (ArnNotEquals aws:PrincipalArn)`,
+    },
+  ];
+}
+
 function modeFindings(
   text: string | undefined,
   ground: Ground,
@@ -162,7 +183,7 @@ function modeFindings(
     harden,
   );
   const [kms] = ways.filter(isKms);
-  if (kms === undefined) return [header];
+  if (kms === undefined) return [header, ...inPlaceChanges(text, ground, guard)];
   const other = deniedBy(text, writeQuestion(ground, guard, writeFacts(kms.mode, OTHER_KEY))).coverage;
   const key = verdict(
     other,
@@ -172,7 +193,7 @@ function modeFindings(
     'objects could lie under a key that you do not hold',
     harden,
   );
-  return [header, key];
+  return [header, key, ...inPlaceChanges(text, ground, guard)];
 }
 
 /** Of writes that must all be refused. */

@@ -256,6 +256,23 @@ describe('whose key holds what is written without a header', () => {
   });
 });
 
+test('what changes encryption in place is said where no statement refuses it, on AWS', () => {
+  const of = (guard: Guard, isAws = true, facts: BucketFacts = safe(guard)) =>
+    brief(findingsOf(facts, { ...ground, isAws }, [guard]), 'in-place');
+  expect(of(kms)).toEqual(['note low']);
+  expect(of(sseS3)).toEqual(['note low']);
+  for (const mode of ['client', 'sse-c', 'dsse-kms'] as const) expect(of({ ...kms, mode })).toEqual([]);
+  expect(of(kms, false)).toEqual([]);
+  const Statement = {
+    Effect: 'Deny',
+    Principal: '*',
+    Action: 's3:UpdateObjectEncryption',
+    Resource: 'arn:aws:s3:::acme/*',
+  };
+  const policy = set(JSON.stringify({ Version: '2012-10-17', Statement }));
+  expect(of(kms, true, { ...safe(kms), policy })).toEqual([]);
+});
+
 test('ACLs that are ignored open nothing, where a store can not do more', () => {
   const publicAccess = set({ blockAcls: false, ignoreAcls: true, blockPolicy: true, restrictBuckets: true });
   const of = (isAws: boolean) => findingsOf({ ...safe(kms), publicAccess }, { ...ground, isAws }, [kms]);
