@@ -6,7 +6,17 @@ import { type Capabilities, CHECK_NAMES, type Check, type CheckName } from '../.
 import { EXIT, type VaultError } from '../../model/errors.ts';
 import type { DoctorFacts } from './facts.ts';
 import { leftoverHint, leftoverText } from './leftovers.ts';
-import { type Outcome, failed, notAsked, pass, reasonOf, trialFailure, unknown, warn } from './outcome.ts';
+import {
+  type Outcome,
+  failed,
+  notAsked,
+  pass,
+  reasonOf,
+  trialFailure,
+  unansweredHint,
+  unknown,
+  warn,
+} from './outcome.ts';
 import * as store from './store-checks.ts';
 
 const CHECKS: { readonly [N in CheckName]: (facts: DoctorFacts) => Outcome } = {
@@ -168,7 +178,9 @@ function writable(facts: DoctorFacts, text: string): Outcome {
     return { ...failed(error), message: `${lead}${error.message}${end}` };
   }
   if (left !== undefined) return warn(`${text}; but ${left.message}`, left.hint ?? '');
-  const { leftovers = [], patient } = facts;
+  const { leftovers = [], unanswered = [], patient } = facts;
+  if (unanswered.length > 0)
+    return warn(`${text}; but not to ${unanswered.join(', ')}`, unansweredHint(unanswered));
   if (leftovers.length === 0) return pass(text);
   return warn(`${text}; but ${leftoverText(leftovers)}`, leftoverHint(leftovers, patient.remote));
 }

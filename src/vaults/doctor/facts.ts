@@ -45,6 +45,8 @@ export interface DoctorFacts {
   readonly reach?: Tried<true>;
   readonly encryption?: Setting<DefaultEncryption>;
   readonly versioning?: Setting<Versioning>;
+  /** Questions about the bucket that stayed without an answer. */
+  readonly unanswered?: readonly string[];
   readonly probe?: Tried<StoreProbe>;
   /** Why nothing was written, where it could not be removed again. */
   readonly untried?: Untried;

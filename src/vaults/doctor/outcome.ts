@@ -36,8 +36,8 @@ function wayOut({ code, hint }: VaultError): { readonly hint?: string } {
 }
 
 /** Where a question about the bucket stayed without an answer, though others had one. */
-export const unansweredHint = (operation: string): string =>
-  `other questions were answered, so look for what holds ${operation} back: a proxy, a VPC endpoint or its policy; then run s3vault doctor again`;
+export const unansweredHint = (operations: readonly string[]): string =>
+  `other questions were answered, so look for what holds ${operations.join(', ')} back: a proxy, a VPC endpoint or its policy; then run s3vault doctor again`;
 
 export type Outcome = Omit<Check, 'check'>;
 

@@ -205,7 +205,7 @@ function unreadHint(
   operation: string,
 ): string | undefined {
   if (why === 'unsupported') return undefined;
-  return why === 'denied' ? `allow ${permission}` : unansweredHint(operation);
+  return why === 'denied' ? `allow ${permission}` : unansweredHint([operation]);
 }
 
 const LABELS: { readonly [K in TrialHow['kind']]: string } = {

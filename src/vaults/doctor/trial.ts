@@ -32,42 +32,52 @@ export async function trialFacts(
   config: BucketConfig,
   options: DoctorOptions,
   waits: Waits,
-): Promise<Pick<DoctorFacts, 'encryption' | 'versioning' | 'probe' | 'untried'>> {
-  const settings = await settingsOf(config, options.clock, waits);
+): Promise<Pick<DoctorFacts, 'encryption' | 'versioning' | 'unanswered' | 'probe' | 'untried'>> {
+  const { unanswered, ...settings } = await settingsOf(config, options.clock, waits);
   const { encryption, versioning, objectLock } = settings;
-  const untried = (reason: string, hint: string) => ({ encryption, versioning, untried: { reason, hint } });
+  const seen = { encryption, versioning, unanswered };
+  const untried = (reason: string, hint: string) => ({ ...seen, untried: { reason, hint } });
   const reason = whyUntried(settings, remote, [guardOf(patient.remote.prefix, patient.mode)]);
   if (reason !== undefined && objectLock.state === 'unknown' && objectLock.why === 'failed')
     return untried(
       `whether Object Lock would keep a test object ${objectLock.reason}`,
-      unansweredHint('GetObjectLockConfiguration'),
+      unansweredHint(['GetObjectLockConfiguration']),
     );
   if (reason !== undefined) return untried(reason, hintFor(settings, patient));
   const probe = await tried(() => probeFact(patient, remote, settings, options, waits));
-  if (probe.ok || probe.error.code !== 'trial-unremovable') return { encryption, versioning, probe };
+  if (probe.ok || probe.error.code !== 'trial-unremovable') return { ...seen, probe };
   return untried(probe.error.message, UNREMOVABLE);
 }
 
 /** Each is one small request: what does not come soon is not waited for, and unknown. */
 const SETTING_MS = 4_000;
 
-async function settingsOf(config: BucketConfig, clock: Clock, waits: Waits): Promise<Settings> {
-  const soon = async <T>(read: (waits: Waits) => Promise<Setting<T>>): Promise<Setting<T>> => {
+async function settingsOf(
+  config: BucketConfig,
+  clock: Clock,
+  waits: Waits,
+): Promise<Settings & Required<Pick<DoctorFacts, 'unanswered'>>> {
+  const unanswered: string[] = [];
+  const soon = async <T>(
+    operation: string,
+    read: (waits: Waits) => Promise<Setting<T>>,
+  ): Promise<Setting<T>> => {
     try {
       return await shortly('the store', clock, waits, read, SETTING_MS);
     } catch (thrown) {
       const error = asVaultError(thrown);
       if (error.code !== 'no-answer') throw thrown;
+      unanswered.push(operation);
       return { state: 'unknown', why: 'failed', reason: `could not be read: ${error.message}` };
     }
   };
   const [policy, encryption, versioning, objectLock] = await Promise.all([
-    soon((short) => config.policy(short)),
-    soon((short) => config.encryption(short)),
-    soon((short) => config.versioning(short)),
-    soon((short) => config.objectLock(short)),
+    soon('GetBucketPolicy', (short) => config.policy(short)),
+    soon('GetBucketEncryption', (short) => config.encryption(short)),
+    soon('GetBucketVersioning', (short) => config.versioning(short)),
+    soon('GetObjectLockConfiguration', (short) => config.objectLock(short)),
   ]);
-  return { policy, encryption, versioning, objectLock };
+  return { policy, encryption, versioning, objectLock, unanswered };
 }
 
 const UNREMOVABLE =

@@ -254,6 +254,16 @@ describe('a setting that could not be read', () => {
   });
 });
 
+test('questions that hang are said, also where nothing hangs on them', () => {
+  const checks = checksOf({ ...healthy, unanswered: ['GetBucketPolicy', 'GetBucketVersioning'] });
+  expect(causeOf(checks)).toMatchObject({
+    check: 'bucket',
+    state: 'warn',
+    message: 's3://acme/docs/ answers at AWS; but not to GetBucketPolicy, GetBucketVersioning',
+    hint: expect.stringContaining('what holds GetBucketPolicy, GetBucketVersioning back') as string,
+  });
+});
+
 describe('test objects of runs that were killed', () => {
   const left = (...names: readonly string[]) =>
     names.map((name) => ({ key: objectKey(`docs/.s3vault/${name}`), versionId: `v-${name}` }));

@@ -158,6 +158,7 @@ describe('a setting whose question hangs', () => {
         reason: 'could not be read: the store did not answer within 4 seconds',
       },
       encryption: { state: 'set' },
+      unanswered: ['GetBucketVersioning'],
       probe: { ok: true, value: { write: { ok: true } } },
     });
     expect(server.keys('slow-versioning')).toEqual([]);
