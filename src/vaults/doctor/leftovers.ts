@@ -100,6 +100,7 @@ export function leftoverHint([first, ...more]: readonly Leftover[], remote: Remo
     shellWord(first.key),
     first.versionId === undefined ? '' : `--version-id ${shellWord(first.versionId)}`,
     remote.endpoint === undefined ? '' : `--endpoint-url ${shellWord(remote.endpoint)}`,
+    remote.caBundle === undefined ? '' : `--ca-bundle ${shellWord(remote.caBundle)}`,
   ]);
   return more.length === 0
     ? `it holds nothing of yours; remove it with: ${command}`
