@@ -47,7 +47,40 @@ const HASH_CHUNK = 2 ** 20;
 /** A stamp taken this long after the file was placed is not racy (see `isRacy`). */
 const STILL_MS = 60;
 
-export function receive(
+export async function receive(
+  world: World,
+  action: Of<'get' | 'conflict' | 'remove-local'>,
+  options: ReceiveOptions,
+): Promise<Received> {
+  try {
+    return await received(world, action, options);
+  } catch (thrown) {
+    throw distrusted(thrown, action);
+  }
+}
+
+/**
+ * An object that is not to be trusted stands where a file of this machine is: what becomes of that one, and how it gets its
+ * place in the bucket back.
+ */
+function distrusted(thrown: unknown, action: Of<'get' | 'conflict' | 'remove-local'>): unknown {
+  if (!(thrown instanceof VaultError) || thrown.kind !== 'security' || action.kind === 'remove-local')
+    return thrown;
+  const { hint = '', code, message } = thrown;
+  if (action.local === undefined) return thrown;
+  const mine = action.kind === 'conflict' ? EDITED : UNEDITED;
+  return new VaultError('security', code, message, {
+    hint: hint === '' ? mine : `${hint}; ${mine}`,
+    cause: thrown,
+  });
+}
+
+const EDITED =
+  'the file here was changed, is kept as it is, and is not sent over that object; remove the object from the bucket (where it keeps versions, that version), and the next sync sends the file';
+const UNEDITED =
+  'the file here is kept as it is; remove that version of the object, and the one before it is this file again; where the bucket keeps no versions, touch the file first, and it is sent';
+
+function received(
   world: World,
   action: Of<'get' | 'conflict' | 'remove-local'>,
   options: ReceiveOptions,

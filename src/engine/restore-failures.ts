@@ -29,7 +29,9 @@ export class Failures {
     string,
     { readonly message: string; readonly code: string; readonly hint: string }
   >();
+  /** Of the listing that found most: each may be read again, and a name is counted once. */
   #skipped = 0;
+  #inThisListing = 0;
   #failed = 0;
   #missing = 0;
   #security = 0;
@@ -72,11 +74,15 @@ export class Failures {
     this.#full = 0;
   }
 
-  /** A name that cannot stand on this disk; a listing may be read twice, and is counted once. */
+  /** A listing begins, perhaps the same one again. */
+  listing(): void {
+    this.#inThisListing = 0;
+  }
+
+  /** A name that cannot stand on this disk. */
   refuse(name: string, message: string): void {
-    if (this.#refused.has(name)) return;
-    this.#skipped++;
-    if (this.#refused.size >= TOLD) return;
+    this.#skipped = Math.max(this.#skipped, ++this.#inThisListing);
+    if (this.#refused.size >= TOLD || this.#refused.has(name)) return;
     const hint = 'it is left out; s3vault cat shows what is stored';
     this.#refused.set(name, { code: 'bad-name', message, hint });
   }
@@ -101,6 +107,14 @@ export class Failures {
   tell(emitter: Emitter): void {
     for (const [name, warning] of this.#refused)
       emitter.emit({ event: 'warning', path: name.replace(MISSING, ''), ...warning });
+    const more = this.#skipped - [...this.#refused.values()].filter(({ code }) => code === 'bad-name').length;
+    if (more <= 0) return;
+    emitter.emit({
+      event: 'warning',
+      code: 'bad-name',
+      message: more === 1 ? '1 more name cannot stand here' : `${more} more names cannot stand here`,
+      hint: 'they are left out, like those above; s3vault ls shows all there are',
+    });
   }
 
   /** Notes a failure; gives the error that ends the run, if one does. */

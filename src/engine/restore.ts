@@ -197,6 +197,7 @@ export class Restore implements EngineHandle {
   }
 
   async *#gets(): AsyncIterable<Get> {
+    this.#failures.listing();
     for (const name of distinct(this.#options.paths)) {
       let found = false;
       for await (const selected of this.#select(name)) {

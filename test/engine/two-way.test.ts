@@ -392,6 +392,31 @@ describe('what must not be believed', () => {
   });
 });
 
+test('over an object that cannot be opened nothing is sent, and it is said what to do; that leads out', async () => {
+  for (const path of ['edited', 'as it was']) a.tree.write(path, 'one');
+  await both();
+  for (const path of ['edited', 'as it was']) a.tree.write(path, 'two');
+  await a.sync();
+  for (const path of ['edited', 'as it was']) {
+    const stored = a.bucket.find(PREFIX + path);
+    if (stored !== undefined) stored.body[0] = (stored.body[0] ?? 0) ^ 1;
+  }
+  b.tree.write('edited', 'an edit of b');
+  const run = await b.sync();
+  expect(run.exit).toBe(6);
+  const hints = named(run.events, 'transfer.failed').map(({ path, error }) => [path, error.hint]);
+  expect(Object.fromEntries(hints)).toEqual({
+    'as it was': expect.stringContaining('touch the file first'),
+    edited: expect.stringContaining('the next sync sends the file'),
+  });
+  expect(contents(b)).toMatchObject({ edited: 'an edit of b', 'as it was': 'one' });
+  b.tree.touch('as it was');
+  for (const path of ['edited', 'as it was']) a.bucket.remove(PREFIX + path, undefined);
+  expect((await b.sync()).exit).toBe(0);
+  expect(b.plaintext('edited').toString()).toBe('an edit of b');
+  expect(b.plaintext('as it was').toString()).toBe('one');
+});
+
 test('what a stranger wrote beside an object is read as strictly as in a restore', async () => {
   a.tree.write('note', 'x');
   await a.sync();
