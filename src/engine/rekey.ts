@@ -7,77 +7,31 @@ import { type NameKey, type ObjectKey, nameKey } from '../model/brands.ts';
 import type { Command, EngineHandle, Outcome } from '../model/command.ts';
 import { EXIT, VaultError, asVaultError, report } from '../model/errors.ts';
 import type { Event, EventBody, TransferFacts } from '../model/event.ts';
-import type { Names } from '../model/names.ts';
 import { EMPTY_TOTALS } from '../model/plan.ts';
-import type { Clock, Index, Mover, Waits } from '../model/ports.ts';
+import type { Waits } from '../model/ports.ts';
 import type { Snapshot } from '../model/snapshot.ts';
-import { DEFAULT_TRANSFERS, type Vault } from '../model/vault.ts';
+import { DEFAULT_TRANSFERS } from '../model/vault.ts';
 import { clearLeftover, moveHistory } from './all-versions.ts';
 import { Budget, RateLimit } from './budget.ts';
 import { copyOf } from './chain.ts';
-import type { Conversion, Side } from './conversion.ts';
+import type { Conversion } from './conversion.ts';
 import { type Converted, convertObject } from './convert.ts';
 import { describeRekey, meetRekey } from './describe-rekey.ts';
 import { Emitter } from './emitter.ts';
 import { reportOf } from './naming.ts';
 import { Online } from './online.ts';
 import { SINGLE_MAX, dropUpload } from './put.ts';
+import {
+  NOTHING_MOVED,
+  type RekeyOptions,
+  type RekeyParts,
+  type RekeyTotals,
+  refuseBlind,
+} from './rekey-parts.ts';
 import { type Ground, probe } from './rekey-probe.ts';
 import { type Work, hasOlder, works } from './rekey-works.ts';
 import { isFinal } from './retries.ts';
 import { META_MTIME } from './stats.ts';
-
-export interface RekeyParts {
-  readonly vault: Vault;
-  readonly from: Side;
-  readonly to: Side;
-  readonly mover: Mover;
-  /** From `to` to `to`. */
-  readonly onward: Mover;
-  readonly index: Index;
-  /** For what is shown; undefined: plain names. */
-  readonly names?: Names;
-  readonly clock: Clock;
-  /** Rejects where a key in use is not what its store holds any more. */
-  readonly keysHold: (begun: boolean) => Promise<void>;
-}
-
-export interface RekeyOptions {
-  readonly dryRun: boolean;
-  /** Ends once the bucket has agreed; nothing is counted, nothing done. */
-  readonly meetOnly?: boolean;
-  /** The vault is held and the bucket agrees, but nothing is counted yet: whoever reads the configuration should know of both keys. */
-  readonly onMet?: () => Promise<void>;
-  /** After `onMet`, where it ended before the bucket was told and any object touched. */
-  readonly onUndone?: () => Promise<void>;
-  /** Before the first object is touched: whoever reads the configuration now knows of both keys. */
-  readonly onBegin: () => Promise<void>;
-  /** Older versions, too, where the bucket has them. */
-  readonly allVersions?: boolean;
-  /**
-   * After the last object: the old key is not needed any more. `versions`: but older object versions may need it. `oldKey` is its
-   * fingerprint, or the KMS key; empty where there is none.
-   */
-  readonly onEnd: (versions: boolean, oldKey: string) => Promise<void>;
-}
-
-/** What is to be done, or was done. */
-export interface RekeyTotals {
-  readonly objects: number;
-  /** With `allVersions` all of them, removals too; else as many as objects. */
-  readonly versions: number;
-  readonly bytes: number;
-  /** Under the new protection already. */
-  readonly already: number;
-  readonly rewrapped: number;
-  readonly copied: number;
-  readonly resent: number;
-  /** Encryption changed in place. */
-  readonly updated: number;
-  readonly failed: number;
-  /** Bytes that went through this machine. */
-  readonly through: number;
-}
 
 const PATIENCE_MS = 15_000;
 const MEMORY = 64 * 2 ** 20;
@@ -86,7 +40,7 @@ const CLIMB_AFTER = 32;
 /** Over all objects, at most. */
 const PASSES = 4;
 /** Codes that are about one object, though they would end a sync. */
-const OF_ONE: ReadonlySet<string> = new Set(['cannot-open', 'not-committing', 'wrong-key']);
+const OF_ONE: ReadonlySet<string> = new Set(['cannot-open', 'not-committing', 'wrong-key', 'kind-differs']);
 
 /** One rekey, as any screen sees an engine. `run` never rejects. */
 export class Rekey implements EngineHandle {
@@ -97,18 +51,7 @@ export class Rekey implements EngineHandle {
   readonly #online: Online;
   readonly #conversion: Conversion;
   readonly #memory = new Budget(MEMORY);
-  readonly #totals = {
-    objects: 0,
-    versions: 0,
-    bytes: 0,
-    already: 0,
-    rewrapped: 0,
-    copied: 0,
-    resent: 0,
-    updated: 0,
-    failed: 0,
-    through: 0,
-  };
+  readonly #totals = { ...NOTHING_MOVED };
   readonly #end = Promise.withResolvers<Outcome>();
   #queue: PQueue | undefined;
   #stopping = false;
@@ -487,12 +430,4 @@ export class Rekey implements EngineHandle {
     if (this.#interrupted) return EXIT.interrupted;
     return this.#totals.failed > 0 ? EXIT.someFailed : EXIT.inStep;
   }
-}
-
-/** Who can only send must not begin what cannot end. */
-function refuseBlind({ sealing: { keyring } }: Side): void {
-  if (keyring === undefined || keyring.canOpen) return;
-  throw new VaultError('usage', 'encrypt-only', 'this machine has only the public half of the key', {
-    hint: 'it can send and not open what it sent; rekey where the private half is',
-  });
 }

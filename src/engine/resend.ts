@@ -100,7 +100,8 @@ async function resendWhole(
   const wrapping = await c.to.sealing.start(options);
   try {
     const digest = createHash('sha256').update(plaintext).digest();
-    const metadata = metadataOf(stat, wrapping, digest, boundKind(stat, opening, digest), options);
+    const kind = boundKind(c, stat, opening, digest, options);
+    const metadata = metadataOf(stat, wrapping, digest, kind, options);
     const sealed = wrapping.whole(plaintext);
     await c.upload.take(sealed.length, options.signal);
     await unchangedStill(c, key, stat, options);
@@ -186,13 +187,39 @@ function metadataOf(
   return { ...rest, ...wrapping.metadata, ...(mac === undefined ? {} : { [META_MAC]: mac }), ...mark };
 }
 
-/** What was not bound to be a link before must not become so here: somebody else may have called it one. */
-function boundKind(stat: ObjectStat, opening: Opening | undefined, digest: Uint8Array): Kind {
+/**
+ * What was not bound to be a link before must not become so here: somebody else may have called it one. In a server-side mode
+ * nothing is bound; there the Index says what this machine sent or received.
+ */
+function boundKind(
+  c: Conversion,
+  stat: ObjectStat,
+  opening: Opening | undefined,
+  digest: Uint8Array,
+  { versionId }: Which,
+): Kind {
   const { kind } = factsOf(stat);
-  const mac = stat.metadata[META_MAC];
-  const bound = opening === undefined || (mac !== undefined && opening.macFits(digest, mac, kind));
-  return bound ? kind : 'file';
+  if (opening !== undefined) {
+    const mac = stat.metadata[META_MAC];
+    return mac !== undefined && opening.macFits(digest, mac, kind) ? kind : 'file';
+  }
+  const record = c.index.get(nameKey(c.nameOf(stat.key)));
+  const known = record !== undefined && (versionId === undefined || record.etag === stat.etag);
+  if (known && record.kind !== kind && c.to.sealing.keyring !== undefined) throw otherKind(stat.key, kind);
+  return kind;
 }
+
+const otherKind = (key: ObjectKey, kind: Kind): VaultError =>
+  new VaultError(
+    'security',
+    'kind-differs',
+    kind === 'link'
+      ? `${safeName(key)} says that it is a symbolic link, and was a file when this machine saw it last`
+      : `${safeName(key)} says that it is a file, and was a symbolic link when this machine saw it last`,
+    {
+      hint: 'if nobody changed it in the bucket, sync first; else touch it here and sync, so that it is sent again; then run the same command again',
+    },
+  );
 
 async function unchangedStill(
   c: Conversion,

@@ -1,6 +1,7 @@
 import { systemClock } from '../clock.ts';
 import type { Side } from '../engine/conversion.ts';
-import { Rekey, type RekeyOptions as EngineOptions, type RekeyTotals } from '../engine/rekey.ts';
+import type { RekeyOptions as EngineOptions, RekeyTotals } from '../engine/rekey-parts.ts';
+import { Rekey } from '../engine/rekey.ts';
 import type { Outcome } from '../model/command.ts';
 import type { KeyStore, Mover } from '../model/ports.ts';
 import { VaultError } from '../model/errors.ts';

@@ -4,7 +4,8 @@ import { aesMaterial, generateRsa } from '../../src/crypto/generate.ts';
 import { startOpen } from '../../src/crypto/open.ts';
 import { keyringOf } from '../../src/crypto/wrap.ts';
 import type { Side } from '../../src/engine/conversion.ts';
-import { Rekey, type RekeyOptions } from '../../src/engine/rekey.ts';
+import type { RekeyOptions } from '../../src/engine/rekey-parts.ts';
+import { Rekey } from '../../src/engine/rekey.ts';
 import { clientSealing, serverSealing } from '../../src/engine/sealing.ts';
 import { nameKey, objectKey, relPath, vaultId } from '../../src/model/brands.ts';
 import type { Kind } from '../../src/model/entry.ts';
@@ -168,7 +169,7 @@ export class RekeyMachine {
           record: {
             path: relPath(name),
             key: nameKey(name),
-            kind: 'file',
+            kind: bound,
             size: content.length,
             mtime: 12_500,
             ctime: 12_500,

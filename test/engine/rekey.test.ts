@@ -7,7 +7,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
 import { startOpen } from '../../src/crypto/open.ts';
 import { keyringOf } from '../../src/crypto/wrap.ts';
-import type { RekeyOptions } from '../../src/engine/rekey.ts';
+import type { RekeyOptions } from '../../src/engine/rekey-parts.ts';
 import { type EmbeddedServer, startEmbedded } from '../../src/embedded/server.ts';
 import { nameKey, objectKey, relPath } from '../../src/model/brands.ts';
 import { VaultError } from '../../src/model/errors.ts';
@@ -351,6 +351,29 @@ describe('what goes wrong', () => {
         expect([fits('link'), fits('file')], name).toEqual([kind === 'link', kind === 'file']);
       }
     }
+  });
+
+  test('from a server-side mode, where nothing is bound, the Index says what is a link [KIND-1]', async () => {
+    const { world, machine, from, to, run } = await two(['sse-s3', 'aes'], 0);
+    const target = Buffer.from('elsewhere');
+    await machine.put(from, 'link', target, { mode: '120777', bound: 'link' });
+    await machine.put(from, 'file', Buffer.from('x'));
+    await machine.put(from, 'made one', target, { mode: '120777', bound: 'file' });
+    await machine.put(from, 'of others', target, { mode: '120777', index: false });
+    const before = await from.store.head(objectKey(`${PREFIX}made one`));
+    const { exit, events } = await run();
+    expect(exit).toBe(3);
+    expect(named(events, 'transfer.failed').map(({ path, error }) => [path, error.code])).toEqual([
+      ['made one', 'kind-differs'],
+    ]);
+    expect((await from.store.head(objectKey(`${PREFIX}made one`)))?.etag).toBe(before?.etag);
+    const digest = createHash('sha256').update(target).digest();
+    for (const name of ['link', 'of others']) {
+      const { metadata = {} } = (await to.store.head(objectKey(PREFIX + name))) ?? {};
+      const opening = await startOpen(to.sealing.keyring!, metadata);
+      expect(opening.macFits(digest, metadata['s3vault-mac'] ?? '', 'link'), name).toBe(true);
+    }
+    expect(world.bucket.keys()).toContain('docs/made one');
   });
 
   test('a store that does not copy, or not change in place, is asked once and it is said once', async () => {
