@@ -39,7 +39,7 @@ export async function underConditions<T>(
   if (quirks.refusesConditions === true) return send({});
   // Other requests learn of it at the same time: what counts is what this one was sent with.
   const forms = ifMatch === undefined || quirks.bareEtags ? [quirks.bareEtags] : [false, true];
-  let refusal: unknown;
+  let refusal: VaultError | undefined;
   for (const bareEtags of forms) {
     try {
       const result = await send(conditions({ bareEtags }, options));
@@ -53,7 +53,8 @@ export async function underConditions<T>(
     }
   }
   // Or refuse whatever it is asked, as RGW does once the bucket has versions: these tell who came between.
-  if (ifMatch === undefined || !(quirks.versions === true || (stands && versionOf(stands)))) throw refusal;
+  if (ifMatch === undefined || !(quirks.versions === true || (stands && versionOf(stands))))
+    throw refusesAll(site, key, refusal);
   quirks.refusesConditions = true;
   return send({});
 }
@@ -72,6 +73,22 @@ export async function refuseUnmet(
   if (unmet) throw unmetHere(key);
   return answer;
 }
+
+/** The condition holds, as a look shows, and is refused in every form. Without it nobody could tell who came between. */
+const refusesAll = (
+  { remote: { bucket } }: Site,
+  key: ObjectKey,
+  cause: VaultError | undefined,
+): VaultError =>
+  new VaultError(
+    'file',
+    'conditions-refused',
+    `the store does not let ${safeName(key)} be changed on condition that it still is what it was, though it is; without that, what another machine writes in the same moment would be lost unseen`,
+    {
+      cause,
+      hint: `turn versioning on, which tells who came between: s3vault bucket harden ${bucket} --only versioning; where this is the only machine that writes, --direction push needs no conditions`,
+    },
+  );
 
 export const unmetHere = (key: ObjectKey): VaultError =>
   new VaultError('changed', 'precondition', `${safeName(key)} is no longer what it was in the store`, {

@@ -196,7 +196,18 @@ describe('the embedded server, ignoring conditions', () => {
         await expect(store.remove(key, { ifMatch: etag })).rejects.toMatchObject(unmet);
         await store.remove(key, { ifMatch: after.etag });
         expect(await store.head(key)).toBeUndefined();
-      } else await expect(writing).rejects.toMatchObject(unmet);
+      } else {
+        // No word of another writer, for there is none, and the way out.
+        await expect(writing).rejects.toMatchObject({
+          kind: 'file',
+          code: 'conditions-refused',
+          message: expect.stringContaining('though it is'),
+          hint: expect.stringContaining('s3vault bucket harden refusing-plain --only versioning'),
+        });
+        expect((await bytesIn((await store.get(key)).body)).toString()).toBe('before');
+        const other = store.put(key, Buffer.from('3'), {}, { ifMatch: '0'.repeat(32) });
+        await expect(other).rejects.toMatchObject(unmet);
+      }
       await store.close();
     }
   });
