@@ -49,9 +49,9 @@ export async function fillDraft<D extends DraftBytes>(
 /** Another run, or another try, may get further. */
 const PASSES: ReadonlySet<ErrorKind> = new Set(['cancelled', 'offline', 'transient', 'throttled', 'refused']);
 
-const subjectOf = ({ stat }: Fetched): DraftSubject => {
+const subjectOf = ({ stat, opening }: Fetched): DraftSubject => {
   const { key, etag, versionId, size } = stat;
-  return { key, etag, versionId, size };
+  return { key, etag, versionId, size, tagged: opening !== undefined };
 };
 
 async function pour(

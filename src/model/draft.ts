@@ -9,6 +9,8 @@ export interface DraftSubject {
   readonly versionId?: string | undefined;
   /** Bytes as stored. */
   readonly size: number;
+  /** A tag at the end is over all of it, so that no part has to be remembered by itself. */
+  readonly tagged?: boolean;
 }
 
 /** The bytes of a file that nobody sees yet. `discard` or `keep` ends it, or what puts it into its place. */

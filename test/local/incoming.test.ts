@@ -234,6 +234,34 @@ describe('a draft that was interrupted', () => {
     expect(readFileSync(at('large')).equals(Buffer.concat([first, Buffer.from('the end')]))).toBe(true);
   });
 
+  test('with a tag over all of it: its parts are counted, and what the disk lost is for the tag to find', async () => {
+    const tagged = { ...subject, tagged: true };
+    const draft = await writer.begin(tagged);
+    await draft.write(Buffer.concat([first, first, Buffer.from('and more')]), 0);
+    await draft.keep();
+    const [name = ''] = names('.s3vault/tmp').filter((one) => one.endsWith('.parts'));
+    expect(
+      readFileSync(at(`.s3vault/tmp/${name}`), 'utf8')
+        .split('\n')
+        .slice(1),
+    ).toEqual(['-', '-', '']);
+    // Nothing else may go on with it, and no count stands for a digest.
+    const other = await writer.begin(subject);
+    expect(other.kept).toBe(0);
+    await other.discard();
+    const again = await writer.begin(tagged);
+    expect(again.kept).toBe(2 * PART);
+    const pieces: Buffer[] = [];
+    for await (const piece of again.keptBytes()) pieces.push(Buffer.from(piece));
+    expect(Buffer.concat(pieces).equals(Buffer.concat([first, first]))).toBe(true);
+    await again.discard();
+    await interrupted();
+    const [plain = ''] = names('.s3vault/tmp').filter((one) => one.endsWith('.parts'));
+    const lines = readFileSync(at(`.s3vault/tmp/${plain}`), 'utf8').split('\n');
+    writeFileSync(at(`.s3vault/tmp/${plain}`), [lines[0], '-', ''].join('\n'));
+    expect((await writer.begin(subject)).kept).toBe(0);
+  });
+
   test('outlives a start, but not a week, nor damage', async () => {
     await interrupted();
     let now = Date.now();
