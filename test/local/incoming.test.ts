@@ -1,4 +1,5 @@
 import {
+  linkSync,
   lstatSync,
   mkdirSync,
   readFileSync,
@@ -202,8 +203,12 @@ describe('a file that goes', () => {
 test('what a killed run left is cleared away, but never a file on its way out', async () => {
   await incoming('half');
   writeFileSync(at('.s3vault/tmp/going-1'), 'somebody may want it');
+  // One that has another name in the folder is on no way.
+  writeFileSync(at('note'), 'stands');
+  linkSync(at('note'), at('.s3vault/tmp/going-2'));
   expect(await writer.sweep()).toEqual(['.s3vault/tmp/going-1']);
   expect(names('.s3vault/tmp')).toEqual(['going-1']);
+  expect(readFileSync(at('note'), 'utf8')).toBe('stands');
 });
 
 describe('a draft that was interrupted', () => {
