@@ -15,6 +15,8 @@ export interface HeartbeatOptions {
   /** All vaults, and whether each is in step now. */
   readonly vaults: () => readonly { readonly id: string; readonly inStep: boolean }[];
   readonly onTrouble: (message: string, hint: string) => void;
+  /** Asks the store of each vault for a sign of life: where nothing changes nothing else would notice that one is gone. */
+  readonly reach?: () => Promise<void>;
   /** Rejects where it is not answered with success. */
   readonly ping: () => Promise<void>;
 }
@@ -30,7 +32,7 @@ export function heartbeatUrl(text: string): URL {
 
 /**
  * Tells a watcher elsewhere that all is well, so that silence is noticed: after every vault has been in step since the
- * last time, and again and again while they all are. In step is where `sync --once` would end with 0: a vault that waits for
+ * last time, and again and again while they all are and their stores answer. In step is where `sync --once` would end with 0: a vault that waits for
  * somebody, never gets done, or has files that are not protected makes silence.
  */
 export class Heartbeat {
@@ -84,20 +86,39 @@ export class Heartbeat {
   }
 
   async #ping(): Promise<void> {
+    const { reach, ping } = this.#options;
+    const got = reach === undefined || (await this.#tried(reach, WITHHELD));
+    if (got && (await this.#tried(ping, NOT_THROUGH))) this.#troubled = false;
+  }
+
+  /** What goes wrong is said once, until all is well again. */
+  async #tried(work: () => Promise<void>, { what, hint }: Trouble): Promise<boolean> {
     try {
-      await this.#options.ping();
-      this.#troubled = false;
+      await work();
+      return true;
     } catch (thrown) {
-      if (this.#troubled || this.#closed) return;
+      if (this.#troubled || this.#closed) return false;
       this.#troubled = true;
       const why = thrown instanceof Error ? thrown.message : String(thrown);
-      this.#options.onTrouble(
-        `the heartbeat did not get through: ${why}`,
-        'check the address and the network; syncing goes on',
-      );
+      this.#options.onTrouble(`${what}: ${why}`, hint);
+      return false;
     }
   }
 }
+
+interface Trouble {
+  readonly what: string;
+  readonly hint: string;
+}
+
+const WITHHELD: Trouble = {
+  what: 'no heartbeat, for a store does not answer',
+  hint: 'check the network, the bucket and the credentials; the heartbeat comes again when it answers',
+};
+const NOT_THROUGH: Trouble = {
+  what: 'the heartbeat did not get through',
+  hint: 'check the address and the network; syncing goes on',
+};
 
 /** One GET; redirects are not followed. The address may hold a secret path: it is in no error. */
 export function pinging(url: URL): () => Promise<void> {

@@ -238,6 +238,7 @@ class Life {
     if (url === undefined) return undefined;
     return new Heartbeat({
       clock: this.#clock,
+      reach: async () => void (await Promise.all(this.#daemon.slots.map((slot) => slot.reach()))),
       ping: pinging(heartbeatUrl(url)),
       vaults: () =>
         this.#daemon.slots.map(({ vault, snapshot }) => ({

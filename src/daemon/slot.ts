@@ -14,6 +14,8 @@ import type { Phase } from './protocol.ts';
 export interface Opened {
   readonly engine: EngineHandle;
   run(): Promise<Outcome>;
+  /** One cheap request: rejects where the store does not answer, or not to us. */
+  reach?(): Promise<void>;
 }
 
 export interface SlotWorld {
@@ -40,7 +42,9 @@ export class Slot {
   #vault: Vault;
   #wanted: Wanted = 'run';
   #phase: Phase = 'opening';
-  #running: { readonly engine: EngineHandle; readonly ended: Promise<void> } | undefined;
+  #running:
+    | { readonly engine: EngineHandle; readonly opened: Opened; readonly ended: Promise<void> }
+    | undefined;
   #turn: Promise<void> = Promise.resolve();
   #since: number;
   #failures = 0;
@@ -125,6 +129,11 @@ export class Slot {
     else throw this.#notRunning();
   }
 
+  /** Rejects where the store does not answer; a vault that does not run has none to ask. */
+  async reach(): Promise<void> {
+    await this.#running?.opened.reach?.();
+  }
+
   /** What waits; nothing where the vault does not run. */
   async queue(ask: QueueAsk): Promise<QueueWindow> {
     return (await this.#running?.engine.queue?.(ask)) ?? EMPTY_WINDOW;
@@ -197,7 +206,7 @@ export class Slot {
         else this.#feed.say({ event: 'warning', ...report(asVaultError(thrown)) });
       },
     );
-    this.#running = { engine, ended };
+    this.#running = { engine, ended, opened };
     if (this.#paused) engine.command({ command: 'pause' });
   }
 

@@ -34,6 +34,8 @@ export interface OpenVault {
   readonly vault: Vault;
   /** Runs to the end, then frees everything. */
   run(): Promise<Outcome>;
+  /** One cheap request: rejects where the store does not answer. */
+  reach(): Promise<void>;
   /** Only plans (`--dry-run`), then frees everything. */
   preview(onAction: (action: Action) => void): Promise<Outcome>;
 }
@@ -125,6 +127,7 @@ function assemble(
   return {
     engine,
     vault,
+    reach: () => store.reach(),
     run: () => heldOpen(() => engine.run(), close),
     preview: (onAction) => heldOpen(() => engine.preview(onAction), close),
   };

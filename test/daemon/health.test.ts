@@ -4,7 +4,7 @@ import { request } from 'node:https';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
 import { NeedsYou } from '../../src/daemon/desktop.ts';
-import { Heartbeat, heartbeatUrl } from '../../src/daemon/heartbeat.ts';
+import { Heartbeat, type HeartbeatOptions, heartbeatUrl } from '../../src/daemon/heartbeat.ts';
 import { type MetricsServer, serveMetrics } from '../../src/daemon/metrics-server.ts';
 import { Tally, metricsText } from '../../src/daemon/metrics.ts';
 import { EMPTY_TOTALS } from '../../src/model/plan.ts';
@@ -32,17 +32,19 @@ describe('the heartbeat', () => {
       [A.id, false],
       [B.id, false],
     ]);
-    heartbeat = new Heartbeat({
-      clock,
-      vaults: () => [...states].map(([id, inStep]) => ({ id, inStep })),
-      onTrouble: (message) => troubles.push(message),
-      ping: async () => {
-        pings++;
-        if (fail) throw new Error('the watcher answered 500');
-      },
-    });
+    heartbeat = new Heartbeat(options());
   });
   afterEach(() => heartbeat.close());
+
+  const options = (): HeartbeatOptions => ({
+    clock,
+    vaults: () => [...states].map(([id, inStep]) => ({ id, inStep })),
+    onTrouble: (message) => troubles.push(message),
+    ping: async () => {
+      pings++;
+      if (fail) throw new Error('the watcher answered 500');
+    },
+  });
 
   const idle = (one: typeof A): void => {
     states.set(one.id, true);
@@ -89,6 +91,26 @@ describe('the heartbeat', () => {
     clock.advance(3_600_000);
     expect(pings).toBe(0);
     idle(A);
+    expect(pings).toBe(1);
+  });
+
+  test('does not come while a store does not answer, though nothing changes; it says so once', async () => {
+    let there = false;
+    heartbeat.close();
+    heartbeat = new Heartbeat({
+      ...options(),
+      reach: () => (there ? Promise.resolve() : Promise.reject(new Error('no such host'))),
+    });
+    idle(A);
+    idle(B);
+    await settled();
+    clock.advance(300_000);
+    await settled();
+    expect(pings).toBe(0);
+    expect(troubles).toStrictEqual(['no heartbeat, for a store does not answer: no such host']);
+    there = true;
+    clock.advance(300_000);
+    await settled();
     expect(pings).toBe(1);
   });
 
