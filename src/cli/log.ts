@@ -69,6 +69,7 @@ function levelOf(event: Event): Level {
     case 'transfer.progress':
     case 'scan':
     case 'queue':
+    case 'plan.less':
     case 'cleared':
     case 'kms':
       return 'trace';

@@ -110,6 +110,7 @@ export function plainLine(event: Event): Line | undefined {
     case 'summary':
       return said(summaryLine(event));
     case 'answered':
+    case 'plan.less':
     case 'scan':
     case 'queue':
     case 'cleared':

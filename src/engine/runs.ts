@@ -4,7 +4,7 @@ import { plural } from '../model/display.ts';
 import { type VaultError, asVaultError } from '../model/errors.ts';
 import type { EngineState, EventBody } from '../model/event.ts';
 import type { Hint } from '../model/hint.ts';
-import type { Action, ConsentReason, RemoteEntry } from '../model/plan.ts';
+import { type Action, type ConsentReason, EMPTY_TOTALS, type RemoteEntry } from '../model/plan.ts';
 import type { QueueAsk, QueueWindow } from '../model/queue.ts';
 import { DEFAULT_TRANSFERS } from '../model/vault.ts';
 import { Brake } from './brake.ts';
@@ -22,6 +22,7 @@ import { firstLines } from './lines.ts';
 import { Looks } from './looks.ts';
 import { bytesOf } from './bytes.ts';
 import { Performer } from './perform.ts';
+import { addToTotals } from './plan.ts';
 import { notWaiting, planChanged } from './refusals.ts';
 import { type Renames, mayBeRenamed } from './renames.ts';
 import { Rest } from './rest.ts';
@@ -121,6 +122,7 @@ export class Runs {
       transfers: vault.rules.transfers ?? DEFAULT_TRANSFERS,
       run: (action, freeSlot) => this.#perform(action, freeSlot),
       upcoming: this.#upcoming,
+      onKnown: (action) => this.#less(action),
       onPace: () => undefined,
     });
     if (paused) this.#schedule.pause();
@@ -222,6 +224,17 @@ export class Runs {
     const action = this.#upcoming.get(key);
     if (action === undefined || !this.#leftOut.add(action)) throw notWaiting(path);
     this.#upcoming.drop(key);
+    this.#less(action);
+  }
+
+  /** Whether the same is to be done already, and has not begun. */
+  waits(action: Action): boolean {
+    return this.#upcoming.has(action);
+  }
+
+  /** It is not to be done any more. */
+  #less(action: Action): void {
+    this.#options.emitter.emit({ event: 'plan.less', ...addToTotals(EMPTY_TOTALS, action) });
   }
 
   /** Files that a person took out of the queue. */
@@ -405,7 +418,11 @@ export class Runs {
   async #perform(action: Action, freeSlot: () => void): Promise<void> {
     const { parts, stopping, fail, skips, standing } = this.#options;
     const mayGo = (): boolean => !stopping() && !this.#leftOut.has(action) && !this.#retries.holds(action);
-    if (!mayGo()) return;
+    if (!mayGo()) {
+      // Of what is left out it was said at once.
+      if (!stopping() && !this.#leftOut.has(action)) this.#less(action);
+      return;
+    }
     const performed = await standing
       .during(async () => (mayGo() ? this.#performer.perform(action, freeSlot) : undefined))
       .catch((thrown: unknown) => {
@@ -419,7 +436,10 @@ export class Runs {
     this.#retries.forget(action.key);
     this.#failures.forget(action.key);
     skips.forget(action.path);
-    if (performed.ended === 'nothing') return;
+    if (performed.ended === 'nothing') {
+      this.#less(action);
+      return;
+    }
     this.#schedule?.succeeded();
     if (action.kind === 'put' || action.kind === 'remove-remote') this.totals.sent++;
     this.totals.done.files++;

@@ -198,7 +198,7 @@ export class Scanning {
   }
 
   #wanted(actions: AsyncIterable<Action>): AsyncIterable<Action> {
-    return without(actions, this.#runs.isLeftOut);
+    return without(actions, (action) => this.#runs.isLeftOut(action) || this.#runs.waits(action));
   }
 
   #collect(actions: AsyncIterable<Action>): Promise<CollectedPlan | undefined> {

@@ -19,6 +19,8 @@ export interface ScheduleOptions {
   /** Kept true of what waits for a slot. */
   readonly upcoming?: Upcoming;
   /** Told when the pace changes. */
+  /** It is queued or under way already, and looked at again afterwards. */
+  readonly onKnown?: (action: Action) => void;
   readonly onPace: (transfers: number) => void;
 }
 
@@ -92,6 +94,7 @@ export class Schedule {
     const wanted = this.#wanted.delete(action.key);
     if (known !== undefined) {
       known.again = true;
+      this.#options.onKnown?.(action);
       if (wanted) this.#toFront(action.key);
       return undefined;
     }

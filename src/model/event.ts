@@ -14,6 +14,8 @@ export type Event = { readonly time: string } & EventBody;
 export type EventBody =
   /** `adds`: an earlier one is still under way, and this one comes on top of it. Else counting begins anew. */
   | ({ readonly event: 'plan'; readonly dryRun?: boolean; readonly adds?: boolean } & PlanTotals)
+  /** So much of the Plans under way is not to be done any more: it was done already, or taken out of the queue. */
+  | ({ readonly event: 'plan.less' } & PlanTotals)
   | ({ readonly event: 'transfer.start' } & TransferFacts)
   | ({
       readonly event: 'transfer.progress';

@@ -144,6 +144,20 @@ export const bothTotals = (one: PlanTotals, other: PlanTotals): PlanTotals => ({
   bytes: one.bytes + other.bytes,
 });
 
+/** What is left of a Plan without a part of it. */
+export function lessTotals(plan: PlanTotals, part: PlanTotals): PlanTotals {
+  const less = (field: keyof PlanTotals): number => Math.max(0, plan[field] - part[field]);
+  return {
+    put: less('put'),
+    get: less('get'),
+    removeRemote: less('removeRemote'),
+    removeLocal: less('removeLocal'),
+    conflict: less('conflict'),
+    skip: less('skip'),
+    bytes: less('bytes'),
+  };
+}
+
 /** Files that a Plan does something with: those that progress is counted on. */
 export const filesOf = ({ put, get, removeRemote, removeLocal, conflict }: PlanTotals): number =>
   put + get + removeRemote + removeLocal + conflict;

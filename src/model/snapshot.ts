@@ -1,7 +1,14 @@
 import type { ErrorReport } from './errors.ts';
 import type { EngineState, Event, Shortfall, TransferFacts, TransferResult, WatchState } from './event.ts';
 import type { KmsGauge } from './kms.ts';
-import { type ConsentReason, EMPTY_TOTALS, type PlanTotals, type PlannedLine, bothTotals } from './plan.ts';
+import {
+  type ConsentReason,
+  EMPTY_TOTALS,
+  type PlanTotals,
+  type PlannedLine,
+  bothTotals,
+  lessTotals,
+} from './plan.ts';
 import type { Proof } from './receipt.ts';
 import type { TransferPhase } from './transfer.ts';
 
@@ -132,6 +139,9 @@ function step(draft: Draft, event: Event): void {
   switch (event.event) {
     case 'plan':
       stepPlan(draft, event);
+      return;
+    case 'plan.less':
+      draft.plan = lessTotals(draft.plan, event);
       return;
     case 'scan':
       draft.scanned = event.files;

@@ -118,7 +118,7 @@ const tryingWords = (snapshot: Snapshot): string => {
 };
 
 function scanningWords(snapshot: Snapshot): string {
-  if (snapshot.state === 'paused') return 'scanning; what it finds is done when you go on: p';
+  if (snapshot.state === 'paused') return 'to be scanned; what is found is done when you go on: p';
   const when = waitsFor(snapshot);
   return when === undefined ? 'scanning' : `scanned ${when}`;
 }

@@ -41,6 +41,31 @@ describe('the queue', () => {
     await machine.drive(engine.ended);
   });
 
+  test('files that are planned again while they wait are counted once', async () => {
+    await machine.sync();
+    machine.forget();
+    for (let n = 0; n < 10; n++) machine.tree.write(`f${n}`, `${n}!`);
+    const { engine, events } = machine.engine({ once: false });
+    engine.command({ command: 'pause' });
+    void engine.run();
+    await machine.until(() => engine.snapshot().queue.next.length === 10);
+    machine.tree.write('new', 'x');
+    machine.tree.write('f1', 'longer');
+    engine.command({ command: 'rescan' });
+    await machine.until(() => named(events, 'plan').length === 2);
+    // The changed one is sent as it is now, once what waits has come to nothing.
+    await machine.until(() => engine.snapshot().plan.put === 11);
+    engine.command({ command: 'skip', path: 'f2' });
+    expect(engine.snapshot().plan).toMatchObject({ put: 10, bytes: 19 });
+    engine.command({ command: 'resume' });
+    await machine.until(() => engine.snapshot().state === 'idle');
+    const { plan, done } = engine.snapshot();
+    expect(done.files).toBe(plan.put);
+    expect(machine.count('put', 'f0')).toBe(1);
+    engine.command({ command: 'stop' });
+    await machine.drive(engine.ended);
+  });
+
   test('what is left out is not sent, is a problem, and is sent when it changes', async () => {
     const { engine, events } = machine.engine({ once: false });
     engine.command({ command: 'pause' });

@@ -618,7 +618,7 @@ describe('keys', () => {
     expect(await press('s')).toContain('scanned once the store is reached');
     handle.emit({ event: 'state', state: 'paused' });
     await frame();
-    expect(await press('s')).toContain('scanning; what it finds is done when you go on: p');
+    expect(await press('s')).toContain('to be scanned; what is found is done when you go on: p');
   });
 
   test('a doubled key that comes at once counts twice', async () => {
