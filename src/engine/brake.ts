@@ -1,7 +1,9 @@
+import type { NameKey } from '../model/brands.ts';
 import type { ConsentReason, Action } from '../model/plan.ts';
 import type { Clock } from '../model/ports.ts';
 import { braked } from './plan.ts';
 import { firstLines } from './lines.ts';
+import { sameAction } from './same-action.ts';
 
 /** Removals within this window count together: a mass removal must not pass in small steps. */
 const WINDOW_MS = 60_000;
@@ -12,7 +14,7 @@ type ManyRemovals = Extract<ConsentReason, { kind: 'many-removals' }>;
 export class Brake {
   readonly #clock: Clock;
   readonly #consent: boolean;
-  #held: readonly Action[] = [];
+  #held: ReadonlyMap<NameKey, Action> = new Map();
   /** What was asked last; `question` counts up with each. */
   #asked: ManyRemovals | undefined;
   #question: number;
@@ -28,7 +30,13 @@ export class Brake {
   }
 
   get holding(): boolean {
-    return this.#held.length > 0;
+    return this.#held.size > 0;
+  }
+
+  /** The very same removal is held already. */
+  has(removal: Action): boolean {
+    const held = this.#held.get(removal.key);
+    return held !== undefined && sameAction(held, removal);
   }
 
   /** Removals that a person did not want, until a scan finds them again. */
@@ -43,21 +51,21 @@ export class Brake {
     this.#passed = this.#passed.filter((past) => now - past.at < WINDOW_MS);
     const lately = this.#passed.reduce((sum, past) => sum + past.count, 0);
     const held = this.#merged(removals);
-    if (!this.#consent && braked(held.length + lately, known + lately)) {
+    if (!this.#consent && braked(held.size + lately, known + lately)) {
       this.#held = held;
-      const first = firstLines(held);
+      const first = firstLines(held.values());
       const question = this.nextQuestion();
-      this.#asked = { kind: 'many-removals', question, removals: held.length, of: known, first };
+      this.#asked = { kind: 'many-removals', question, removals: held.size, of: known, first };
       return { go: [], reason: this.#asked };
     }
     this.#passed = [...this.#passed, { at: now, count: removals.length }];
     return { go: removals };
   }
 
-  #merged(removals: readonly Action[]): readonly Action[] {
-    const byKey = new Map(this.#held.map((action) => [action.key, action]));
+  #merged(removals: readonly Action[]): ReadonlyMap<NameKey, Action> {
+    const byKey = new Map(this.#held);
     for (const action of removals) byKey.set(action.key, action);
-    return [...byKey.values()];
+    return byKey;
   }
 
   /** A number for a question that nobody asked before. */
@@ -68,7 +76,7 @@ export class Brake {
   /** Forgets what is held: a new scan finds it again. */
   reset(): void {
     this.#declined = 0;
-    this.#held = [];
+    this.#held = new Map();
   }
 
   /**
@@ -76,10 +84,10 @@ export class Brake {
    * changes nothing: `ask` is to be asked again.
    */
   answered(yes: boolean, question?: number): { go: readonly Action[]; ask?: ManyRemovals } {
-    const held = this.#held;
+    const held = [...this.#held.values()];
     if (yes && this.#asked !== undefined && held.length > 0 && question !== this.#asked.question)
       return { go: [], ask: this.#asked };
-    this.#held = [];
+    this.#held = new Map();
     this.#declined += yes ? 0 : held.length;
     return { go: yes ? held : [] };
   }

@@ -227,9 +227,9 @@ export class Runs {
     this.#less(action);
   }
 
-  /** Whether the same is to be done already, and has not begun. */
+  /** Whether the same is to be done already and has not begun, or waits for an answer. */
   waits(action: Action): boolean {
-    return this.#upcoming.has(action);
+    return this.#upcoming.has(action) || this.#brake.has(action);
   }
 
   /** It is not to be done any more. */

@@ -1,28 +1,15 @@
 import type { NameKey } from '../model/brands.ts';
-import { type Entry, sameStamp } from '../model/entry.ts';
 import type { Action } from '../model/plan.ts';
 import type { Clock } from '../model/ports.ts';
 import type { QueueAsk, QueueWindow } from '../model/queue.ts';
 import type { Emitter } from './emitter.ts';
 import { firstLines } from './lines.ts';
 import type { Rest } from './rest.ts';
+import { sameAction } from './same-action.ts';
 import { type Slice, slicesOf, windowOver } from './slices.ts';
 
 /** The queue is said again so long after it changed, however often it does. */
 const SAY_EVERY_MS = 500;
-
-/** Both do the same to the same file and the same object. */
-function sameAction(a: Action, b: Action): boolean {
-  if (a.kind !== b.kind) return false;
-  const local = (action: Action): Entry | undefined => ('local' in action ? action.local : undefined);
-  const etag = (action: Action): string | undefined =>
-    'remote' in action ? action.remote?.etag : 'record' in action ? action.record?.etag : undefined;
-  const [one, other] = [local(a), local(b)];
-  const sameFile = one === undefined || other === undefined ? one === other : sameStamp(one, other);
-  // What is sent is sent whatever stands there, unless it is compared first.
-  const sends = a.kind === 'put' && b.kind === 'put' && a.doubt === b.doubt;
-  return sameFile && (sends || etag(a) === etag(b));
-}
 
 /**
  * Actions that wait, in the order in which they will get a slot: those in the queue, raised ones first, and behind them what

@@ -128,7 +128,9 @@ export function questionOf(reason: ConsentReason): string {
       ? 'The plan has changed. Start with this one? v shows it.'
       : 'Start with this plan? v shows it line by line.';
   const removing = `Remove ${reason.removals.toLocaleString()} of ${plural(reason.of, 'file')}`;
-  return reason.again === true ? `The plan has changed. ${removing} now?` : `${removing} in the bucket?`;
+  if (reason.again === true) return `The plan has changed. ${removing} now?`;
+  const here = reason.first?.some(({ kind }) => kind === 'remove-local') === true;
+  return `${removing}${here ? '' : ' in the bucket'}? v lists them.`;
 }
 
 /** A phase that is not a bar. */

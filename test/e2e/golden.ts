@@ -16,10 +16,12 @@ export function evenedOut(screen: string, names: Readonly<Record<string, string>
     .map((line) =>
       line
         .replace(/^( s3vault).*?(\d+ vaults?).*$/, '$1 $2')
+        .replace(/\/[^ ]*\/vault-\w{6}(?=[/…])/g, '/tmp/vault-XXXXXX')
         // Stores have different settings.
         .replace(/^( POSTURE).*$/, '$1')
         .replace(/\d{4}-\d\d-\d\d \d\d:\d\d/g, 'YYYY-MM-DD HH:MM')
         .replace(/\d\d:\d\d:\d\d/g, 'HH:MM:SS')
+        .replace(/(trying again) (now|in \d+ s) */g, '$1 in N s   ')
         .replace(/[0-9a-f]{4} [0-9a-f]{4}…/g, 'ffff ffff…')
         .replace(/(V3, )[0-9a-f]{4}/g, '$1ffff')
         .replace(/( {2}v )[^ ]{3}…/, '        ')

@@ -60,22 +60,28 @@ function start(
   rows: number,
   prefix: string,
   more: Readonly<Record<string, string>> = {},
+  ...flags: readonly string[]
 ): void {
   machine = new Machine(store.endpoint);
   for (const [path, text] of Object.entries(more)) machine.write(path, text);
   machine.write('notes/meeting.md', 'minutes');
   machine.write('odd\n\u001b[31mname.txt', 'x');
-  const assignments = Object.entries(machine.env()).map(([name, value]) => `${name}='${value ?? ''}'`);
   const to = ['--to', `s3://${store.bucket}/${prefix}`];
   // One at a time, so that what is shown comes in one order.
   const args = ['sync', machine.root, ...to, ...machine.keyArgs, ...machine.remoteArgs, '--transfers', '1'];
+  terminal = new Terminal(columns, rows);
+  types([...args, ...flags]);
+}
+
+/** Runs the program on the terminal, in the machine's environment. */
+function types(args: readonly string[]): void {
+  const assignments = Object.entries(machine.env()).map(([name, value]) => `${name}='${value ?? ''}'`);
   const words = [process.execPath, MAIN, ...args].map((word) => `'${word}'`);
   const script = join(machine.home, 'start.sh');
   writeFileSync(
     script,
     `env -i TERM="$TERM" LANG=C.UTF-8 ${assignments.join(' ')} ${words.join(' ')}\necho "exit $?"\n`,
   );
-  terminal = new Terminal(columns, rows);
   terminal.run(`clear; echo before; sh ${script}`);
 }
 
@@ -231,7 +237,12 @@ function screenSuite(storeOf: () => Store, name: string): void {
     start(store, 80, 24, 'd', { [copy]: 'other minutes' });
     await terminal.shows(/✓ in step/);
     terminal.press(keyOf('conflicts'));
-    await terminal.shows(/CONFLICTS +1 of 1[^]*mine: what laptop had[^]*13 B[^]*7 B/);
+    const conflict = /CONFLICTS +1 of 1[^]*mine: what laptop had[^]*13 B[^]*7 B/;
+    await golden('conflicts', conflict);
+    terminal.resize(200, 50);
+    await golden('conflicts-wide', conflict);
+    terminal.resize(80, 24);
+    await terminal.shows(fits(80));
     terminal.press(keyOf('keep-mine'));
     await terminal.shows(/Replace meeting\.md by the copy of laptop\?/);
     terminal.press('y');
@@ -242,6 +253,56 @@ function screenSuite(storeOf: () => Store, name: string): void {
     terminal.press(keyOf('quit'));
     await terminal.shows(/exit 0/);
   }, 60_000);
+
+  test('says what it asks, what it waits for, and why it needs somebody', async () => {
+    const server = await startEmbedded({});
+    server.createBucket(BUCKET);
+    const { url: endpoint, credentials, region } = server;
+    const { caFile } = storeOf().endpoint;
+    writeFileSync(`${caFile}.e`, server.caPem);
+    const store = { endpoint: { endpoint, caFile: `${caFile}.e`, ...credentials, region }, bucket: BUCKET };
+    const scans = Object.fromEntries(Array.from({ length: 9 }, (_, n) => [`scans/page-${n}.txt`, 'page']));
+    start(store, 80, 24, 'e', scans, '--delete');
+    await terminal.shows(/✓ in step/);
+    terminal.press(keyOf('quit'));
+    await terminal.shows(/exit 0/);
+    rmSync(join(machine.root, 'scans'), { recursive: true });
+    const again = ['sync', machine.root];
+    types(again);
+    await golden('removals', /needs you: 9 removals to confirm[^]*Remove 9 of 11 files/);
+    terminal.press(keyOf('plan'));
+    await golden('removals-plan', /REMOVALS +1 of 9/);
+    terminal.resize(200, 50);
+    await golden('removals-plan-wide', (screen) => /REMOVALS +1 of 9/.test(screen) && !fits(150)(screen));
+    terminal.press(keyOf('back'));
+    await golden('removals-wide', /TRANSFERS[^]*Remove 9 of 11 files/);
+    terminal.resize(80, 24);
+    await terminal.shows(fits(80));
+    terminal.press(keyOf('no'));
+    await terminal.shows(/in step/);
+    terminal.press(keyOf('quit'));
+    await terminal.shows(/exit \d/);
+
+    await server.close();
+    types(again);
+    await golden('offline', /… offline, trying again/);
+    terminal.resize(200, 50);
+    await golden('offline-wide', (screen) => /… offline/.test(screen) && !fits(150)(screen));
+    terminal.press(keyOf('quit'));
+    await terminal.shows(/exit \d/);
+
+    terminal.resize(80, 24);
+    rmSync(join(machine.root, '.s3vault'), { recursive: true });
+    types([]);
+    await golden('needs-you', /! needs you/);
+    terminal.press(keyOf('problems'));
+    await golden('needs-you-problems', /PROBLEMS +1 of 1/);
+    terminal.press(keyOf('back'));
+    terminal.resize(200, 50);
+    await golden('needs-you-wide', (screen) => /! needs you/.test(screen) && !fits(150)(screen));
+    terminal.press(keyOf('quit'));
+    await terminal.shows(/exit/);
+  }, 120_000);
 
   test('names of any script stay in their lines; a soft kill puts the terminal back', async () => {
     start(storeOf(), 80, 24, 'b', Object.fromEntries(ODD.map((odd) => [odd, 'x'])));

@@ -146,6 +146,8 @@ describe('removals', () => {
     await machine.until(() => named(events, 'consent').length === 2);
     expect(() => engine.command(yes)).toThrow('the plan has changed: 11 removals now');
     expect(named(events, 'consent').at(-1)?.reason).toMatchObject({ removals: 11, again: true });
+    // What is asked about is counted once, however often it is looked at.
+    expect(engine.snapshot().plan.removeRemote).toBe(11);
     await machine.wait(60_000);
     expect(machine.remote()).toHaveLength(20);
     engine.command(answerTo(engine, true));

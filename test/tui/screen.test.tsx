@@ -269,7 +269,7 @@ describe('the dashboard at 80×24', () => {
 
 
 
-       ! Remove 1,240 of 2,000 files in the bucket?                        y yes n no
+       ! Remove 1,240 of 2,000 files in the bucket? v lists them.          y yes n no
       ────────────────────────────────────────────────────────────────────────────────
        p pause  P problems  a activity  t queue  b browse  k keys      ? help  q quit"
     `);

@@ -216,7 +216,7 @@ describe('the plan', () => {
        - old/file-7.txt                                   remove there: gone locally
        - old/file-8.txt                                   remove there: gone locally
        - old/file-9.txt                                   remove there: gone locally
-       ! Remove 1,240 of 2,000 files in the bucket?                        y yes n no
+       ! Remove 1,240 of 2,000 files in the bucket? v lists them.          y yes n no
       ────────────────────────────────────────────────────────────────────────────────
        / filter  esc back  p pause  P problems  a activity  t queue    ? help  q quit"
     `);
