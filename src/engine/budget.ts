@@ -52,12 +52,14 @@ export class RateLimit {
     this.#rate = bytesPerSecond;
   }
 
-  /** Waits until `bytes` may pass. */
-  async take(bytes: number, signal?: AbortSignal): Promise<void> {
+  /** Waits until `bytes` may pass; `onWait` hears where that is not at once. */
+  async take(bytes: number, signal?: AbortSignal, onWait?: () => void): Promise<void> {
     if (this.#rate === undefined) return;
     const now = this.#clock.ticks();
     const start = Math.max(now, this.#free);
     this.#free = start + (bytes / this.#rate) * 1_000;
-    if (start > now) await this.#clock.sleep(start - now, { signal });
+    if (start <= now) return;
+    onWait?.();
+    await this.#clock.sleep(start - now, { signal });
   }
 }

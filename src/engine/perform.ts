@@ -230,10 +230,15 @@ export class Performer {
   /** Announces phases of transfers that take long enough to be watched. */
   #progress(facts: TransferFacts): (phase: TransferPhase, sent: number) => void {
     let last = Number.NEGATIVE_INFINITY;
-    const large = facts.bytes > SINGLE_MAX;
+    let watched = facts.bytes > SINGLE_MAX;
+    let before: TransferPhase | undefined;
     return (phase, sent) => {
       const now = this.#world.clock.ticks();
-      if (!large || now - last < PROGRESS_MS) return;
+      // What waits for the upload limit can do so for long, however small it is.
+      watched ||= phase === 'queued';
+      const goesOn = before === 'queued' && phase !== before;
+      if (!watched || (now - last < PROGRESS_MS && !goesOn)) return;
+      before = phase;
       last = now;
       this.#emitter.emit({ event: 'transfer.progress', ...facts, phase, sent });
     };

@@ -90,7 +90,7 @@ async function putWhole(world: World, action: Put, seenAt: number, options: PutO
   const wrapping = await world.sealing.start(options);
   try {
     const body = wrapping.whole(plaintext);
-    await world.upload.take(body.length, options.signal);
+    await world.upload.take(body.length, options.signal, () => options.onPhase('queued', 0));
     options.onPhase('sending', 0);
     const receipt = await world.store.put(
       keyIn(world, action.key),

@@ -347,6 +347,7 @@ export class Rekey implements EngineHandle {
   }
 
   #failed(facts: TransferFacts, error: VaultError, attempts: number, ms: number): void {
+    if (error.kind === 'cancelled') return this.#emitter.emit({ event: 'transfer.stopped', ...facts });
     const given = {
       versionId: null,
       proof: null,

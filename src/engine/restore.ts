@@ -301,6 +301,7 @@ export class Restore implements EngineHandle {
       });
       return;
     }
+    if (error.kind === 'cancelled') return this.#emitter.emit({ event: 'transfer.stopped', ...facts });
     const given = { ...ended, versionId: null, error: reportOf(error, facts), again: false };
     this.#emitter.emit({ event: 'transfer.failed', ...facts, ...given });
     const fatal = this.#failures.note(error);

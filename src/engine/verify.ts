@@ -349,6 +349,10 @@ export class Verify implements EngineHandle {
         this.#emitter.emit({ event: 'transfer.done', ...facts, ...ended(), result: 'unchanged' });
         return true;
       }
+      if (error.kind === 'cancelled') {
+        this.#emitter.emit({ event: 'transfer.stopped', ...facts });
+        return false;
+      }
       this.#emitter.emit({
         event: 'transfer.failed',
         ...facts,

@@ -66,6 +66,13 @@ describe('the queue', () => {
     await machine.drive(engine.ended);
   });
 
+  test('what the upload limit holds back is said to wait, until it is sent', async () => {
+    machine.rules = { ...machine.rules, transfers: 2, limitUpload: 10 };
+    const { events } = await machine.sync();
+    const phases = named(events, 'transfer.progress').filter(({ path }) => path === 'f3');
+    expect(phases.map(({ phase }) => phase)).toEqual(['queued', 'sending']);
+  });
+
   test('what is left out is not sent, is a problem, and is sent when it changes', async () => {
     const { engine, events } = machine.engine({ once: false });
     engine.command({ command: 'pause' });

@@ -329,8 +329,11 @@ describe('trouble', () => {
     const rig = new RestoreRig();
     await rig.put('a', 'x');
     rig.fault = ({ operation }) => (operation === 'get' ? new Promise(() => undefined) : undefined);
-    const run = rig.restore({}, ({ event }) => event === 'transfer.start');
-    expect(await run).toMatchObject({ exit: 130 });
+    const { exit, events, failed } = await rig.restore({}, ({ event }) => event === 'transfer.start');
+    expect(exit).toBe(130);
+    // It was called off: nothing went wrong with the file.
+    expect(failed).toEqual([]);
+    expect(events.filter(({ event }) => event === 'transfer.stopped')).toHaveLength(1);
     expect(rig.files).toEqual({});
   });
 
