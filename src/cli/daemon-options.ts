@@ -3,8 +3,15 @@ import { type Command, InvalidArgumentError } from 'commander';
 
 type SetExit = (exit: number) => void;
 
+const LOGS = `
+The log, one JSON object a line: of a systemd service with journalctl --user -u s3vault -f,
+of one that daemon start began in the file that it names (tail -f).`;
+
 export function addDaemon(program: Command, setExit: SetExit, version: string): void {
-  const daemon = program.command('daemon').description('sync all vaults without a terminal');
+  const daemon = program
+    .command('daemon')
+    .description('sync all vaults without a terminal')
+    .addHelpText('after', LOGS);
   const run = (name: string, says: string): Command =>
     addHealthOptions(daemon.command(name).description(says));
   run('run', 'in the foreground, for systemd, launchd and containers; logs JSON lines to stderr').action(

@@ -115,6 +115,11 @@ function milliseconds(value: string): number {
   throw refused('must be a whole number of milliseconds from 50 to 60000');
 }
 
+const forgotten = (): VaultError =>
+  new VaultError('usage', 'not-registered', 'not saved: this vault was forgotten meanwhile', {
+    hint: 's3vault vaults lists those that are known; sync the folder again to register it',
+  });
+
 const refused = (message: string): VaultError => new VaultError('usage', 'setting-value', message);
 
 /** What an option of the command line refuses, the screen refuses in the same words. */
@@ -146,10 +151,13 @@ export function settingsDesk(
     change: async (name, value) => {
       const write = FIELDS.find((field) => field.name === name)?.write;
       if (write === undefined) throw refused(`${name} is not changed here`);
-      await changeConfig(where, (config) => ({
-        ...config,
-        vaults: config.vaults.map((vault) => (vault.id === id ? write(vault, value) : vault)),
-      }));
+      await changeConfig(where, (config) => {
+        if (!config.vaults.some((vault) => vault.id === id)) throw forgotten();
+        return {
+          ...config,
+          vaults: config.vaults.map((vault) => (vault.id === id ? write(vault, value) : vault)),
+        };
+      });
       return (await onChanged()) ? 'saved' : 'saved; it holds from the next start on';
     },
   };

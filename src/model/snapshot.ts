@@ -24,6 +24,7 @@ export interface Snapshot {
   readonly files: number | null;
   /** Of `plan`. */
   readonly done: { readonly files: number; readonly bytes: number };
+  /** Files whose last try failed for good, since nothing was left to do last. */
   readonly failed: number;
   readonly skipped: number;
   readonly active: ReadonlyMap<number, ActiveTransfer>;
@@ -198,12 +199,7 @@ function step(draft: Draft, event: Event): void {
       if (ENDS_QUESTION.has(event.state)) draft.consent = null;
       return;
     case 'idle':
-      draft.state = 'idle';
-      draft.short = event.short ?? null;
-      draft.files = event.files ?? null;
-      draft.queue = EMPTY_SNAPSHOT.queue;
-      // Nothing waits for another try: what did was sent since, or is gone.
-      for (const [path, { again }] of draft.problems) if (again) draft.problems.delete(path);
+      stepIdle(draft, event);
       return;
     case 'summary':
       draft.state = 'stopped';
@@ -229,6 +225,17 @@ function beginAgain(draft: Draft): void {
     failures: draft.failures,
     acknowledged: draft.acknowledged,
   });
+}
+
+function stepIdle(draft: Draft, event: Of<'idle'>): void {
+  draft.state = 'idle';
+  draft.short = event.short ?? null;
+  // What failed once may have been sent since.
+  draft.failed = event.short?.failed ?? 0;
+  draft.files = event.files ?? null;
+  draft.queue = EMPTY_SNAPSHOT.queue;
+  // Nothing waits for another try: what did was sent since, or is gone.
+  for (const [path, { again }] of draft.problems) if (again) draft.problems.delete(path);
 }
 
 function stepPlan(draft: Draft, event: Of<'plan'>): void {

@@ -152,7 +152,11 @@ function useTyped(
     else if (typing === undefined) show({ ...latest.current, message: 'pasted text is ignored' });
     else {
       const next = pasteText(text, typing);
-      show({ ...latest.current, typing: next, ...(next.for === 'filter' ? { filter: next.text } : {}) });
+      show({
+        ...latest.current,
+        typing: next,
+        ...(next.for === 'filter' ? { filter: next.text, line: 0 } : {}),
+      });
     }
   });
 }

@@ -101,6 +101,22 @@ test('whenever plans come on top, what is left is what is open, and never more i
   );
 });
 
+test('what failed and was sent since is no failure any more, once nothing is left to do', () => {
+  const failed: Event = {
+    ...at(1),
+    event: 'transfer.failed',
+    versionId: null,
+    proof: null,
+    error: { code: 'x', message: 'no luck' },
+    again: false,
+  };
+  const before = fold(EMPTY_SNAPSHOT, failed);
+  expect(before.failed).toBe(1);
+  const short = { failed: 1, unprotected: 0, exit: 3 };
+  expect(fold(before, { event: 'idle', short, time: failed.time }).failed).toBe(1);
+  expect(fold(before, { event: 'idle', time: failed.time }).failed).toBe(0);
+});
+
 test('a transfer that was called off is no failure and no problem', () => {
   const start: Event = { event: 'transfer.start', ...at(1) };
   const stopped: Event = { event: 'transfer.stopped', ...at(1) };
