@@ -36,43 +36,77 @@ export async function attachCommand(dir: string | undefined): Promise<number> {
   return attach(client, vault);
 }
 
-/** Shows all vaults, or one, until the user leaves or the daemon ends. Closes the client. */
+/** Waits between tries to find a daemon again: from the first on twice as long each time. */
+const FIRST_WAIT_MS = 250;
+const LONGEST_WAIT_MS = 10_000;
+
+/**
+ * Shows all vaults, or one, until the user leaves. Where the daemon ends, or gives up a screen that did not read, the next one
+ * is waited for, and its screen begins where this one was. Closes the client.
+ */
 export async function attach(client: DaemonClient, only?: Pick<Vault, 'id'>): Promise<number> {
   const left = new AbortController();
   const leave = (): void => left.abort();
-  process.on('SIGTERM', leave).on('SIGHUP', leave);
+  process.on('SIGTERM', leave).on('SIGHUP', leave).on('SIGINT', leave);
+  // The screen's own: where it was left.
+  const memory = {};
+  let now: DaemonClient | undefined = client;
   try {
-    await client.watch();
-    // The screen's own: where it was left.
-    const memory = {};
-    while (!client.over && !left.signal.aborted) {
-      const vaults = client.vaults.filter(({ vault }) => only === undefined || vault.id === only.id);
-      if (vaults.length === 0) {
-        process.stderr.write(
-          'the daemon has no vaults; make one with: s3vault sync DIR --to s3://BUCKET/PREFIX --key NAME\n',
-        );
-        return EXIT.inStep;
-      }
-      if (!(await show(client, vaults, left.signal, memory))) break;
+    while (now !== undefined) {
+      const over = await showAll(now, only, left.signal, memory);
+      now.close();
+      if (now.why !== undefined) throw now.why;
+      now = over && !left.signal.aborted ? await nextDaemon(now.facts.pid, left.signal) : undefined;
     }
   } finally {
-    process.off('SIGTERM', leave).off('SIGHUP', leave);
+    process.off('SIGTERM', leave).off('SIGHUP', leave).off('SIGINT', leave);
   }
-  const { pid } = client.facts;
-  if (client.why !== undefined) throw client.why;
-  if (client.over) process.stderr.write(`${await whyOver(pid)}\n`);
-  client.close();
   return EXIT.inStep;
 }
 
-/** The connection is over, and nothing was said: the daemon has ended, or it gave up a screen that did not read. */
-async function whyOver(pid: number): Promise<string> {
-  const again = await connectDaemon(places(process.env)).catch(() => undefined);
-  const lives = again?.facts.pid === pid;
-  again?.close();
-  return lives
-    ? `the daemon (process ${pid}) goes on; this screen was too slow for it, look again with: s3vault attach`
-    : `the daemon (process ${pid}) has ended; start it with: s3vault daemon start`;
+/** True where the connection is over, and nobody left. */
+async function showAll(
+  client: DaemonClient,
+  only: Pick<Vault, 'id'> | undefined,
+  left: AbortSignal,
+  memory: object,
+): Promise<boolean> {
+  await client.watch().catch((thrown: unknown) => {
+    if (!client.over) throw thrown;
+  });
+  while (!client.over && !left.aborted) {
+    const vaults = client.vaults.filter(({ vault }) => only === undefined || vault.id === only.id);
+    if (vaults.length === 0) {
+      // One that has just begun has not come to its vaults yet.
+      if (!(await client.status().catch(() => client.facts)).ready) {
+        await systemClock.sleep(FIRST_WAIT_MS, { signal: left }).catch(() => undefined);
+        continue;
+      }
+      process.stderr.write(
+        'the daemon has no vaults; make one with: s3vault sync DIR --to s3://BUCKET/PREFIX --key NAME\n',
+      );
+      return false;
+    }
+    if (!(await show(client, vaults, left, memory))) break;
+  }
+  return client.over;
+}
+
+/** The daemon that comes next; undefined where the user leaves first. */
+async function nextDaemon(pid: number, left: AbortSignal): Promise<DaemonClient | undefined> {
+  let told = false;
+  for (let wait = FIRST_WAIT_MS; !left.aborted; wait = Math.min(2 * wait, LONGEST_WAIT_MS)) {
+    const next = await connectDaemon(places(process.env));
+    if (next !== undefined) return next;
+    if (!told)
+      process.stderr.write(
+        `the daemon (process ${pid}) has ended; the screen comes back when one runs again\n` +
+          '  start it with: s3vault daemon start, or leave with ctrl+c\n',
+      );
+    told = true;
+    await systemClock.sleep(wait, { signal: left }).catch(() => undefined);
+  }
+  return undefined;
 }
 
 /** True where the list of vaults has changed, and is to be shown anew. */

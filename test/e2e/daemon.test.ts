@@ -336,8 +336,18 @@ describeTerminal('attach', () => {
       machine.write('last.txt', 'last');
       await second.shows(/✓ last\.txt/);
       daemon.kill('SIGTERM');
-      await second.shows(/the daemon \(process \d+\) has ended[\s\S]*exit 0/);
+      await second.shows(/the daemon \(process \d+\) has ended[^]*leave with ctrl\+c/);
       expect((await daemon.ended).code).toBe(0);
+      // The screen comes back with the next one, and knows what has happened since.
+      machine.write('meanwhile.txt', 'x');
+      const next = await runDaemon();
+      await second.shows(/✓ in step[^]*✓ meanwhile\.txt/);
+      next.kill('SIGTERM');
+      await second.shows(/has ended[^]*has ended/);
+      second.press('C-c');
+      // The shell takes it, too.
+      await second.shows(/\^C\s+\$/);
+      expect((await next.ended).code).toBe(0);
     } finally {
       for (const terminal of terminals) terminal.close();
     }
