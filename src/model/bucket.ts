@@ -13,7 +13,13 @@ import type { VaultError } from './errors.ts';
 export type Setting<T> =
   | { readonly state: 'set'; readonly value: T }
   | { readonly state: 'absent' }
-  | { readonly state: 'unknown'; readonly why: 'denied' | 'unsupported' | 'failed'; readonly reason: string };
+  | {
+      readonly state: 'unknown';
+      readonly why: 'denied' | 'unsupported' | 'failed';
+      readonly reason: string;
+      /** Where the store could not be reached. */
+      readonly offline?: VaultError;
+    };
 
 export interface DefaultEncryption {
   readonly algorithm: string;
@@ -162,14 +168,33 @@ export type Trial =
     }
   | { readonly outcome: 'refused'; readonly error: VaultError };
 
+/** A test object that could not be removed again, and why. */
+export interface TrialLeft {
+  readonly key: ObjectKey;
+  /** Code `trial-left`. */
+  readonly error: VaultError;
+}
+
 /**
- * Tries what the store lets pass, with an object of a few bytes that is removed again. Rejects only where the trial itself
- * could not be made (offline, cancelled), or where what was accepted could not be removed (`trial-left`).
+ * Tries what the store lets pass, with an object of a few bytes that is removed again: also where the signal fires meanwhile,
+ * which is waited for some seconds at most. Rejects where the trial itself could not be made (offline, cancelled), and with
+ * `trial-left`, without a write, where an earlier object is still there.
  */
 export interface Trials {
   put(key: ObjectKey, how: TrialHow, options?: Waits): Promise<Trial>;
   /** Create, one part, Complete. */
   multipart(key: ObjectKey, how: TrialHow, options?: Waits): Promise<Trial>;
+  /**
+   * Why an object of this key could not be removed again: a removal is asked for while nothing is there. Undefined: it could.
+   * `versions`: the ways in which it will have to be removed.
+   */
+  unremovable(
+    key: ObjectKey,
+    versions: readonly ('with' | 'without')[],
+    options?: Waits,
+  ): Promise<VaultError | undefined>;
+  /** Tries again to remove what stayed, for some seconds at most; gives what still does. Never rejects. */
+  left(): Promise<readonly TrialLeft[]>;
   /** The KMS key an object is stored under; undefined where there is no such object, or no such key. */
   kmsKeyOf(key: ObjectKey, options?: Waits): Promise<string | undefined>;
   close(): Promise<void>;

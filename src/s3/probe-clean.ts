@@ -2,7 +2,7 @@
 import type { ObjectKey } from '../model/brands.ts';
 import { plural, safeName } from '../model/display.ts';
 import { VaultError, asVaultError } from '../model/errors.ts';
-import type { Clock } from '../model/ports.ts';
+import type { Clock, Waits } from '../model/ports.ts';
 import { withRetries } from './retrying.ts';
 import { headObject, removeObject } from './single.ts';
 import type { Site } from './site.ts';
@@ -29,19 +29,30 @@ export async function removeAll(
 ): Promise<VaultError | undefined> {
   const late = new AbortController();
   const callOff = clock.after(forMs, () => late.abort());
-  const cleaning = new Cleaning(site, key, clock, late.signal);
   try {
-    let failed: VaultError | undefined;
-    let look: Look = { there: [...written] };
-    for (let round = 0; round < ROUNDS && 'there' in look; round++) {
-      for (const versionId of look.there) failed = (await cleaning.remove(versionId)) ?? failed;
-      look = await cleaning.look();
-      if ('there' in look && look.there.length === 0) return undefined;
-    }
-    return leftBehind(key, look, failed);
+    return await removeVersions(site, key, written, clock, late);
   } finally {
     callOff();
   }
+}
+
+/** The same for as long as the signal lets it. */
+export async function removeVersions(
+  site: Site,
+  key: ObjectKey,
+  written: Iterable<string | undefined>,
+  clock: Clock,
+  { signal }: Waits,
+): Promise<VaultError | undefined> {
+  const cleaning = new Cleaning(site, key, clock, signal);
+  let failed: VaultError | undefined;
+  let look: Look = { there: [...written] };
+  for (let round = 0; round < ROUNDS && 'there' in look; round++) {
+    for (const versionId of look.there) failed = (await cleaning.remove(versionId)) ?? failed;
+    look = await cleaning.look();
+    if ('there' in look && look.there.length === 0) return undefined;
+  }
+  return leftBehind(key, look, failed);
 }
 
 function leftBehind(key: ObjectKey, look: Look, failed: VaultError | undefined): VaultError {
@@ -79,9 +90,9 @@ class Cleaning {
   readonly #site: Site;
   readonly #key: ObjectKey;
   readonly #clock: Clock;
-  readonly #signal: AbortSignal;
+  readonly #signal: AbortSignal | undefined;
 
-  constructor(site: Site, key: ObjectKey, clock: Clock, signal: AbortSignal) {
+  constructor(site: Site, key: ObjectKey, clock: Clock, signal: AbortSignal | undefined) {
     this.#site = site;
     this.#key = key;
     this.#clock = clock;

@@ -2,7 +2,7 @@
 import { OWN_FOLDER, objectKey } from '../model/brands.ts';
 import type { Trials } from '../model/bucket.ts';
 import { VaultError, asVaultError } from '../model/errors.ts';
-import type { Clock } from '../model/ports.ts';
+import type { Clock, Waits } from '../model/ports.ts';
 import type { Remote } from '../model/vault.ts';
 import type { ResolvedRemote } from '../s3/connect.ts';
 import { type Guard, type Way, isUnnamed, ownWay } from '../s3/posture/guard.ts';
@@ -28,11 +28,11 @@ export const namedGuard = (naming: KeyNaming, guard: Guard): Promise<Guard> =>
   });
 
 /** From the answer to a test write, where nothing else says it. */
-export const learntGuard = ({ trials, clock }: KeyNaming, guard: Guard): Promise<Guard> =>
+export const learntGuard = ({ trials, clock }: KeyNaming, guard: Guard, waits: Waits): Promise<Guard> =>
   eachWay(guard, async (way) => {
     if (!isUnnamed(way)) return way;
     const key = trialKey(guard.prefix, () => clock.random());
-    const trial = await trials.put(key, ownWay(way));
+    const trial = await trials.put(key, ownWay(way), waits);
     const kmsKey = trial.outcome === 'accepted' ? trial.kmsKeyId : undefined;
     return kmsKey === undefined ? way : { ...way, kmsKey };
   });

@@ -2,8 +2,9 @@
 import { join } from 'node:path';
 import { systemClock } from '../clock.ts';
 import type { Places } from '../config.ts';
-import { type BucketFacts, type Finding, readFacts } from '../model/bucket.ts';
-import type { Clock } from '../model/ports.ts';
+import { type BucketFacts, type Finding, type TrialLeft, readFacts } from '../model/bucket.ts';
+import type { VaultError } from '../model/errors.ts';
+import type { Clock, Waits } from '../model/ports.ts';
 import type { Remote } from '../model/vault.ts';
 import { privateFolder, replacePrivate } from '../private-file.ts';
 import { type ResolvedRemote, resolveRemote } from '../s3/connect.ts';
@@ -16,7 +17,7 @@ import { openBucket } from '../s3/posture/open-bucket.ts';
 import { type Baseline, baselineOf } from '../s3/posture/own-writes.ts';
 import { type Change, type HardenPlan, type HardenWishes, planHardening } from '../s3/posture/plan.ts';
 import { AWS_PATIENCE, type Applying, PATIENCE, type Step } from '../s3/posture/step.ts';
-import { whyUntried } from '../s3/posture/untried.ts';
+import { whyUnremovable, whyUntried } from '../s3/posture/untried.ts';
 import { withMoves } from './bucket-guards.ts';
 import { iamGuard, learntGuard, namedGuard } from './bucket-keys.ts';
 
@@ -28,23 +29,37 @@ export { guardOf, guardText, guardsOf, vaultsIn, wayOf } from './bucket-guards.t
 export interface OpenPosture {
   readonly ground: Ground;
   readonly endpoint: string | undefined;
-  facts(): Promise<BucketFacts>;
+  facts(waits?: Waits): Promise<BucketFacts>;
   findings(facts: BucketFacts, guards: readonly Guard[]): readonly Finding[];
   /** The command line that mends what is found. */
   hardenCommand(guards: readonly Guard[]): string;
   /** Rejects where the store can't be reached, or its certificate is not trusted. */
-  handshake(): Promise<Handshake>;
+  handshake(waits?: Waits): Promise<Handshake>;
   /** Guards with the moves that the bucket says are under way. */
   moving(guards: readonly Guard[]): Promise<readonly Guard[]>;
   /** KMS keys as the store names them, as far as that can be found out without a write. */
   named(guards: readonly Guard[]): Promise<readonly Guard[]>;
   /** The rest of them, from the answers to test writes. */
-  learnt(guards: readonly Guard[]): Promise<readonly Guard[]>;
+  learnt(guards: readonly Guard[], waits: Waits): Promise<readonly Guard[]>;
   plan(facts: BucketFacts, wishes: HardenWishes): HardenPlan;
-  /** Why no test object may be written; undefined: it can be removed again. */
+  /** Why no test object may be written, by the settings; undefined: it can be removed again, as far as they say. */
   whyUntried(facts: BucketFacts, guards: readonly Guard[]): string | undefined;
-  baseline(guards: readonly Guard[]): Promise<Baseline>;
-  apply(work: Work, say: (step: Step) => void): Promise<void>;
+  /** The same by asking for removals while nothing is there. `turnsOn`: the bucket is about to get versions. */
+  unremovable(
+    versioning: BucketFacts['versioning'],
+    guards: readonly Guard[],
+    waits: Waits,
+    turnsOn?: boolean,
+  ): Promise<string | undefined>;
+  /** `untried`: where a test object stayed, and no more are written. */
+  baseline(
+    guards: readonly Guard[],
+    waits: Waits,
+  ): Promise<{ readonly baseline: Baseline; readonly untried?: string }>;
+  /** What ended it early, if anything did. */
+  apply(work: Work, say: (step: Step) => void, waits: Waits): Promise<VaultError | undefined>;
+  /** Test objects that could not be removed, after one more try. */
+  left(): Promise<readonly TrialLeft[]>;
   iam(guard: Guard, writeOnly: boolean): Promise<string>;
   close(): Promise<void>;
 }
@@ -66,17 +81,20 @@ export async function openPosture(
   return {
     ground,
     endpoint,
-    facts: () => readFacts(config),
+    facts: (waits) => readFacts(config, waits),
     findings: (facts, guards) => findingsOf(facts, ground, guards),
     hardenCommand: (guards) => hardenCommand(ground, guards),
-    handshake: () => shakeHands(resolved),
+    handshake: (waits) => shakeHands(resolved, waits),
     moving: (guards) => withMoves(guards, remote, env, clock),
     named: (guards) => Promise.all(guards.map((guard) => namedGuard(naming, guard))),
-    learnt: (guards) => Promise.all(guards.map((guard) => learntGuard(naming, guard))),
+    learnt: (guards, waits) => Promise.all(guards.map((guard) => learntGuard(naming, guard, waits))),
     plan: (facts, wishes) => planHardening(facts, ground, wishes),
     whyUntried: (facts, guards) => whyUntried(facts, ground, guards),
-    baseline: (guards) => baselineOf(applying, onceEach(guards), () => clock.random()),
-    apply: (work, say) => applyHardening(applying, work, say),
+    unremovable: (versioning, guards, waits, turnsOn = false) =>
+      whyUnremovable(applying, { versioning, turnsOn }, guards, waits),
+    baseline: (guards, waits) => baselineOf(applying, onceEach(guards), () => clock.random(), waits),
+    apply: (work, say, waits) => applyHardening(applying, work, say, waits),
+    left: () => trials.left(),
     iam: async (guard, writeOnly) => iamPolicy(ground, await iamGuard(naming, guard), { writeOnly }),
     close: () => opened.close(),
   };

@@ -1,14 +1,15 @@
 /** Carries a hardening out: makes each change, reads it back, and tries whether the store keeps the rules. */
-import { VaultError, asVaultError } from '../../model/errors.ts';
 import { SETTING_WORDS, type SettingName } from '../../model/bucket.ts';
+import { VaultError, asVaultError } from '../../model/errors.ts';
 import type { Waits } from '../../model/ports.ts';
+import { inGrace, refuseCalledOff } from '../grace.ts';
 import { mayRetry } from '../retrying.ts';
 import type { Guard } from './guard.ts';
-import { type Baseline, type Closing, keepOwner, keepOwnWrites } from './own-writes.ts';
+import { type Baseline, type Closing, STAYS, keepOwner, keepOwnWrites, undoUnseen } from './own-writes.ts';
 import type { Change } from './plan.ts';
 import { prove } from './prove.ts';
-import type { Applying, Step } from './step.ts';
-import { isAsShown, readBack, write } from './write-back.ts';
+import { type Applying, END_GRACE_MS, type Step, WRITE_GRACE_MS, isEnd } from './step.ts';
+import { type Undoable, isAsShown, lookAgain, readBack, write } from './write-back.ts';
 
 export interface Work {
   readonly changes: readonly Change[];
@@ -22,31 +23,19 @@ export interface Work {
 
 type Say = (step: Step) => void;
 
-/** Rejects with kind `consent` where a setting is not any more what its change was shown for; nothing is written then. */
+/**
+ * Gives what ended it early: the signal, or a store that is not reached any more; undefined: it came to its end. What was done
+ * until then is said, what was not seen to let own writes pass is put back [BUCKET-6], and the rest is said not to be done.
+ * Rejects with kind `consent` where a setting is not any more what its change was shown for; nothing is written then.
+ */
 export async function applyHardening(
   applying: Applying,
   work: Work,
   say: Say,
   waits: Waits = {},
-): Promise<void> {
-  const { changes, guards, baseline, policyStands, untried } = work;
-  await refuseOvertaken(applying, changes, waits);
-  const isClosing = (change: Change): change is Closing => change.setting === 'publicAccess';
-  const done = await make(
-    applying,
-    changes.filter((change) => !isClosing(change)),
-    say,
-    waits,
-  );
-  const proves = policyStands || done.some(({ setting }) => setting === 'policy');
-  if (untried === undefined && proves) for (const guard of guards) await prove(applying, guard, say, waits);
-  const tries = untried === undefined ? baseline : new Map<Guard, undefined>();
-  const working = await keepOwnWrites(applying, done, tries, say, waits);
-  // Last and by itself, so that a refusal has one cause.
-  for (const closing of changes.filter(isClosing))
-    if ((await make(applying, [closing], say, waits)).length > 0)
-      await keepOwner(applying, closing, working, say, waits);
-  if (untried !== undefined && (proves || done.length > 0)) say({ step: 'untried', reason: untried });
+): Promise<VaultError | undefined> {
+  await refuseOvertaken(applying, work.changes, waits);
+  return new Hardening(applying, work, say, waits).run();
 }
 
 async function refuseOvertaken(applying: Applying, changes: readonly Change[], waits: Waits): Promise<void> {
@@ -61,29 +50,148 @@ async function refuseOvertaken(applying: Applying, changes: readonly Change[], w
   );
 }
 
-/** Writes and reads back; gives what was written. */
-async function make(
-  applying: Applying,
-  changes: readonly Change[],
-  say: Say,
-  waits: Waits,
-): Promise<readonly Change[]> {
-  const done: Change[] = [];
-  for (const change of changes) {
-    const { setting } = change;
+const isClosing = (change: Change): change is Closing => change.setting === 'publicAccess';
+
+class Hardening {
+  readonly #applying: Applying;
+  readonly #work: Work;
+  readonly #say: Say;
+  readonly #waits: Waits;
+  /** Not begun. */
+  readonly #ahead: Set<Change>;
+  /** Written, or perhaps written, and not read back. */
+  readonly #written = new Set<Change>();
+  /** With which own writes have not been seen to work, in the order in which they are put back. */
+  readonly #onTrial: Undoable[] = [];
+  #untried: string | undefined;
+
+  constructor(applying: Applying, work: Work, say: Say, waits: Waits) {
+    this.#applying = applying;
+    this.#work = work;
+    this.#say = say;
+    this.#waits = waits;
+    this.#ahead = new Set(work.changes);
+    this.#untried = work.untried;
+  }
+
+  async run(): Promise<VaultError | undefined> {
     try {
-      if (await isAsShown(applying, change, waits)) {
-        await write(applying.config, change, waits);
-        done.push(change);
-      } else say({ step: 'overtaken', setting });
+      await this.#all();
+      return undefined;
     } catch (thrown) {
       const error = asVaultError(thrown);
-      if (error.kind === 'cancelled' || error.kind === 'offline') throw error;
-      // An answer that got lost may have been a yes.
-      if (mayRetry(error) && (await readBack(applying, change, waits)).step === 'changed') done.push(change);
-      else say({ step: 'refused', setting, error });
+      await this.#stop(error);
+      return error;
     }
   }
-  for (const change of done) say(await readBack(applying, change, waits));
-  return done;
+
+  async #all(): Promise<void> {
+    const { changes, policyStands } = this.#work;
+    const done = await this.#make(changes.filter((change) => !isClosing(change)));
+    const proves = policyStands || done.some(({ setting }) => setting === 'policy');
+    const working = (await this.#trying(() => this.#try(proves))) ?? [];
+    this.#onTrial.length = 0;
+    // Last and by itself, so that a refusal has one cause.
+    for (const closing of changes.filter(isClosing)) await this.#close(closing, working);
+    if (this.#untried !== undefined && (proves || changes.length > this.#ahead.size))
+      this.#say({ step: 'untried', reason: this.#untried });
+  }
+
+  async #try(proves: boolean): Promise<readonly Guard[]> {
+    const { guards, baseline } = this.#work;
+    if (proves) for (const guard of guards) await prove(this.#applying, guard, this.#say, this.#waits);
+    return keepOwnWrites(this.#applying, this.#onTrial, baseline, this.#say, this.#waits);
+  }
+
+  async #close(closing: Closing, working: readonly Guard[]): Promise<void> {
+    if ((await this.#make([closing])).length > 0)
+      await this.#trying(() => keepOwner(this.#applying, closing, working, this.#say, this.#waits));
+    this.#onTrial.length = 0;
+  }
+
+  /** Once a test object stays, no further one is made. */
+  async #trying<T>(make: () => Promise<T>): Promise<T | undefined> {
+    if (this.#untried !== undefined) return undefined;
+    try {
+      return await make();
+    } catch (thrown) {
+      const error = asVaultError(thrown);
+      if (error.code !== 'trial-left') throw error;
+      this.#untried = STAYS;
+      return undefined;
+    }
+  }
+
+  /** Writes and reads back; gives what was written. */
+  async #make(changes: readonly Change[]): Promise<readonly Change[]> {
+    const done: Change[] = [];
+    for (const change of changes) if (await this.#write(change)) done.push(change);
+    for (const change of done) {
+      this.#say(await readBack(this.#applying, change, this.#waits));
+      this.#written.delete(change);
+    }
+    return done;
+  }
+
+  async #write(change: Change): Promise<boolean> {
+    const { setting } = change;
+    try {
+      refuseCalledOff(this.#waits);
+      const shown = await isAsShown(this.#applying, change, this.#waits);
+      this.#ahead.delete(change);
+      if (!shown) {
+        this.#say({ step: 'overtaken', setting });
+        return false;
+      }
+      this.#begin(change);
+      const { clock, config } = this.#applying;
+      await inGrace(clock, WRITE_GRACE_MS, this.#waits, (lasting) => write(config, change, lasting));
+      return true;
+    } catch (thrown) {
+      const error = asVaultError(thrown);
+      if (isEnd(error)) throw error;
+      // An answer that got lost may have been a yes.
+      if (mayRetry(error) && (await readBack(this.#applying, change, this.#waits)).step === 'changed')
+        return true;
+      this.#forget(change);
+      this.#say({ step: 'refused', setting, error });
+      return false;
+    }
+  }
+
+  #begin(change: Change): void {
+    this.#written.add(change);
+    if (this.#mayLockOut(change)) this.#onTrial.push(change);
+    this.#onTrial.sort((a, b) => ORDER.indexOf(a.setting) - ORDER.indexOf(b.setting));
+  }
+
+  #forget(change: Change): void {
+    this.#ahead.delete(change);
+    this.#written.delete(change);
+    const at = this.#onTrial.findIndex((one) => one === change);
+    if (at >= 0) this.#onTrial.splice(at, 1);
+  }
+
+  /** On AWS a block of public access keeps nobody out. What is not tried can't be judged, either. */
+  #mayLockOut(change: Change): change is Undoable {
+    const worked = [...this.#work.baseline.values()].some((refusal) => refusal === undefined);
+    if (!worked || this.#untried !== undefined) return false;
+    if (change.setting === 'publicAccess') return !this.#applying.isAws;
+    return change.setting === 'policy' || change.setting === 'encryption';
+  }
+
+  /** Says what became of each change; takes a short time at most, whatever the store does. */
+  async #stop(error: VaultError): Promise<void> {
+    const { clock } = this.#applying;
+    const back = [...this.#onTrial];
+    const seen = [...this.#written].filter((change) => !back.some((one) => one === change));
+    const end = clock.ticks() + END_GRACE_MS;
+    const left = (): number => Math.max(0, end - clock.ticks());
+    for (const change of back) this.#say(await undoUnseen(this.#applying, change, left()));
+    for (const change of seen) this.#say(await lookAgain(this.#applying, change, left()));
+    for (const { setting } of this.#ahead) this.#say({ step: 'not-done', setting });
+    this.#say({ step: 'stopped', error });
+  }
 }
+
+const ORDER: readonly SettingName[] = ['policy', 'encryption', 'publicAccess'];

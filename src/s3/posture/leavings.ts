@@ -2,17 +2,18 @@
 import type { ObjectKey } from '../../model/brands.ts';
 import { safeName } from '../../model/display.ts';
 import { VaultError, asVaultError } from '../../model/errors.ts';
-import type { Clock } from '../../model/ports.ts';
+import type { Clock, Waits } from '../../model/ports.ts';
 import { listUploads } from '../list.ts';
 import { abortUpload } from '../multipart.ts';
+import { removeVersions } from '../probe-clean.ts';
 import { withRetries } from '../retrying.ts';
-import { type Site, askedOf, headAnswer } from '../site.ts';
+import { type Site, askedOf } from '../site.ts';
 import { drain } from '../wire.ts';
 
 /** Tries of each removal in all. */
 const ATTEMPTS = 4;
-/** Versions of one key that are looked for at most. */
-const MOST = 10;
+
+const HINT = 'remove it by hand; s3:DeleteObject and, with versioning, s3:DeleteObjectVersion are needed';
 
 /** Of one key, which nobody else uses. */
 export class Leavings {
@@ -27,6 +28,7 @@ export class Leavings {
   /** An answer got lost: what it would have said is not known. */
   #unsure = false;
 
+  /** `site` without any key of a customer: a removal needs none, and it may come when that is gone. */
   constructor(site: Site, clock: Clock, key: ObjectKey) {
     this.#site = site;
     this.#clock = clock;
@@ -49,45 +51,55 @@ export class Leavings {
     this.#nameless = others || id === undefined;
   }
 
-  failed({ kind }: VaultError): void {
-    this.#unsure = kind === 'transient' || kind === 'cancelled';
+  failed({ kind, code }: VaultError): void {
+    this.#unsure = kind === 'transient' || kind === 'cancelled' || code === 'no-answer';
     if (!this.#unsure && this.#upload === undefined) this.#nameless = false;
   }
 
-  /** Also after the signal has fired. Rejects with `trial-left` where something stays, or may. */
-  async remove(): Promise<void> {
-    try {
-      await this.#abort();
-      for (const versionId of this.#versions) await this.#removeVersion(versionId);
-      if (this.#unsure) await this.#sweep();
-    } catch (cause) {
-      const state = this.#unsure ? 'may be left' : 'is left';
-      throw new VaultError(
-        'refused',
-        'trial-left',
-        `the test object ${safeName(this.key)} ${state} in the bucket: ${asVaultError(cause).message}`,
-        {
-          cause,
-          hint: 'remove it by hand; s3:DeleteObject and, with versioning, s3:DeleteObjectVersion are needed',
-        },
-      );
+  /** Removes what can be removed, whatever else fails; may be called again. Gives why something stays, or may; never rejects. */
+  async remove(waits: Waits): Promise<VaultError | undefined> {
+    const uploads = await failureOf(() => this.#abort(waits));
+    const objects = this.#unsure ? await this.#sweep(waits) : await this.#removeKnown(waits);
+    const cause = objects ?? uploads;
+    if (cause === undefined || cause.code === 'trial-left') return cause;
+    const state = this.#unsure ? 'may be left' : 'is left';
+    const message = `the test object ${safeName(this.key)} ${state} in the bucket: ${cause.message}`;
+    return new VaultError('refused', 'trial-left', message, { cause, hint: HINT });
+  }
+
+  async #removeKnown(waits: Waits): Promise<VaultError | undefined> {
+    let failed: VaultError | undefined;
+    for (const versionId of this.#versions) {
+      const failure = await failureOf(() => this.#removeVersion(versionId, waits));
+      if (failure === undefined) this.#versions.delete(versionId);
+      failed ??= failure;
     }
+    return failed;
+  }
+
+  /** Where an answer got lost, all that is there under the key is ours. */
+  async #sweep(waits: Waits): Promise<VaultError | undefined> {
+    const known = [...this.#versions].map((id) => (id === '' ? undefined : id));
+    const left = await removeVersions(this.#site, this.key, known, this.#clock, waits);
+    if (left === undefined) this.#unsure = false;
+    return left;
   }
 
   /** Where versions are suspended, a removal without one puts a mark in its place, which goes as well. */
-  async #removeVersion(versionId: string): Promise<void> {
-    const mark = await this.#again(() => this.#delete(versionId));
-    if (mark !== undefined) await this.#again(() => this.#delete(mark));
+  async #removeVersion(versionId: string, waits: Waits): Promise<void> {
+    const mark = await this.#again(() => this.#delete(versionId, waits), waits);
+    if (mark !== undefined) await this.#again(() => this.#delete(mark, waits), waits);
   }
 
   /** Gives the version of the mark that was put in its place. */
-  async #delete(versionId: string): Promise<string | undefined> {
+  async #delete(versionId: string, { signal }: Waits): Promise<string | undefined> {
     try {
       const answer = await this.#site.wire.send({
         method: 'DELETE',
         asked: askedOf(this.#site, 'remove', this.key),
         key: this.key,
         query: versionId === '' ? {} : { versionId },
+        signal,
       });
       await drain(answer);
       const marked = versionId === '' && answer.headers['x-amz-delete-marker'] === 'true';
@@ -98,28 +110,31 @@ export class Leavings {
     }
   }
 
-  async #sweep(): Promise<void> {
-    for (let left = MOST; left > 0; left--) {
-      const there = await this.#again(() => headAnswer(this.#site, this.key, undefined, false, {}));
-      if (there === undefined) return;
-      await this.#removeVersion(there['x-amz-version-id'] ?? '');
-    }
-  }
-
-  async #abort(): Promise<void> {
-    if (this.#upload !== undefined) await this.#end(this.#upload);
+  async #abort(waits: Waits): Promise<void> {
+    if (this.#upload !== undefined) await this.#end(this.#upload, waits);
+    this.#upload = undefined;
     if (!this.#nameless) return;
     const listing = { site: this.#site, clock: this.#clock, retries: { attempts: ATTEMPTS } };
-    for await (const { key, uploadId } of listUploads(listing, this.key, {}))
-      if (key === this.key) await this.#end(uploadId);
+    for await (const { key, uploadId } of listUploads(listing, this.key, waits))
+      if (key === this.key) await this.#end(uploadId, waits);
+    this.#nameless = false;
   }
 
   /** One that was completed after all is gone: that is fine. */
-  async #end(uploadId: string): Promise<void> {
-    await this.#again(() => abortUpload(this.#site, this.key, uploadId, {}));
+  async #end(uploadId: string, waits: Waits): Promise<void> {
+    await this.#again(() => abortUpload(this.#site, this.key, uploadId, waits), waits);
   }
 
-  #again<T>(make: () => Promise<T>): Promise<T> {
-    return withRetries(make, this.#clock, { attempts: ATTEMPTS });
+  #again<T>(make: () => Promise<T>, { signal }: Waits): Promise<T> {
+    return withRetries(make, this.#clock, { attempts: ATTEMPTS }, signal);
+  }
+}
+
+async function failureOf(work: () => Promise<void>): Promise<VaultError | undefined> {
+  try {
+    await work();
+    return undefined;
+  } catch (thrown) {
+    return asVaultError(thrown);
   }
 }

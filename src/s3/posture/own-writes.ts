@@ -2,30 +2,43 @@
 import { ACCESS_SWITCHES, type Trials } from '../../model/bucket.ts';
 import { VaultError, asVaultError } from '../../model/errors.ts';
 import type { Waits } from '../../model/ports.ts';
+import { inGrace, refuseCalledOff, withinMs } from '../grace.ts';
 import { mayRetry } from '../retrying.ts';
 import { type Guard, ownWay } from './guard.ts';
 import type { Change } from './plan.ts';
 import { byRule, trialKey } from './prove.ts';
-import { type Applying, type Step, until } from './step.ts';
+import { type Applying, type Step, WRITE_GRACE_MS, isEnd, until } from './step.ts';
 import { type Undoable, putBack, write } from './write-back.ts';
 
 /** What the vaults' own writes came to before anything was changed: undefined where they work, else the refusal. */
 export type Baseline = ReadonlyMap<Guard, VaultError | undefined>;
 
-/** Each guard once for each way in which is written there. Rejects where the store fails: nothing is changed then. */
+/**
+ * Each guard once for each way in which is written there. Rejects where the store fails: nothing is changed then. `untried`: a
+ * test object stayed, so that no more are written.
+ */
 export async function baselineOf(
   { trials }: Pick<Applying, 'trials'>,
   guards: readonly Guard[],
   random: () => number,
   waits: Waits = {},
-): Promise<Baseline> {
+): Promise<{ readonly baseline: Baseline; readonly untried?: string }> {
   const found = new Map<Guard, VaultError | undefined>();
   for (const guard of guards) {
-    const refusal = await ownRefusal(trials, guard, random, waits);
+    const refusal = await ownRefusal(trials, guard, random, waits).catch(unlessLeft);
     if (refusal !== undefined && mayRetry(refusal)) throw refusal;
+    if (refusal?.code === 'trial-left') return { baseline: new Map(), untried: STAYS };
     found.set(guard, refusal);
   }
-  return found;
+  return { baseline: found };
+}
+
+export const STAYS = 'a test object could not be removed again';
+
+function unlessLeft(thrown: unknown): VaultError {
+  const error = asVaultError(thrown);
+  if (error.code === 'trial-left') return error;
+  throw thrown;
 }
 
 async function ownRefusal(
@@ -51,37 +64,30 @@ const refusalNow = (applying: Applying, guard: Guard, waits: Waits): Promise<Vau
   );
 
 /**
- * Where own writes are refused now and were not before, the policy is put back, then the default encryption, until they work
- * again. Gives the guards whose writes work.
+ * Where own writes are refused now and were not before, the changes on trial are put back one after the other, until they work
+ * again; what was put back, or can't be, is on trial no more. Gives the guards whose writes work.
  */
 export async function keepOwnWrites(
   applying: Applying,
-  done: readonly Change[],
+  onTrial: Undoable[],
   baseline: Baseline,
   say: (step: Step) => void,
   waits: Waits,
 ): Promise<readonly Guard[]> {
-  const undoable = [...undoableOf(done)];
   const working: Guard[] = [];
   for (const [guard, before] of baseline) {
     let refusal = await refusalNow(applying, guard, waits);
-    const ours = before === undefined ? undoable : [];
-    for (let change; refusal !== undefined && mayBeOurs(refusal); ) {
-      change = ours.shift();
+    while (refusal !== undefined && mayBeOurs(refusal)) {
+      const change = before === undefined ? onTrial[0] : undefined;
       if (change === undefined) break;
       say(await undo(applying, change, refusal, waits));
+      onTrial.shift();
       refusal = await refusalNow(applying, guard, waits);
     }
     if (refusal === undefined) working.push(guard);
     else say({ step: 'own-refused', error: refusal });
   }
   return working;
-}
-
-function undoableOf(done: readonly Change[]): readonly Undoable[] {
-  const of = (name: Undoable['setting']) =>
-    done.filter((change): change is Undoable => change.setting === name);
-  return [...of('policy'), ...of('encryption')];
 }
 
 const mayBeOurs = (refusal: VaultError): boolean => byRule(refusal) || refusal.code === 'sse-c-blocked';
@@ -93,21 +99,32 @@ async function undo(applying: Applying, change: Undoable, refusal: VaultError, w
     return { step: 'taken-back', setting, reason: refusal.message };
   } catch (thrown) {
     const cause = asVaultError(thrown);
-    const error = new VaultError(
-      'refused',
-      cause.code,
-      `with it the store refuses what the vault itself writes, and it could not be put back: ${cause.message}`,
-      {
-        cause,
-        hint:
-          cause.code === 'changed-meanwhile' && cause.hint !== undefined
-            ? cause.hint
-            : 'put it back by hand, from the files in which it is kept',
-      },
-    );
-    return { step: 'refused', setting, error };
+    if (isEnd(cause)) throw cause;
+    const lead = 'with it the store refuses what the vault itself writes';
+    return { step: 'refused', setting, error: notPutBack(lead, cause) };
   }
 }
+
+/** At an early end: whether own writes pass with a change has not been seen, so it goes back, within `ms`. */
+export async function undoUnseen(applying: Applying, change: Undoable, ms: number): Promise<Step> {
+  const { setting } = change;
+  try {
+    await withinMs(applying.clock, ms, (waits) => putBack({ ...applying, patience: [] }, change, waits));
+    return { step: 'undone', setting };
+  } catch (thrown) {
+    const lead = 'it was not seen whether what the vault itself writes passes with it';
+    return { step: 'refused', setting, error: notPutBack(lead, asVaultError(thrown)) };
+  }
+}
+
+const notPutBack = (lead: string, cause: VaultError): VaultError =>
+  new VaultError('refused', cause.code, `${lead}, and it could not be put back: ${cause.message}`, {
+    cause,
+    hint:
+      cause.code === 'changed-meanwhile' && cause.hint !== undefined
+        ? cause.hint
+        : 'run the same command again, or put it back by hand, from the files in which it is kept',
+  });
 
 /**
  * A block of public access stays, whatever is refused: on AWS it keeps nobody out who has a right of his own. Other stores may
@@ -141,18 +158,22 @@ async function withoutOne(
   guard: Guard,
   waits: Waits,
 ): Promise<string | undefined> {
-  const { config } = applying;
+  const { config, clock } = applying;
   let label: string | undefined;
   try {
     for (const [name, called] of ACCESS_SWITCHES) {
       if (change.before?.[name] === true) continue;
-      await config.setPublicAccess({ ...change.after, [name]: false });
+      refuseCalledOff(waits);
+      await inGrace(clock, WRITE_GRACE_MS, waits, (lasting) =>
+        config.setPublicAccess({ ...change.after, [name]: false }, lasting),
+      );
       if ((await refusalNow(applying, guard, waits)) !== undefined) continue;
       label = called;
       break;
     }
   } finally {
-    if (label === undefined) await write(config, change, {});
+    if (label === undefined)
+      await inGrace(clock, WRITE_GRACE_MS, waits, (lasting) => write(config, change, lasting));
   }
   return label;
 }

@@ -176,7 +176,8 @@ function unknownBy(error: VaultError, name: string, permission: string): Setting
       why: 'denied',
       reason: `could not be read: s3:${permission} is not allowed for these credentials`,
     };
-  return { state: 'unknown', why: 'failed', reason: `could not be read: ${error.message}` };
+  const reason = `could not be read: ${error.message}`;
+  return { state: 'unknown', why: 'failed', reason, ...(error.kind === 'offline' ? { offline: error } : {}) };
 }
 
 async function writeSetting(

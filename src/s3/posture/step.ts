@@ -1,4 +1,5 @@
 /** What hardening comes to, one thing after the other. */
+import type { ObjectKey } from '../../model/brands.ts';
 import type { BucketConfig, SettingName, Trials } from '../../model/bucket.ts';
 import type { VaultError } from '../../model/errors.ts';
 import type { Clock, Waits } from '../../model/ports.ts';
@@ -25,7 +26,17 @@ export type Step =
       readonly reason: string;
     }
   /** Own writes are refused, and not because of a change that could be put back. */
-  | { readonly step: 'own-refused'; readonly error: VaultError };
+  | { readonly step: 'own-refused'; readonly error: VaultError }
+  /** A test object that could not be removed again. */
+  | { readonly step: 'trial-left'; readonly key: ObjectKey; readonly error: VaultError }
+  /** The end came before it was seen whether own writes pass with it: it is as it was before. */
+  | { readonly step: 'undone'; readonly setting: SettingName }
+  /** The end came while it was written, and what is there now could not be read. */
+  | { readonly step: 'unsure'; readonly setting: SettingName; readonly reason: string }
+  /** The end came before it. */
+  | { readonly step: 'not-done'; readonly setting: SettingName }
+  /** What ended it early; the last one. */
+  | { readonly step: 'stopped'; readonly error: VaultError };
 
 export interface Applying {
   readonly config: BucketConfig;
@@ -40,6 +51,14 @@ export interface Applying {
 export const AWS_PATIENCE: readonly number[] = [500, 1_000, 2_000, 4_000, 8_000, 14_500];
 /** Other stores keep a setting at once, or soon. */
 export const PATIENCE: readonly number[] = [300];
+
+/** A write under way goes on for so long after the signal, that it is known what came of it. */
+export const WRITE_GRACE_MS = 3_000;
+/** What is put back at an early end may take so long in all. */
+export const END_GRACE_MS = 8_000;
+
+/** After these nothing more can be done, or shall be. */
+export const isEnd = ({ kind }: VaultError): boolean => kind === 'cancelled' || kind === 'offline';
 
 /** Asks until the answer fits or patience ends. */
 export async function until<T>(

@@ -1,12 +1,14 @@
 /** Test writes on the wire: what the store lets pass and what it refuses. Nothing of them stays. */
 import { randomBytes } from 'node:crypto';
-import type { Trial, TrialHow, Trials } from '../../model/bucket.ts';
+import type { Trial, TrialHow, TrialLeft, Trials } from '../../model/bucket.ts';
 import type { ObjectKey } from '../../model/brands.ts';
 import { VaultError, asVaultError } from '../../model/errors.ts';
 import type { Clock, Waits } from '../../model/ports.ts';
 import { Secret } from '../../model/secret.ts';
 import { sumHeaders, sumsOf } from '../checksums.ts';
+import { inGrace, refuseCalledOff, withinMs } from '../grace.ts';
 import { type Protection, customerKeyOf, readHeaders, sdkFields, writeHeaders } from '../modes.ts';
+import { tryRemovingNothing } from '../probe-clean.ts';
 import { mayRetry, withRetries } from '../retrying.ts';
 import { carrying } from '../sdk.ts';
 import { sdkSend } from '../sdk-failure.ts';
@@ -20,32 +22,50 @@ const KEY_BYTES = 32;
 /** Tries of a trial in all, where the store fails or asks for patience. */
 const ATTEMPTS = 4;
 
+/** A test write under way, and the removal of what it left, go on for so long after the signal. */
+const WRITE_GRACE_MS = 3_000;
+const REMOVE_GRACE_MS = 5_000;
+
 /** `close` closes the site's connections. */
 export function wireTrials(site: Site, clock: Clock, close: () => Promise<void>): Trials {
+  const stayed = new Map<Leavings, VaultError>();
+  const trial = (make: Make) => (key: ObjectKey, how: TrialHow, waits?: Waits) =>
+    tryOnce({ site, clock, key, stayed }, how, make, waits);
   const again = <T>(make: () => Promise<T>, { signal }: Waits): Promise<T> =>
     withRetries(make, clock, { attempts: ATTEMPTS }, signal);
-  const trial =
-    (make: Make) =>
-    async (key: ObjectKey, how: TrialHow, waits: Waits = {}) => {
-      const protection = protectionOf(how);
-      const under: Site = { ...site, protection };
-      try {
-        return await judged(() =>
-          again(() => once(under, clock, key, (left) => make(under, left, waits)), waits),
-        );
-      } finally {
-        if (protection.mode === 'sse-c') protection.key.wipe();
-      }
-    };
   return {
     put: trial(putTrial),
     multipart: trial(multipartTrial),
+    unremovable: (key, versions, waits = {}) => unremovable(site, key, versions, waits),
+    left: () => withinMs(clock, REMOVE_GRACE_MS, (waits) => removeStayed(stayed, waits)),
     kmsKeyOf: (key, waits = {}) => kmsKeyOf(site, key, again, waits),
     close,
   };
 }
 
 type Make = (site: Site, left: Leavings, waits: Waits) => Promise<Trial>;
+/** What could not be removed, and why. */
+type Stayed = Map<Leavings, VaultError>;
+
+interface Ground {
+  readonly site: Site;
+  readonly clock: Clock;
+  readonly key: ObjectKey;
+  readonly stayed: Stayed;
+}
+
+async function tryOnce(ground: Ground, how: TrialHow, make: Make, waits: Waits = {}): Promise<Trial> {
+  const { site, clock } = ground;
+  const protection = protectionOf(how);
+  const under: Site = { ...site, protection };
+  try {
+    return await judged(() =>
+      withRetries(() => once(ground, under, make, waits), clock, { attempts: ATTEMPTS }, waits.signal),
+    );
+  } finally {
+    if (protection.mode === 'sse-c') protection.key.wipe();
+  }
+}
 
 /** What the store says is an outcome, also that it fails time and again; that it can't be reached is none. */
 async function judged(make: () => Promise<Trial>): Promise<Trial> {
@@ -59,21 +79,53 @@ async function judged(make: () => Promise<Trial>): Promise<Trial> {
   }
 }
 
-/** One try, and what it left is removed again: also where its answer got lost. */
+/**
+ * One try, and what it left is removed again: also where its answer got lost, or the signal fired. Then the answer is still
+ * waited for a little, for it says what there is to remove.
+ */
 async function once(
-  site: Site,
-  clock: Clock,
-  key: ObjectKey,
-  make: (left: Leavings) => Promise<Trial>,
+  { site, clock, key, stayed }: Ground,
+  under: Site,
+  make: Make,
+  waits: Waits,
 ): Promise<Trial> {
+  refuseCalledOff(waits);
+  const [earlier] = stayed.values();
+  if (earlier !== undefined) throw earlier;
   const left = new Leavings(site, clock, key);
   try {
-    return await make(left);
+    return await inGrace(clock, WRITE_GRACE_MS, waits, (lasting) => make(under, left, lasting));
   } catch (thrown) {
     left.failed(asVaultError(thrown));
     throw thrown;
   } finally {
-    await left.remove();
+    const error = await inGrace(clock, REMOVE_GRACE_MS, waits, (lasting) => left.remove(lasting));
+    if (error !== undefined) stayed.set(left, error);
+  }
+}
+
+async function removeStayed(stayed: Stayed, waits: Waits): Promise<readonly TrialLeft[]> {
+  for (const left of stayed.keys()) {
+    const error = await left.remove(waits);
+    if (error === undefined) stayed.delete(left);
+    else stayed.set(left, error);
+  }
+  return [...stayed].map(([{ key }, error]) => ({ key, error }));
+}
+
+async function unremovable(
+  site: Site,
+  key: ObjectKey,
+  versions: readonly ('with' | 'without')[],
+  { signal }: Waits,
+): Promise<VaultError | undefined> {
+  try {
+    for (const one of versions) await tryRemovingNothing(site, key, one === 'with', signal);
+    return undefined;
+  } catch (thrown) {
+    const error = asVaultError(thrown);
+    if (error.kind === 'cancelled') throw error;
+    return error;
   }
 }
 

@@ -1,10 +1,18 @@
 /** Settings written, read back, and put back. */
-import type { BucketConfig, Lifecycle, LifecycleRule, Setting, SettingName } from '../../model/bucket.ts';
-import { VaultError } from '../../model/errors.ts';
+import type {
+  BucketConfig,
+  Lifecycle,
+  LifecycleRule,
+  PublicAccess,
+  Setting,
+  SettingName,
+} from '../../model/bucket.ts';
+import { VaultError, asVaultError } from '../../model/errors.ts';
 import type { Waits } from '../../model/ports.ts';
+import { inGrace, withinMs } from '../grace.ts';
 import type { Change } from './plan.ts';
 import { readPolicy, sameStatement } from './policy-text.ts';
-import { type Applying, type Step, until } from './step.ts';
+import { type Applying, type Step, WRITE_GRACE_MS, until } from './step.ts';
 
 export function write(config: BucketConfig, change: Change, waits: Waits): Promise<void> {
   switch (change.setting) {
@@ -25,7 +33,8 @@ export function write(config: BucketConfig, change: Change, waits: Waits): Promi
   }
 }
 
-export type Undoable = Extract<Change, { setting: 'policy' | 'encryption' }>;
+/** What own writes may be refused with. */
+export type Undoable = Extract<Change, { setting: 'policy' | 'encryption' | 'publicAccess' }>;
 
 /** Rejects with `changed-meanwhile` where what is there now is neither what was written nor what was there before: it is another's. */
 export async function putBack(applying: Applying, change: Undoable, waits: Waits): Promise<void> {
@@ -36,14 +45,58 @@ export async function putBack(applying: Applying, change: Undoable, waits: Waits
   const found = await until(
     applying,
     () => config[setting](waits) as Promise<Setting<unknown>>,
-    isOurs,
+    (answer) => isOurs(answer) || isOffline(answer),
     waits,
   );
+  refuseOffline(found);
   if (!isOurs(found)) throw overwritten(found);
-  return change.setting === 'policy'
-    ? config.setPolicy(change.before)
-    : config.setEncryption(change.before ?? { algorithm: 'AES256', bucketKey: false });
+  return inGrace(applying.clock, WRITE_GRACE_MS, waits, (lasting) => writeBefore(config, change, lasting));
 }
+
+function writeBefore(config: BucketConfig, change: Undoable, waits: Waits): Promise<void> {
+  switch (change.setting) {
+    case 'policy':
+      return config.setPolicy(change.before, waits);
+    case 'encryption':
+      return config.setEncryption(change.before ?? { algorithm: 'AES256', bucketKey: false }, waits);
+    case 'publicAccess':
+      return config.setPublicAccess(change.before ?? NOTHING_BLOCKED, waits);
+    default:
+      return change satisfies never;
+  }
+}
+
+const NOTHING_BLOCKED: PublicAccess = {
+  blockAcls: false,
+  ignoreAcls: false,
+  blockPolicy: false,
+  restrictBuckets: false,
+};
+
+/** What came of a write whose end was not seen; asked once, for `ms` at most. */
+export async function lookAgain(
+  { config, clock }: Applying,
+  { setting, before, after }: Change,
+  ms: number,
+): Promise<Step> {
+  const unsure = (reason: string): Step => ({ step: 'unsure', setting, reason });
+  try {
+    const found: Setting<unknown> = await withinMs(
+      clock,
+      ms,
+      (waits) => config[setting](waits) as Promise<Setting<unknown>>,
+    );
+    if (same(setting, found, after)) return { step: 'changed', setting };
+    if (found.state === 'unknown') return unsure(`it ${found.reason}`);
+    return same(setting, found, before)
+      ? { step: 'not-done', setting }
+      : { step: 'differs', setting, reason: OTHER };
+  } catch (thrown) {
+    return unsure(`it could not be read: ${asVaultError(thrown).message}`);
+  }
+}
+
+const OTHER = 'the store gives something else back than was written';
 
 function overwritten(found: Setting<unknown>): VaultError {
   const why =
@@ -62,12 +115,20 @@ export async function isAsShown(
   waits: Waits,
 ): Promise<boolean> {
   const read = () => applying.config[setting](waits) as Promise<Setting<unknown>>;
-  const found = await until(applying, read, ({ state }) => state !== 'unknown', waits);
+  const found = await until(applying, read, (one) => one.state !== 'unknown' || isOffline(one), waits);
+  refuseOffline(found);
   if (found.state === 'unknown')
     throw new VaultError('refused', 'unread', `it ${found.reason} again before the change`, {
       hint: 'nothing of it was written; run the same command again',
     });
   return found.state === 'absent' ? before === undefined : text(found.value) === text(before);
+}
+
+const isOffline = (found: Setting<unknown>): boolean =>
+  found.state === 'unknown' && found.offline !== undefined;
+
+function refuseOffline(found: Setting<unknown>): void {
+  if (found.state === 'unknown' && found.offline !== undefined) throw found.offline;
 }
 
 const text = (value: unknown): string | undefined =>
@@ -77,14 +138,15 @@ export async function readBack(applying: Applying, { setting, after }: Change, w
   const found = await until(
     applying,
     () => applying.config[setting](waits) as Promise<Setting<unknown>>,
-    (answer) => same(setting, answer, after),
+    (answer) => same(setting, answer, after) || isOffline(answer),
     waits,
   );
+  refuseOffline(found);
   if (same(setting, found, after)) return { step: 'changed', setting };
   return {
     step: 'differs',
     setting,
-    reason: found.state === 'unknown' ? found.reason : 'the store gives something else back than was written',
+    reason: found.state === 'unknown' ? found.reason : OTHER,
   };
 }
 

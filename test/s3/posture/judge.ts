@@ -1,6 +1,8 @@
 /** Hardening in memory: test writes are judged by the policy that is there. */
 import { type Trial, type TrialHow, type Trials, readFacts } from '../../../src/model/bucket.ts';
 import { VaultError } from '../../../src/model/errors.ts';
+import type { Waits } from '../../../src/model/ports.ts';
+import { refuseCalledOff } from '../../../src/s3/grace.ts';
 import { applyHardening } from '../../../src/s3/posture/apply.ts';
 import type { MemoryBucketConfig } from '../../../src/s3/posture/memory-config.ts';
 import { baselineOf } from '../../../src/s3/posture/own-writes.ts';
@@ -36,6 +38,11 @@ export interface Quirks {
   readonly meanwhile?: () => void;
   /** Called once own writes are tried again under the new policy. */
   readonly afterwards?: () => void;
+  /** Called before each test write; `n` counts those since the first change, from 1. What it throws, the test write does. */
+  readonly onTrial?: (n: number) => void;
+  readonly signal?: AbortSignal;
+  /** Hears how it ended. */
+  readonly ended?: (error: VaultError | undefined) => void;
 }
 
 const ACCEPTED: Trial = { outcome: 'accepted' };
@@ -90,12 +97,23 @@ function trialsOn(config: MemoryBucketConfig, quirks: Quirks = {}): Trials {
   };
   const isPutBack = (name: 'policy' | 'encryption'): boolean =>
     JSON.stringify(config.facts[name]) === JSON.stringify(before[name]);
+  let since = 0;
+  const refuseEnd = ({ signal }: Waits = {}): void => {
+    if (config.facts !== before) quirks.onTrial?.(++since);
+    refuseCalledOff({ signal });
+  };
   return {
-    put: async (key, how) => judge(key, how),
-    multipart: async (key, how) => {
+    put: async (key, how, waits) => {
+      refuseEnd(waits);
+      return judge(key, how);
+    },
+    multipart: async (key, how, waits) => {
+      refuseEnd(waits);
       if (config.facts.policy !== before.policy && later-- > 0) quirks.afterwards?.();
       return judge(key, quirks.judgesParts === true ? { kind: 'plain' } : how);
     },
+    unremovable: async () => undefined,
+    left: async () => [],
     kmsKeyOf: async () => undefined,
     close: async () => undefined,
   };
@@ -120,10 +138,10 @@ export async function harden(
   const plan = planHardening(await readFacts(config), ground, wishes);
   const trials = trialsOn(config, quirks);
   const clock = new HastyClock();
-  const baseline =
+  const { baseline } =
     untried === undefined
       ? await baselineOf({ trials }, wishes.guards, () => 0.5)
-      : new Map<Guard, undefined>();
+      : { baseline: new Map<Guard, undefined>() };
   quirks.meanwhile?.();
   const steps: Step[] = [];
   const policyStands = !plan.changes.some(({ setting }) => setting === 'policy');
@@ -131,9 +149,10 @@ export async function harden(
   const patience = [1, 1, 1, 1];
   const isAws = quirks.elsewhere !== true;
   const applying = { config, trials, clock, patience, isAws };
-  await applyHardening(applying, untried === undefined ? work : { ...work, untried }, (step) =>
-    steps.push(step),
-  );
+  const { signal } = quirks;
+  const whole = untried === undefined ? work : { ...work, untried };
+  const ended = await applyHardening(applying, whole, (step) => steps.push(step), { signal });
+  quirks.ended?.(ended);
   return steps;
 }
 

@@ -7,6 +7,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { systemClock } from '../../../src/clock.ts';
 import type { Fault } from '../../../src/embedded/faults.ts';
 import { type EmbeddedServer, startEmbedded } from '../../../src/embedded/server.ts';
+import type { Operation } from '../../../src/embedded/operation.ts';
 import { objectKey } from '../../../src/model/brands.ts';
 import type { Clock } from '../../../src/model/ports.ts';
 import { resolveRemote } from '../../../src/s3/connect.ts';
@@ -25,11 +26,11 @@ afterEach(async () => {
   await Promise.all(opened.splice(0).map((one) => one.close()));
 });
 
-async function trialsOn(place: Endpoint, bucket: string): Promise<OpenBucket['trials']> {
+async function trialsOn(place: Endpoint, bucket: string, time = clock): Promise<OpenBucket['trials']> {
   const { endpoint, caFile, region, accessKeyId, secretAccessKey } = place;
   const remote = { bucket, prefix: '', endpoint, region, caBundle: caFile };
   const env = { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey };
-  const open = openBucket(await resolveRemote(remote, env), clock);
+  const open = openBucket(await resolveRemote(remote, env), time);
   opened.push(open);
   return open.trials;
 }
@@ -114,10 +115,80 @@ describe('on the embedded server', () => {
     expect(await refusing.trials.put(KEY, S3)).toMatchObject({ outcome: 'refused', error: { status: 403 } });
     expect(server.requests.recent).toHaveLength(1);
     const keeping = await fresh({ policy: policy('s3:DeleteObject') });
-    await expect(keeping.trials.put(KEY, S3)).rejects.toMatchObject({
+    const without = ['without'] as const;
+    expect(await keeping.trials.unremovable(KEY, without)).toMatchObject({ status: 403 });
+    expect(await refusing.trials.unremovable(KEY, without)).toBeUndefined();
+    expect(await keeping.trials.put(KEY, S3)).toMatchObject({ outcome: 'accepted' });
+    const stays = {
       code: 'trial-left',
       message: expect.stringContaining(`${KEY} is left in the bucket`) as string,
-    });
+    };
+    await expect(keeping.trials.put(KEY, S3)).rejects.toMatchObject(stays);
+    expect(await keeping.trials.left()).toMatchObject([{ key: KEY, error: stays }]);
+    expect(left(keeping.bucket)).toEqual([1, 0]);
+    await opened.at(-1)?.config.setPolicy(undefined);
+    expect(await keeping.trials.left()).toEqual([]);
+    expect(left(keeping.bucket)).toEqual([0, 0]);
+  });
+
+  test('in a bucket with versions the right to remove them is asked for, and no mark is made', async () => {
+    const { bucket, trials } = await fresh({ versioning: true });
+    expect(await trials.unremovable(KEY, ['with'])).toBeUndefined();
+    expect(left(bucket)).toEqual([0, 0]);
+  });
+
+  /** Fires when the store sees such a request. */
+  function calledOffAt(match: Operation): AbortSignal {
+    const stop = new AbortController();
+    const seen = ({ operation }: { readonly operation: Operation }): boolean => {
+      if (operation === match) stop.abort();
+      return false;
+    };
+    server.faults.add({ match: seen, fault: LOST });
+    return stop.signal;
+  }
+
+  test.each([
+    'PutObject',
+    'DeleteObject',
+  ] as const)('called off at %s, it ends what is under way and removes it', async (operation) => {
+    const { bucket, trials } = await fresh({ versioning: true });
+    const signal = calledOffAt(operation);
+    expect(await trials.put(KEY, SSE_C, { signal })).toMatchObject({ outcome: 'accepted' });
+    expect(left(bucket)).toEqual([0, 0]);
+    await expect(trials.put(KEY, SSE_C, { signal })).rejects.toMatchObject({ kind: 'cancelled' });
+  });
+
+  test.each([
+    'CreateMultipartUpload',
+    'UploadPart',
+    'CompleteMultipartUpload',
+  ] as const)('called off at %s, nothing of the upload stays', async (operation) => {
+    const { bucket, trials } = await fresh();
+    const signal = calledOffAt(operation);
+    expect(await trials.multipart(KEY, S3, { signal })).toMatchObject({ outcome: 'accepted' });
+    expect(left(bucket)).toEqual([0, 0]);
+  });
+
+  test('a store that does not answer is not waited for long after the signal', async () => {
+    const bucket = `trials-${++buckets}`;
+    server.createBucket(bucket, { versioning: true });
+    const waited: number[] = [];
+    const hasty: Clock = {
+      ...clock,
+      after: (ms, fn) => {
+        waited.push(ms);
+        if (waited.length === 1) setImmediate(fn);
+        return () => undefined;
+      },
+    };
+    const trials = await trialsOn(place, bucket, hasty);
+    const signal = calledOffAt('PutObject');
+    server.faults.add({ match: 'PutObject', fault: { kind: 'hang' } });
+    await expect(trials.put(KEY, S3, { signal })).rejects.toMatchObject({ code: 'no-answer' });
+    expect(waited).toEqual([3_000, 5_000]);
+    expect(await trials.left()).toEqual([]);
+    expect(left(bucket)).toEqual([0, 0]);
   });
 });
 
