@@ -8,9 +8,10 @@ import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import type { FaultRule, FaultSubject } from '../../src/embedded/faults.ts';
 import { type EmbeddedServer, startEmbedded } from '../../src/embedded/server.ts';
 import { describeRgw, rgw } from '../rgw.ts';
-import { type Ended, Machine } from './harness.ts';
+import { type Ended, Machine, type Started } from './harness.ts';
 
 /** Spelled as nobody would print it again: every blank of it must survive. */
 const foreign = (bucket: string): string =>
@@ -61,6 +62,8 @@ describe('on the embedded server', () => {
     return bucket;
   }
   const KMS = ['--mode', 'sse-kms', '--kms-key', 'vault-key-1'];
+  /** Named in full, so that nothing is to be learnt of it. */
+  const ARN = ['--mode', 'sse-kms', '--kms-key', 'arn:aws:kms:us-east-1:000000000000:key/vault-key-1'];
 
   test('audit, harden, audit: a foreign statement survives byte for byte, and the rules are proved', async () => {
     const bucket = fresh('foreign');
@@ -218,6 +221,125 @@ describe('on the embedded server', () => {
     expect(server.requests.recent.filter(({ method }) => method !== 'GET' && method !== 'HEAD')).toEqual([]);
     expect(server.policy(bucket)).toBe(policyWith(foreign(bucket)));
     expect(readdirSync(machine.home)).not.toContain('buckets');
+  });
+
+  /** Ends the program by a signal when the store sees such a request. */
+  const endedAt = async (signal: NodeJS.Signals, match: FaultRule['match'], args: readonly string[]) => {
+    let started: Started | undefined;
+    const fault = server.faults.add({
+      match: (request) => {
+        const fits = typeof match === 'string' ? match === request.operation : match(request);
+        if (fits) started?.kill(signal);
+        return false;
+      },
+      fault: { kind: 'error-500' },
+    });
+    started = machine.start(['bucket', ...args, ...machine.remoteArgs]);
+    const ended = await started.ended;
+    fault.remove();
+    return ended;
+  };
+  const steps = ({ lines }: Ended) =>
+    lines
+      .filter(({ event }) => event === 'step')
+      .map(({ step, setting }) => [step, ...(setting === undefined ? [] : [setting])].join(' '));
+
+  test.each([
+    ['SIGINT', 'the proof', ({ headers }) => headers['x-amz-server-side-encryption'] === undefined],
+    ['SIGTERM', 'the next one', ({ headers }) => headers['x-amz-server-side-encryption'] === 'AES256'],
+  ] as const satisfies readonly (readonly [string, string, (request: FaultSubject) => boolean])[])(
+    'ended by %s during %s it leaves no test object, puts back what it did not see to work, and says so',
+    async (signal, _, during) => {
+      const bucket = fresh('foreign');
+      const match = (request: FaultSubject): boolean =>
+        request.key.includes('/trial-') || request.key.startsWith('.s3vault/trial-')
+          ? request.method === 'PUT' && server.policy(bucket) !== policyWith(foreign(bucket)) && during(request)
+          : false;
+      const ended = await endedAt(signal, match, ['harden', bucket, ...KMS, '--yes', '--json']);
+      expect(ended.code).toBe(130);
+      expect(ended.signal).toBeNull();
+      expect(steps(ended).filter((step) => step !== 'proved')).toEqual([
+        'changed encryption',
+        'changed versioning',
+        'changed lifecycle',
+        'changed policy',
+        'undone policy',
+        'undone encryption',
+        'stopped',
+      ]);
+      expect(ended.lines.at(-1)).toMatchObject({ event: 'summary', exit: 130 });
+      expect(server.policy(bucket)).toBe(policyWith(foreign(bucket)));
+      expect(server.keys(bucket)).toEqual([]);
+      expect(server.pendingUploads(bucket)).toEqual([]);
+      const again = await bucketRun('harden', bucket, ...KMS, '--yes', '--json');
+      expect(again.code).toBe(0);
+      expect(steps(again)).toContain('changed policy');
+    },
+  );
+
+  test('ended before anything was changed it says so', async () => {
+    const bucket = fresh('foreign');
+    const ended = await endedAt('SIGINT', 'PutObject', ['harden', bucket, ...KMS, '--yes']);
+    expect(ended.code).toBe(130);
+    expect(ended.stderr).toContain('it was interrupted before anything was changed');
+    expect(server.policy(bucket)).toBe(policyWith(foreign(bucket)));
+    expect(server.keys(bucket)).toEqual([]);
+  });
+
+  test('a network that goes midway takes no report along', async () => {
+    const bucket = fresh('foreign');
+    const fault = server.faults.add({ match: 'PutBucketPolicy', fault: { kind: 'reset-before' } });
+    const ended = await bucketRun('harden', bucket, ...KMS, '--yes');
+    fault.remove();
+    expect(ended.stdout).toContain('✓ versioning: changed, and read back');
+    expect(ended.stdout).toContain('✗ policy:');
+    expect(ended.code).toBe(4);
+  });
+
+  test('credentials that may not remove make no test objects, and all else is done', async () => {
+    const bucket = fresh();
+    const fault = server.faults.add({
+      match: ({ query, operation }) => operation === 'DeleteObject' && query.has('versionId'),
+      fault: { kind: 'status', status: 403, code: 'AccessDenied', message: 'no' },
+    });
+    server.requests.reset();
+    const ended = await bucketRun('harden', bucket, ...ARN, '--yes', '--json');
+    fault.remove();
+    expect(ended.code).toBe(3);
+    expect(steps(ended).slice(-3)).toEqual(['changed policy', 'untried', 'untried']);
+    expect(ended.lines.find(({ step }) => step === 'untried')?.['reason']).toContain('s3:DeleteObjectVersion');
+    expect(server.requests.recent.filter(({ operation }) => operation === 'PutObject')).toEqual([]);
+  });
+
+  test('a test object that stays is named, and harden comes to its end', async () => {
+    const bucket = fresh();
+    const isTrial = ({ key }: FaultSubject) => server.versions(bucket, key).length > 0;
+    const fault = server.faults.add({
+      match: (request) => request.operation === 'DeleteObject' && isTrial(request),
+      fault: { kind: 'status', status: 403, code: 'AccessDenied', message: 'no' },
+    });
+    const ended = await bucketRun('harden', bucket, ...ARN, '--yes', '--json');
+    fault.remove();
+    expect(ended.code).toBe(4);
+    expect(steps(ended)).toContain('changed policy');
+    const [key] = server.keys(bucket);
+    expect(server.keys(bucket)).toHaveLength(1);
+    expect(ended.lines.filter(({ step }) => step === 'trial-left')).toMatchObject([
+      { key, error: { code: 'trial-left', hint: expect.stringContaining('s3:DeleteObject') as string } },
+    ]);
+  });
+
+  test('without anything to change, test objects too are written only if somebody agrees', async () => {
+    const bucket = fresh();
+    expect((await bucketRun('harden', bucket, ...ARN, '--yes')).code).toBe(0);
+    server.requests.reset();
+    const asked = await bucketRun('harden', bucket, ...ARN);
+    expect(asked.code).toBe(5);
+    expect(asked.stdout).toContain('nothing is to be changed');
+    expect(asked.stdout).toMatch(/nothing was tried: nobody agreed/);
+    expect(server.requests.recent.filter(({ method }) => method !== 'GET' && method !== 'HEAD')).toEqual([]);
+    const tried = await bucketRun('harden', bucket, ...ARN, '--yes');
+    expect(tried.stdout).toContain('tried: a write without the encryption header is refused');
   });
 
   test('policy prints what harden would put there, and the policies for people', async () => {
