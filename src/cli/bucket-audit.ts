@@ -19,7 +19,8 @@ export async function auditCommand(
     const facts = await posture.facts();
     refuseAllUnread(facts);
     const guards = await posture.named(await posture.moving(asked));
-    const findings = posture.findings(facts, guards);
+    const left = posture.leftoverFinding(await posture.leftovers(guards), guards);
+    const findings = [...posture.findings(facts, guards), left];
     const exit = auditExit(findings);
     if (flags.json === true) printJsonFindings(findings, exit, out);
     else {

@@ -1,6 +1,6 @@
 /** `s3vault bucket harden`: shows the change, asks, makes it, reads it back, proves it. */
 import { systemClock } from '../clock.ts';
-import type { BucketFacts } from '../model/bucket.ts';
+import type { BucketFacts, Leftover } from '../model/bucket.ts';
 import { plural } from '../model/display.ts';
 import { EXIT, VaultError, asVaultError } from '../model/errors.ts';
 import {
@@ -64,8 +64,21 @@ async function harden(run: Run): Promise<number> {
     ...(flags.only === undefined ? {} : { only: flags.only }),
   });
   report.plan(target, guards, plan, flags);
+  const found = await leftoversFor(run, [...guards, ...vaults]);
+  report.leftovers(found, untried);
   if (flags.dryRun === true) return report.end(EXIT.inStep);
-  return agreed(run, { facts, guards, vaults, plan, untried });
+  const leftovers = untried === undefined ? found : [];
+  return agreed(run, { facts, guards, vaults, plan, untried, leftovers });
+}
+
+/** With `--only` nothing else is touched; what can't be listed is the audit's to say. */
+async function leftoversFor(
+  { target, flags, calling }: Run,
+  guards: readonly Guard[],
+): Promise<readonly Leftover[]> {
+  if (flags.only !== undefined) return [];
+  const found = await target.posture.leftovers(guards, calling);
+  return found.state === 'set' ? found.value : [];
 }
 
 interface Learnt {
@@ -102,16 +115,22 @@ interface Agreed extends Learnt {
   readonly facts: BucketFacts;
   readonly vaults: readonly Guard[];
   readonly plan: HardenPlan;
+  /** Test objects of earlier runs, which go. */
+  readonly leftovers: readonly Leftover[];
 }
 
 /** Asks, unless there is nothing that would be written. */
 async function agreed(run: Run, wanted: Agreed): Promise<number> {
   const { target, report } = run;
-  const { plan, guards, vaults, untried } = wanted;
+  const { plan, guards, vaults, untried, leftovers } = wanted;
   const count = plan.changes.length;
-  if (count > 0) {
-    const tries = untried === undefined ? ', and try it with test objects that are removed again' : '';
-    const question = `change ${plural(count, 'setting')} of ${target.bucket} as shown${tries}? [y/N] `;
+  if (count > 0 || leftovers.length > 0) {
+    const tries = untried === undefined ? ', and try the rules with test objects that are removed again' : '';
+    const parts = [
+      ...(count > 0 ? [`change ${plural(count, 'setting')} of ${target.bucket} as shown`] : []),
+      ...(leftovers.length > 0 ? [`remove ${plural(leftovers.length, 'test object')} of earlier runs`] : []),
+    ];
+    const question = `${parts.join(', ')}${tries}? [y/N] `;
     if (!(await isAgreed(run, question))) throw notAgreed();
   } else if (untried === undefined && guards.length + vaults.length > 0) {
     const question = `try whether ${target.bucket} keeps its rules, with test objects that are removed again? [y/N] `;
@@ -128,16 +147,17 @@ async function carryOut({ target, flags, report, calling }: Run, wanted: Agreed)
   const { facts, guards, vaults, plan } = wanted;
   const { changes } = plan;
   const all = [...guards, ...vaults];
-  const turnsOn = changes.some(({ setting }) => setting === 'versioning');
-  const untried = wanted.untried ?? (await posture.unremovable(facts.versioning, all, calling, turnsOn));
-  const { baseline, untried: stays } =
-    untried === undefined ? await posture.baseline(all, calling) : { baseline: new Map(), untried };
-  if (changes.length > 0) report.kept(await keepBefore(where, bucket, facts, systemClock));
   const steps: Step[] = [];
   const say = (step: Step): void => {
     steps.push(step);
     report.step(step);
   };
+  await posture.clear(wanted.leftovers, say, calling);
+  const turnsOn = changes.some(({ setting }) => setting === 'versioning');
+  const untried = wanted.untried ?? (await posture.unremovable(facts.versioning, all, calling, turnsOn));
+  const { baseline, untried: stays } =
+    untried === undefined ? await posture.baseline(all, calling) : { baseline: new Map(), untried };
+  if (changes.length > 0) report.kept(await keepBefore(where, bucket, facts, systemClock));
   const policyStands =
     facts.policy.state !== 'unknown' &&
     flags.only?.includes('policy') !== false &&
@@ -161,7 +181,7 @@ async function sayLeft(posture: OpenPosture, say: (step: Step) => void): Promise
 
 function interruptedIn(thrown: unknown): unknown {
   if (asVaultError(thrown).code !== 'cancelled') return thrown;
-  return new VaultError('cancelled', 'interrupted', 'it was interrupted before anything was changed', {
+  return new VaultError('cancelled', 'interrupted', 'it was interrupted before any setting was changed', {
     cause: thrown,
   });
 }

@@ -1,8 +1,9 @@
 /** What `bucket harden` says of itself: in words, or one JSON object a line. */
 import { systemClock } from '../clock.ts';
-import { SETTING_WORDS } from '../model/bucket.ts';
+import { type Leftover, SETTING_WORDS } from '../model/bucket.ts';
+import { plural, safeName } from '../model/display.ts';
 import { type ErrorReport, report as reportOf } from '../model/errors.ts';
-import type { Change, Guard, HardenPlan, Step } from '../vaults/bucket.ts';
+import { type Change, type Guard, type HardenPlan, type Step, namesOf } from '../vaults/bucket.ts';
 import { changeText } from './bucket-change.ts';
 import { effectsOf } from './bucket-effects.ts';
 import { type HardenFlags, type Target, guardsText, unnamedText } from './bucket-target.ts';
@@ -11,6 +12,8 @@ import type { Output } from './print.ts';
 
 export interface Report {
   plan(target: Target, guards: readonly Guard[], plan: HardenPlan, flags: HardenFlags): void;
+  /** Test objects of earlier runs; `stay`: why they are not removed. */
+  leftovers(leftovers: readonly Leftover[], stay: string | undefined): void;
   kept(files: readonly string[]): void;
   step(step: Step): void;
   /** For stores whose enforcement of the TLS rule can't be known. */
@@ -33,6 +36,12 @@ export function plainReport(out: Output): Report {
         out.write(`\n${hung('! ', message)}${hintText(hint)}`);
       }
       out.write('\n');
+    },
+    leftovers: (leftovers, stay) => {
+      if (leftovers.length === 0) return;
+      const what = `${plural(leftovers.length, 'test object')} of earlier runs`;
+      const end = stay === undefined ? 'to be removed' : `left as they are, for ${stay}`;
+      out.write(`${hung(stay === undefined ? '- ' : '? ', `${what}: ${namesOf(leftovers)}; ${end}`)}\n`);
     },
     kept: (files) => out.write(`what was there is kept in\n${files.map((file) => `  ${file}\n`).join('')}`),
     step: (step) => out.write(stepText(step)),
@@ -72,6 +81,8 @@ function stepText(step: Step): string {
         hung('✗ ', `what the vault itself writes is refused: ${step.error.message}`) +
         hintText(step.error.hint)
       );
+    case 'cleared':
+      return hung('✓ ', `removed the test object ${safeName(step.key)} of an earlier run`);
     case 'trial-left':
       return hung('✗ ', step.error.message) + hintText(step.error.hint);
     case 'undone':
@@ -137,6 +148,15 @@ export function jsonReport(out: Output): Report {
         const [message, hint] = unnamedText(keyId, dryRun === true ? DRY : '');
         line('warning', { code: 'kms-key-unnamed', message, hint });
       }
+    },
+    leftovers: (leftovers, stay) => {
+      for (const { key, modified } of leftovers)
+        line('leftover', {
+          key,
+          modified: new Date(modified).toISOString(),
+          removed: stay === undefined,
+          ...(stay === undefined ? {} : { reason: stay }),
+        });
     },
     kept: ([file, policy]) => line('kept', { file, policy }),
     step: (step) => line('step', 'error' in step ? { ...step, error: errorOf(step) } : step),

@@ -168,6 +168,12 @@ export type Trial =
     }
   | { readonly outcome: 'refused'; readonly error: VaultError };
 
+/** A test object that an earlier run left. `modified`: ms since 1970. */
+export interface Leftover {
+  readonly key: ObjectKey;
+  readonly modified: number;
+}
+
 /** A test object that could not be removed again, and why. */
 export interface TrialLeft {
   readonly key: ObjectKey;
@@ -195,6 +201,10 @@ export interface Trials {
   ): Promise<VaultError | undefined>;
   /** Tries again to remove what stayed, for some seconds at most; gives what still does. Never rejects. */
   left(): Promise<readonly TrialLeft[]>;
+  /** Test objects of earlier runs under a prefix, in any version; not those of the last minutes, which may be in use. */
+  leftovers(prefix: string, options?: Waits): Promise<Setting<readonly Leftover[]>>;
+  /** Removes all of one; gives why it stays. Goes on for some seconds after the signal. */
+  clear(key: ObjectKey, options?: Waits): Promise<VaultError | undefined>;
   /** The KMS key an object is stored under; undefined where there is no such object, or no such key. */
   kmsKeyOf(key: ObjectKey, options?: Waits): Promise<string | undefined>;
   close(): Promise<void>;

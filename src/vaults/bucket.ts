@@ -2,17 +2,27 @@
 import { join } from 'node:path';
 import { systemClock } from '../clock.ts';
 import type { Places } from '../config.ts';
-import { type BucketFacts, type Finding, type TrialLeft, readFacts } from '../model/bucket.ts';
+import {
+  type BucketFacts,
+  type Finding,
+  type Leftover,
+  type Setting,
+  type TrialLeft,
+  type Trials,
+  readFacts,
+} from '../model/bucket.ts';
 import type { VaultError } from '../model/errors.ts';
 import type { Clock, Waits } from '../model/ports.ts';
 import type { Remote } from '../model/vault.ts';
 import { privateFolder, replacePrivate } from '../private-file.ts';
 import { type ResolvedRemote, resolveRemote } from '../s3/connect.ts';
 import { type Handshake, shakeHands } from '../s3/handshake.ts';
+import { refuseCalledOff } from '../s3/grace.ts';
 import { type Work, applyHardening } from '../s3/posture/apply.ts';
 import { findingsOf } from '../s3/posture/findings.ts';
 import { type Ground, type Guard, hardenCommand, sides } from '../s3/posture/guard.ts';
 import { iamPolicy } from '../s3/posture/iam.ts';
+import { leftoverFinding } from '../s3/posture/leftovers.ts';
 import { openBucket } from '../s3/posture/open-bucket.ts';
 import { type Baseline, baselineOf } from '../s3/posture/own-writes.ts';
 import { type Change, type HardenPlan, type HardenWishes, planHardening } from '../s3/posture/plan.ts';
@@ -22,6 +32,7 @@ import { withMoves } from './bucket-guards.ts';
 import { iamGuard, learntGuard, namedGuard } from './bucket-keys.ts';
 
 export type { Baseline, Change, Guard, HardenPlan, HardenWishes, Step };
+export { namesOf } from '../s3/posture/leftovers.ts';
 export { HARDENED } from '../s3/posture/plan.ts';
 export { isUnnamed, remoteFlags, sides } from '../s3/posture/guard.ts';
 export { guardOf, guardText, guardsOf, vaultsIn, wayOf } from './bucket-guards.ts';
@@ -31,6 +42,11 @@ export interface OpenPosture {
   readonly endpoint: string | undefined;
   facts(waits?: Waits): Promise<BucketFacts>;
   findings(facts: BucketFacts, guards: readonly Guard[]): readonly Finding[];
+  /** Test objects that earlier runs left where these guards write. */
+  leftovers(guards: readonly Guard[], waits?: Waits): Promise<Setting<readonly Leftover[]>>;
+  leftoverFinding(found: Setting<readonly Leftover[]>, guards: readonly Guard[]): Finding;
+  /** Removes them, and says so of each. */
+  clear(leftovers: readonly Leftover[], say: (step: Step) => void, waits: Waits): Promise<void>;
   /** The command line that mends what is found. */
   hardenCommand(guards: readonly Guard[]): string;
   /** Rejects where the store can't be reached, or its certificate is not trusted. */
@@ -83,6 +99,9 @@ export async function openPosture(
     endpoint,
     facts: (waits) => readFacts(config, waits),
     findings: (facts, guards) => findingsOf(facts, ground, guards),
+    leftovers: (guards, waits = {}) => leftoversUnder(trials, guards, waits),
+    leftoverFinding: (found, guards) => leftoverFinding(found, hardenCommand(ground, guards)),
+    clear: (leftovers, say, waits) => clearAll(trials, leftovers, say, waits),
     hardenCommand: (guards) => hardenCommand(ground, guards),
     handshake: (waits) => shakeHands(resolved, waits),
     moving: (guards) => withMoves(guards, remote, env, clock),
@@ -98,6 +117,30 @@ export async function openPosture(
     iam: async (guard, writeOnly) => iamPolicy(ground, await iamGuard(naming, guard), { writeOnly }),
     close: () => opened.close(),
   };
+}
+
+async function leftoversUnder(
+  trials: Trials,
+  guards: readonly Guard[],
+  waits: Waits,
+): Promise<Setting<readonly Leftover[]>> {
+  const prefixes = guards.length === 0 ? [''] : [...new Set(guards.map(({ prefix }) => prefix))];
+  const found = await Promise.all(prefixes.map((prefix) => trials.leftovers(prefix, waits)));
+  const unknown = found.find(({ state }) => state === 'unknown');
+  return unknown ?? { state: 'set', value: found.flatMap((one) => (one.state === 'set' ? one.value : [])) };
+}
+
+async function clearAll(
+  trials: Trials,
+  leftovers: readonly Leftover[],
+  say: (step: Step) => void,
+  waits: Waits,
+): Promise<void> {
+  for (const { key } of leftovers) {
+    refuseCalledOff(waits);
+    const error = await trials.clear(key, waits);
+    say(error === undefined ? { step: 'cleared', key } : { step: 'trial-left', key, error });
+  }
 }
 
 const groundOf = ({ bucket, region, isAws }: ResolvedRemote): Ground => ({ bucket, region, isAws });

@@ -39,10 +39,15 @@ describe('on the embedded server', () => {
   let server: EmbeddedServer;
   let folder: string;
   let buckets = 0;
+  /** What the server's clock is behind, ms. */
+  let behind = 0;
 
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 's3vault-bucket-'));
-    server = await startEmbedded({ kmsKeys: [{ id: 'vault-key-1', alias: 'vault' }] });
+    server = await startEmbedded({
+      kmsKeys: [{ id: 'vault-key-1', alias: 'vault' }],
+      now: () => Date.now() - behind,
+    });
     await server.caFile(folder);
   });
   afterAll(async () => {
@@ -247,41 +252,42 @@ describe('on the embedded server', () => {
   test.each([
     ['SIGINT', 'the proof', ({ headers }) => headers['x-amz-server-side-encryption'] === undefined],
     ['SIGTERM', 'the next one', ({ headers }) => headers['x-amz-server-side-encryption'] === 'AES256'],
-  ] as const satisfies readonly (readonly [string, string, (request: FaultSubject) => boolean])[])(
-    'ended by %s during %s it leaves no test object, puts back what it did not see to work, and says so',
-    async (signal, _, during) => {
-      const bucket = fresh('foreign');
-      const match = (request: FaultSubject): boolean =>
-        request.key.includes('/trial-') || request.key.startsWith('.s3vault/trial-')
-          ? request.method === 'PUT' && server.policy(bucket) !== policyWith(foreign(bucket)) && during(request)
-          : false;
-      const ended = await endedAt(signal, match, ['harden', bucket, ...KMS, '--yes', '--json']);
-      expect(ended.code).toBe(130);
-      expect(ended.signal).toBeNull();
-      expect(steps(ended).filter((step) => step !== 'proved')).toEqual([
-        'changed encryption',
-        'changed versioning',
-        'changed lifecycle',
-        'changed policy',
-        'undone policy',
-        'undone encryption',
-        'stopped',
-      ]);
-      expect(ended.lines.at(-1)).toMatchObject({ event: 'summary', exit: 130 });
-      expect(server.policy(bucket)).toBe(policyWith(foreign(bucket)));
-      expect(server.keys(bucket)).toEqual([]);
-      expect(server.pendingUploads(bucket)).toEqual([]);
-      const again = await bucketRun('harden', bucket, ...KMS, '--yes', '--json');
-      expect(again.code).toBe(0);
-      expect(steps(again)).toContain('changed policy');
-    },
-  );
+  ] as const satisfies readonly (readonly [
+    string,
+    string,
+    (request: FaultSubject) => boolean,
+  ])[])('ended by %s during %s it leaves no test object, puts back what it did not see to work, and says so', async (signal, _, during) => {
+    const bucket = fresh('foreign');
+    const match = (request: FaultSubject): boolean =>
+      request.key.includes('/trial-') || request.key.startsWith('.s3vault/trial-')
+        ? request.method === 'PUT' && server.policy(bucket) !== policyWith(foreign(bucket)) && during(request)
+        : false;
+    const ended = await endedAt(signal, match, ['harden', bucket, ...KMS, '--yes', '--json']);
+    expect(ended.code).toBe(130);
+    expect(ended.signal).toBeNull();
+    expect(steps(ended).filter((step) => step !== 'proved')).toEqual([
+      'changed encryption',
+      'changed versioning',
+      'changed lifecycle',
+      'changed policy',
+      'undone policy',
+      'undone encryption',
+      'stopped',
+    ]);
+    expect(ended.lines.at(-1)).toMatchObject({ event: 'summary', exit: 130 });
+    expect(server.policy(bucket)).toBe(policyWith(foreign(bucket)));
+    expect(server.keys(bucket)).toEqual([]);
+    expect(server.pendingUploads(bucket)).toEqual([]);
+    const again = await bucketRun('harden', bucket, ...KMS, '--yes', '--json');
+    expect(again.code).toBe(0);
+    expect(steps(again)).toContain('changed policy');
+  });
 
   test('ended before anything was changed it says so', async () => {
     const bucket = fresh('foreign');
     const ended = await endedAt('SIGINT', 'PutObject', ['harden', bucket, ...KMS, '--yes']);
     expect(ended.code).toBe(130);
-    expect(ended.stderr).toContain('it was interrupted before anything was changed');
+    expect(ended.stderr).toContain('it was interrupted before any setting was changed');
     expect(server.policy(bucket)).toBe(policyWith(foreign(bucket)));
     expect(server.keys(bucket)).toEqual([]);
   });
@@ -307,12 +313,15 @@ describe('on the embedded server', () => {
     fault.remove();
     expect(ended.code).toBe(3);
     expect(steps(ended).slice(-3)).toEqual(['changed policy', 'untried', 'untried']);
-    expect(ended.lines.find(({ step }) => step === 'untried')?.['reason']).toContain('s3:DeleteObjectVersion');
+    expect(ended.lines.find(({ step }) => step === 'untried')?.['reason']).toContain(
+      's3:DeleteObjectVersion',
+    );
     expect(server.requests.recent.filter(({ operation }) => operation === 'PutObject')).toEqual([]);
   });
 
-  test('a test object that stays is named, and harden comes to its end', async () => {
+  test('a test object that stays is named, found by the audit, and removed by the next harden', async () => {
     const bucket = fresh();
+    behind = 11 * 60_000;
     const isTrial = ({ key }: FaultSubject) => server.versions(bucket, key).length > 0;
     const fault = server.faults.add({
       match: (request) => request.operation === 'DeleteObject' && isTrial(request),
@@ -327,6 +336,18 @@ describe('on the embedded server', () => {
     expect(ended.lines.filter(({ step }) => step === 'trial-left')).toMatchObject([
       { key, error: { code: 'trial-left', hint: expect.stringContaining('s3:DeleteObject') as string } },
     ]);
+    behind = 0;
+    const audit = await bucketRun('audit', bucket, ...ARN);
+    expect(audit.stdout).toContain('1 test object of earlier runs is left');
+    expect(audit.stdout).toContain(key);
+    const dry = await bucketRun('harden', bucket, ...ARN, '--dry-run');
+    expect(dry.stdout).toContain(`${key}; to be removed`);
+    expect(server.keys(bucket)).toEqual([key]);
+    const cleared = await bucketRun('harden', bucket, ...ARN, '--yes', '--json');
+    expect(cleared.lines.find(({ event }) => event === 'leftover')).toMatchObject({ key, removed: true });
+    expect(steps(cleared)).toContain('cleared');
+    expect(cleared.code).toBe(0);
+    expect(server.versions(bucket, key ?? '')).toEqual([]);
   });
 
   test('without anything to change, test objects too are written only if somebody agrees', async () => {

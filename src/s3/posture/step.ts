@@ -27,7 +27,9 @@ export type Step =
     }
   /** Own writes are refused, and not because of a change that could be put back. */
   | { readonly step: 'own-refused'; readonly error: VaultError }
-  /** A test object that could not be removed again. */
+  /** A test object of an earlier run is removed. */
+  | { readonly step: 'cleared'; readonly key: ObjectKey }
+  /** A test object that could not be removed. */
   | { readonly step: 'trial-left'; readonly key: ObjectKey; readonly error: VaultError }
   /** The end came before it was seen whether own writes pass with it: it is as it was before. */
   | { readonly step: 'undone'; readonly setting: SettingName }

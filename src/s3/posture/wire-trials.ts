@@ -15,6 +15,7 @@ import { sdkSend } from '../sdk-failure.ts';
 import { type Site, askedOf, headAnswer } from '../site.ts';
 import { drain } from '../wire.ts';
 import { Leavings } from './leavings.ts';
+import { clearLeftover, leftoversIn } from './leftovers.ts';
 
 const BODY = Buffer.from('s3vault tries what this bucket lets pass; this object can be removed\n');
 const KMS_KEY = 'x-amz-server-side-encryption-aws-kms-key-id';
@@ -38,6 +39,9 @@ export function wireTrials(site: Site, clock: Clock, close: () => Promise<void>)
     multipart: trial(multipartTrial),
     unremovable: (key, versions, waits = {}) => unremovable(site, key, versions, waits),
     left: () => withinMs(clock, REMOVE_GRACE_MS, (waits) => removeStayed(stayed, waits)),
+    leftovers: (prefix, waits = {}) => leftoversIn(site, clock, prefix, waits),
+    clear: (key, waits = {}) =>
+      inGrace(clock, REMOVE_GRACE_MS, waits, (lasting) => clearLeftover(site, clock, key, lasting)),
     kmsKeyOf: (key, waits = {}) => kmsKeyOf(site, key, again, waits),
     close,
   };

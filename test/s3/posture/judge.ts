@@ -114,6 +114,8 @@ function trialsOn(config: MemoryBucketConfig, quirks: Quirks = {}): Trials {
     },
     unremovable: async () => undefined,
     left: async () => [],
+    leftovers: async () => ({ state: 'set', value: [] }),
+    clear: async () => undefined,
     kmsKeyOf: async () => undefined,
     close: async () => undefined,
   };

@@ -17,7 +17,8 @@ import type { Endpoint } from '../../e2e/harness.ts';
 
 /** Waits for nothing. */
 const clock: Clock = { ...systemClock, sleep: () => Promise.resolve() };
-const KEY = objectKey('docs/.s3vault/trial-1');
+const KEY = objectKey('docs/.s3vault/trial-00000000000a');
+const DENIED = { status: 403, code: 'AccessDenied', message: 'no' };
 const SSE_C = { kind: 'sse-c' } as const;
 const S3 = { kind: 'sse-s3' } as const;
 
@@ -168,6 +169,29 @@ describe('on the embedded server', () => {
     const signal = calledOffAt(operation);
     expect(await trials.multipart(KEY, S3, { signal })).toMatchObject({ outcome: 'accepted' });
     expect(left(bucket)).toEqual([0, 0]);
+  });
+
+  test('what earlier runs left is found once it is old enough, in any version, and removed', async () => {
+    const { bucket, trials } = await fresh({ versioning: true });
+    const later = { ...clock, now: () => systemClock.now() + 11 * 60_000 };
+    server.faults.add({ match: 'DeleteObject', fault: { kind: 'status', ...DENIED } });
+    server.faults.add({ match: 'AbortMultipartUpload', fault: { kind: 'status', ...DENIED } });
+    server.faults.add({ match: 'CompleteMultipartUpload', times: 1, fault: { kind: 'status', ...DENIED } });
+    await trials.put(KEY, S3);
+    const other = await trialsOn(place, bucket);
+    const begun = objectKey('docs/.s3vault/doctor-0123456789ab');
+    await other.multipart(begun, S3);
+    await (await trialsOn(place, bucket)).put(objectKey('docs/.s3vault/trial-of-mine'), S3);
+    server.faults.clear();
+    expect(await trials.leftovers('docs/')).toEqual({ state: 'set', value: [] });
+    const after = await trialsOn(place, bucket, later);
+    expect(await after.leftovers('')).toEqual({ state: 'set', value: [] });
+    const found = await after.leftovers('docs/');
+    const keys = found.state === 'set' ? found.value.map(({ key }) => key) : [];
+    expect(new Set(keys)).toEqual(new Set([KEY, begun]));
+    for (const key of keys) expect(await after.clear(key)).toBeUndefined();
+    expect(left(bucket)).toEqual([0, 0]);
+    expect(await after.leftovers('docs/')).toEqual({ state: 'set', value: [] });
   });
 
   test('a store that does not answer is not waited for long after the signal', async () => {
