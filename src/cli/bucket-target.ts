@@ -54,7 +54,8 @@ export async function targetOf(text: string, flags: BucketFlags): Promise<Target
   const vaults = guardsOf(found);
   const guards = guardsFor({ bucket, prefix }, flags, vaults);
   const remote = reached(bucket, said, found);
-  const posture = await openPosture(remote, process.env, undefined, remoteFlags(said));
+  const kms = { places: where, rules: found[0]?.rules };
+  const posture = await openPosture(remote, process.env, { flags: remoteFlags(said), kms });
   return { posture, where, bucket, guards, vaults };
 }
 

@@ -137,12 +137,9 @@ export class FirstDesk implements InitDesk {
   }
 
   async posture(choice: InitChoice): Promise<readonly Finding[]> {
-    const posture = await openPosture(
-      remoteFor(choice, this.#where),
-      this.#options.env,
-      this.#options.clock,
-      remoteFlags(this.#where),
-    );
+    const { env, clock } = this.#options;
+    const flags = remoteFlags(this.#where);
+    const posture = await openPosture(remoteFor(choice, this.#where), env, { clock, flags });
     try {
       await posture.handshake();
       const mode = modeOf(flagsFor(choice));

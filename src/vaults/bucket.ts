@@ -13,7 +13,7 @@ import {
 } from '../model/bucket.ts';
 import type { VaultError } from '../model/errors.ts';
 import type { Clock, Waits } from '../model/ports.ts';
-import type { Remote } from '../model/vault.ts';
+import type { Remote, Rules } from '../model/vault.ts';
 import { privateFolder, replacePrivate } from '../private-file.ts';
 import { type ResolvedRemote, resolveRemote } from '../s3/connect.ts';
 import { type Handshake, shakeHands } from '../s3/handshake.ts';
@@ -30,6 +30,7 @@ import { AWS_PATIENCE, type Applying, PATIENCE, type Step } from '../s3/posture/
 import { whyUnremovable, whyUntried } from '../s3/posture/untried.ts';
 import { withMoves } from './bucket-guards.ts';
 import { iamGuard, learntGuard, namedGuard } from './bucket-keys.ts';
+import { openKmsPace, throttling } from './kms-pace.ts';
 
 export type { Baseline, Change, Guard, HardenPlan, HardenWishes, Step };
 export { namesOf } from '../s3/posture/leftovers.ts';
@@ -80,16 +81,35 @@ export interface OpenPosture {
   close(): Promise<void>;
 }
 
-/** `flags`: the options by which the store is reached, for commands that are printed. */
+export interface PostureOptions {
+  readonly clock?: Clock;
+  /** The options by which the store is reached, for commands that are printed. */
+  readonly flags?: string;
+  /** Where test writes count against the quota of KMS, and the quota that was said for the bucket's vaults. */
+  readonly kms?: {
+    readonly places: Places;
+    readonly rules?: Pick<Rules, 'kmsQuota' | 'kmsShare'> | undefined;
+  };
+}
+
 export async function openPosture(
   remote: Remote,
   env: NodeJS.ProcessEnv,
-  clock: Clock = systemClock,
-  flags = '',
+  { clock = systemClock, flags = '', kms }: PostureOptions = {},
 ): Promise<OpenPosture> {
   const resolved = await resolveRemote(remote, env);
   const { isAws, endpoint } = resolved;
-  const opened = openBucket(resolved, clock);
+  // Without a mode: each key that a test write is made under opens its own quota's book.
+  const pace =
+    kms &&
+    (await openKmsPace(
+      { remote, rules: kms.rules },
+      undefined,
+      resolved,
+      { env, places: kms.places },
+      clock,
+    ));
+  const opened = openBucket(resolved, clock, pace && { pace: pace.store, onThrottle: throttling(pace) });
   const { config, trials } = opened;
   const ground = { ...groundOf(resolved), flags };
   const applying: Applying = { config, trials, clock, patience: isAws ? AWS_PATIENCE : PATIENCE, isAws };
@@ -115,7 +135,10 @@ export async function openPosture(
     apply: (work, say, waits) => applyHardening(applying, work, say, waits),
     left: () => trials.left(),
     iam: async (guard, writeOnly) => iamPolicy(ground, await iamGuard(naming, guard), { writeOnly }),
-    close: () => opened.close(),
+    close: async () => {
+      await pace?.close();
+      await opened.close();
+    },
   };
 }
 

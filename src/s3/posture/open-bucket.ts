@@ -5,7 +5,7 @@ import type { ResolvedRemote } from '../connect.ts';
 import type { Site } from '../site.ts';
 import { Wire } from '../wire.ts';
 import { sdkBucketConfig } from './sdk-config.ts';
-import { wireTrials } from './wire-trials.ts';
+import { type TrialPace, wireTrials } from './wire-trials.ts';
 
 export interface OpenBucket {
   readonly config: BucketConfig;
@@ -16,7 +16,8 @@ export interface OpenBucket {
 
 const CONNECTIONS = 4;
 
-export function openBucket(resolved: ResolvedRemote, clock: Clock): OpenBucket {
+/** `kms`: test writes keep to it. */
+export function openBucket(resolved: ResolvedRemote, clock: Clock, kms?: TrialPace): OpenBucket {
   const wire = new Wire(resolved, { clock, connections: CONNECTIONS });
   const site: Site = {
     remote: resolved,
@@ -25,7 +26,7 @@ export function openBucket(resolved: ResolvedRemote, clock: Clock): OpenBucket {
     wire,
     charge: undefined,
   };
-  const trials = wireTrials(site, clock, () => wire.close());
+  const trials = wireTrials(site, clock, () => wire.close(), kms);
   return {
     config: sdkBucketConfig(site),
     trials,

@@ -3,16 +3,18 @@ import { randomBytes } from 'node:crypto';
 import type { Trial, TrialHow, TrialLeft, Trials } from '../../model/bucket.ts';
 import type { ObjectKey } from '../../model/brands.ts';
 import { VaultError, asVaultError } from '../../model/errors.ts';
+import type { Pace } from '../../model/kms.ts';
 import type { Clock, Waits } from '../../model/ports.ts';
 import { Secret } from '../../model/secret.ts';
 import { sumHeaders, sumsOf } from '../checksums.ts';
 import { inGrace, refuseCalledOff, withinMs } from '../grace.ts';
-import { type Protection, customerKeyOf, readHeaders, sdkFields, writeHeaders } from '../modes.ts';
+import { type Protection, customerKeyOf, readHeaders, sdkAnswer, sdkFields, writeHeaders } from '../modes.ts';
 import { tryRemovingNothing } from '../probe-clean.ts';
 import { mayRetry, withRetries } from '../retrying.ts';
 import { carrying } from '../sdk.ts';
 import { sdkSend } from '../sdk-failure.ts';
 import { type Site, askedOf, headAnswer } from '../site.ts';
+import { chargeFor, paying, throttling } from '../throttling.ts';
 import { drain } from '../wire.ts';
 import { Leavings } from './leavings.ts';
 import { clearLeftover, leftoversIn } from './leftovers.ts';
@@ -27,11 +29,18 @@ const ATTEMPTS = 4;
 const WRITE_GRACE_MS = 3_000;
 const REMOVE_GRACE_MS = 5_000;
 
+/** How test writes keep to the quota of KMS. */
+export interface TrialPace {
+  /** Waits for what a request will cost of KMS. */
+  readonly pace: Pace;
+  readonly onThrottle: (error: VaultError) => void;
+}
+
 /** `close` closes the site's connections. */
-export function wireTrials(site: Site, clock: Clock, close: () => Promise<void>): Trials {
+export function wireTrials(site: Site, clock: Clock, close: () => Promise<void>, kms?: TrialPace): Trials {
   const stayed = new Map<Leavings, VaultError>();
   const trial = (make: Make) => (key: ObjectKey, how: TrialHow, waits?: Waits) =>
-    tryOnce({ site, clock, key, stayed }, how, make, waits);
+    tryOnce({ site, clock, key, stayed, kms }, how, make, waits);
   const again = <T>(make: () => Promise<T>, { signal }: Waits): Promise<T> =>
     withRetries(make, clock, { attempts: ATTEMPTS }, signal);
   return {
@@ -56,15 +65,18 @@ interface Ground {
   readonly clock: Clock;
   readonly key: ObjectKey;
   readonly stayed: Stayed;
+  readonly kms: TrialPace | undefined;
 }
 
 async function tryOnce(ground: Ground, how: TrialHow, make: Make, waits: Waits = {}): Promise<Trial> {
-  const { site, clock } = ground;
+  const { site, clock, kms } = ground;
   const protection = protectionOf(how);
-  const under: Site = { ...site, protection };
+  const charge = chargeFor(protection, kms?.pace);
+  const under: Site = { ...site, protection, charge, wire: throttling(site.wire, charge) };
+  const policy = { attempts: ATTEMPTS, onThrottle: kms?.onThrottle };
   try {
     return await judged(() =>
-      withRetries(() => once(ground, under, make, waits), clock, { attempts: ATTEMPTS }, waits.signal),
+      withRetries(() => once(ground, under, make, waits), clock, policy, waits.signal),
     );
   } finally {
     if (protection.mode === 'sse-c') protection.key.wipe();
@@ -183,8 +195,15 @@ async function multipartTrial(site: Site, left: Leavings, waits: Waits): Promise
     ...(isAws ? { ChecksumAlgorithm: 'CRC32', ChecksumType: 'FULL_OBJECT' } : {}),
   });
   left.uploading();
-  const { UploadId, $metadata } = await sdkSend(site, asked, waits.signal, (client, options) =>
-    client.send(carrying(create, customerKeyOf(written)), options),
+  const { UploadId, $metadata } = await paying(
+    site.charge,
+    'create',
+    waits,
+    () =>
+      sdkSend(site, asked, waits.signal, (client, options) =>
+        client.send(carrying(create, customerKeyOf(written)), options),
+      ),
+    sdkAnswer,
   );
   // Where the SDK asked again, an earlier try may have begun an upload whose name nobody heard.
   left.began(UploadId, ($metadata.attempts ?? 1) > 1);
@@ -205,8 +224,15 @@ async function multipartTrial(site: Site, left: Leavings, waits: Waits): Promise
     MultipartUpload: { Parts: [{ PartNumber: 1, ETag: part.headers['etag'] }] },
     ...(isAws ? { ChecksumType: 'FULL_OBJECT' } : {}),
   });
-  const output = await sdkSend(site, asked, waits.signal, (client, options) =>
-    client.send(carrying(complete, customerKeyOf(readHeaders(protection))), options),
+  const output = await paying(
+    site.charge,
+    'complete',
+    waits,
+    () =>
+      sdkSend(site, asked, waits.signal, (client, options) =>
+        client.send(carrying(complete, customerKeyOf(readHeaders(protection))), options),
+      ),
+    sdkAnswer,
   ).catch(asLost);
   left.wrote(output.VersionId);
   return accepted(output.SSEKMSKeyId);

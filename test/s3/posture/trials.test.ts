@@ -9,9 +9,11 @@ import type { Fault } from '../../../src/embedded/faults.ts';
 import { type EmbeddedServer, startEmbedded } from '../../../src/embedded/server.ts';
 import type { Operation } from '../../../src/embedded/operation.ts';
 import { objectKey } from '../../../src/model/brands.ts';
+import type { Pace } from '../../../src/model/kms.ts';
 import type { Clock } from '../../../src/model/ports.ts';
 import { resolveRemote } from '../../../src/s3/connect.ts';
 import { type OpenBucket, openBucket } from '../../../src/s3/posture/open-bucket.ts';
+import type { TrialPace } from '../../../src/s3/posture/wire-trials.ts';
 import { describeRgw, rgw } from '../../rgw.ts';
 import type { Endpoint } from '../../e2e/harness.ts';
 
@@ -19,6 +21,7 @@ import type { Endpoint } from '../../e2e/harness.ts';
 const clock: Clock = { ...systemClock, sleep: () => Promise.resolve() };
 const KEY = objectKey('docs/.s3vault/trial-00000000000a');
 const DENIED = { status: 403, code: 'AccessDenied', message: 'no' };
+const KMS_KEY = 'vault-key-1';
 const SSE_C = { kind: 'sse-c' } as const;
 const S3 = { kind: 'sse-s3' } as const;
 
@@ -27,11 +30,16 @@ afterEach(async () => {
   await Promise.all(opened.splice(0).map((one) => one.close()));
 });
 
-async function trialsOn(place: Endpoint, bucket: string, time = clock): Promise<OpenBucket['trials']> {
+async function trialsOn(
+  place: Endpoint,
+  bucket: string,
+  time = clock,
+  kms?: TrialPace,
+): Promise<OpenBucket['trials']> {
   const { endpoint, caFile, region, accessKeyId, secretAccessKey } = place;
   const remote = { bucket, prefix: '', endpoint, region, caBundle: caFile };
   const env = { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey };
-  const open = openBucket(await resolveRemote(remote, env), time);
+  const open = openBucket(await resolveRemote(remote, env), time, kms);
   opened.push(open);
   return open.trials;
 }
@@ -43,7 +51,7 @@ describe('on the embedded server', () => {
   let buckets = 0;
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 's3vault-trials-'));
-    server = await startEmbedded();
+    server = await startEmbedded({ kmsKeys: [{ id: KMS_KEY }] });
     const caFile = await server.caFile(folder);
     place = { endpoint: server.url, caFile, region: server.region, ...server.credentials };
   });
@@ -169,6 +177,32 @@ describe('on the embedded server', () => {
     const signal = calledOffAt(operation);
     expect(await trials.multipart(KEY, S3, { signal })).toMatchObject({ outcome: 'accepted' });
     expect(left(bucket)).toEqual([0, 0]);
+  });
+
+  test('each test write counts as what the store asks of KMS for it', async () => {
+    const bucket = `trials-${++buckets}`;
+    server.createBucket(bucket);
+    const said: string[] = [];
+    let paid = 0;
+    const pace: Pace = async (cost, { keyId } = {}) => {
+      paid += cost;
+      said.push(keyId ?? '');
+      return () => undefined;
+    };
+    const trials = await trialsOn(place, bucket, clock, { pace, onThrottle: () => said.push('throttled') });
+    server.kms.resetCalls();
+    const how = { kind: 'sse-kms', keyId: KMS_KEY, context: {} } as const;
+    expect(await trials.put(KEY, how)).toMatchObject({ outcome: 'accepted' });
+    expect(await trials.multipart(KEY, how)).toMatchObject({ outcome: 'accepted' });
+    expect(await trials.put(KEY, { ...how, kind: 'dsse-kms' })).toMatchObject({ outcome: 'accepted' });
+    expect(paid).toBe(server.kms.callTimes.length);
+    expect(said.filter((key) => !key.endsWith(KMS_KEY))).toEqual([]);
+    const before = paid;
+    await trials.put(KEY, S3);
+    expect(paid).toBe(before);
+    server.faults.add({ match: 'PutObject', times: 1, fault: { kind: 'kms-slow-down' } });
+    await trials.put(KEY, how);
+    expect(said).toContain('throttled');
   });
 
   test('what earlier runs left is found once it is old enough, in any version, and removed', async () => {
