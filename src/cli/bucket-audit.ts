@@ -1,8 +1,9 @@
 /** `s3vault bucket audit`: what is found in a bucket's settings. */
 import { systemClock } from '../clock.ts';
 import type { BucketFacts, Finding } from '../model/bucket.ts';
-import { plural } from '../model/display.ts';
+import { plural, shellWord } from '../model/display.ts';
 import { EXIT, VaultError } from '../model/errors.ts';
+import { commandLine } from '../model/place-flags.ts';
 import { type BucketFlags, guardsText, targetOf } from './bucket-target.ts';
 import { hung } from './lines.ts';
 import type { Output } from './print.ts';
@@ -17,7 +18,7 @@ export async function auditCommand(
     // A certificate that is not trusted, or a name that leads nowhere, is said as such and once.
     await posture.handshake();
     const facts = await posture.facts();
-    refuseAllUnread(facts);
+    refuseAllUnread(facts, name, posture.ground.flags);
     const guards = await posture.named(await posture.moving(asked));
     const left = posture.leftoverFinding(await posture.leftovers(guards), guards);
     const findings = [...posture.findings(facts, guards), left];
@@ -37,14 +38,14 @@ export async function auditCommand(
 }
 
 /** Where nothing at all can be read for one and the same reason, that reason is the answer. */
-function refuseAllUnread(facts: BucketFacts): void {
+function refuseAllUnread(facts: BucketFacts, bucket: string, flags = ''): void {
   const reasons = Object.values(facts).map((setting) =>
     setting.state === 'unknown' && setting.why === 'failed' ? setting.reason : undefined,
   );
   const [first] = reasons;
   if (first === undefined || reasons.some((reason) => reason !== first)) return;
   throw new VaultError('refused', 'bucket-unread', `nothing of the bucket ${first}`, {
-    hint: 's3vault doctor --to s3://BUCKET says what is wrong',
+    hint: `what is wrong is said by: ${commandLine(['s3vault doctor --to', shellWord(`s3://${bucket}`), flags])}`,
   });
 }
 

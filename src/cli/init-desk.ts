@@ -5,6 +5,7 @@ import { hostname } from 'node:os';
 import { basename, dirname, resolve } from 'node:path';
 import { type Config, findVault, parseTarget, readConfig } from '../config.ts';
 import type { Finding } from '../model/bucket.ts';
+import { shellWord } from '../model/display.ts';
 import { VaultError, asVaultError } from '../model/errors.ts';
 import type {
   BucketFound,
@@ -16,6 +17,7 @@ import type {
 } from '../model/init-desk.ts';
 import type { KeyInfo, KeyStoreKind } from '../model/keyref.ts';
 
+import { commandLine } from '../model/place-flags.ts';
 import type { Secret } from '../model/secret.ts';
 import type { Remote } from '../model/vault.ts';
 import { guardOf, openPosture, remoteFlags } from '../vaults/bucket.ts';
@@ -150,15 +152,10 @@ export class FirstDesk implements InitDesk {
   }
 
   hardenCommand({ bucket, prefix, mode, kmsKey }: InitChoice): string {
-    const { endpoint, caBundle, profile } = this.#options.flags;
-    const more = [
-      ['--mode', mode],
-      ['--kms-key', kmsKey],
-      ['--endpoint', endpoint],
-      ['--ca-bundle', caBundle],
-      ['--profile', profile],
-    ].flatMap(([flag, value]) => (value === undefined ? [] : [`${flag} ${value}`]));
-    return ['s3vault bucket harden', `s3://${bucket.bucket}/${prefix}`, ...more, '--dry-run'].join(' ');
+    const place = shellWord(`s3://${bucket.bucket}/${prefix}`);
+    const key = kmsKey === undefined ? '' : `--kms-key ${shellWord(kmsKey)}`;
+    const reached = remoteFlags(this.#where);
+    return commandLine(['s3vault bucket harden', place, `--mode ${mode}`, key, reached, '--dry-run']);
   }
 
   async register(choice: InitChoice): Promise<string> {

@@ -1,6 +1,9 @@
 /** What must be known and in order before changes of the bucket are let into the folder. */
+import { shellWord } from '../model/display.ts';
 import { VaultError } from '../model/errors.ts';
+import { commandLine, placeFlags } from '../model/place-flags.ts';
 import type { Conditions, ConditionSupport, Index } from '../model/ports.ts';
+import type { Remote } from '../model/vault.ts';
 import type { Emitter } from './emitter.ts';
 import { type EngineParts, writerOf } from './world.ts';
 
@@ -70,6 +73,9 @@ export async function prepareTwoWay(
       unkept === 'writes'
         ? 'this store does not keep conditions of writes, and no versions tell who came between: two machines that write the same file in the same moment can go over each other unseen'
         : 'this store does not keep conditions of removals, and no versions tell who came between: a removal can take along what another machine wrote in that moment',
-    hint: `turn versioning on: s3vault bucket harden ${vault.remote.bucket} --only versioning; where it is on, allow s3:ListBucketVersions`,
+    hint: `turn versioning on: ${versionsOn(vault.remote)}; where it is on, allow s3:ListBucketVersions`,
   });
 }
+
+const versionsOn = (remote: Remote): string =>
+  commandLine(['s3vault bucket harden', shellWord(remote.bucket), '--only versioning', placeFlags(remote)]);

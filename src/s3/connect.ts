@@ -2,6 +2,7 @@
 import type { S3Client } from '@aws-sdk/client-s3';
 import type { SecureContext } from 'node:tls';
 import { VaultError } from '../model/errors.ts';
+import { placeFlags } from '../model/place-flags.ts';
 import type { Remote } from '../model/vault.ts';
 import { type CredentialSource, credentialSource } from './credentials.ts';
 import { type ClientPlan, type Place, createClient, locate, sdkRegion } from './sdk.ts';
@@ -24,6 +25,8 @@ export interface ResolvedRemote extends Connection {
   readonly endpoint: string | undefined;
   /** True for Amazon S3 itself: there a key has an ARN and checksums are kept. */
   readonly isAws: boolean;
+  /** The options that reach the same place, for commands in hints. */
+  readonly flags: string;
   close(): Promise<void>;
 }
 
@@ -69,6 +72,7 @@ async function assemble(
     region: plan.region,
     endpoint: endpoint?.href,
     isAws: plan.isAws,
+    flags: placeFlags(remote),
     place,
     tls: plan.tls,
     credentials: credentialSource(plan, client),

@@ -1,6 +1,7 @@
 /** What went wrong with a request, by what the caller should do about it. */
-import { safeName } from '../model/display.ts';
+import { safeName, shellWord } from '../model/display.ts';
 import { VaultError } from '../model/errors.ts';
+import { commandLine } from '../model/place-flags.ts';
 import type { Protection } from './modes.ts';
 import type { Headers } from './sign.ts';
 
@@ -10,6 +11,8 @@ export interface Asked {
   readonly bucket: string;
   readonly key?: string;
   readonly mode: Protection['mode'];
+  /** The options that reach the same store, for commands in hints. */
+  readonly flags?: string;
 }
 
 /** What the store said: status first, code second, text last. */
@@ -219,8 +222,11 @@ function denied(c: Complaint, asked: Asked): VaultError | undefined {
 }
 
 /** Which rule it is, only the policy says. */
-const writeHint = ({ bucket }: Asked): string =>
-  `s3:PutObject is needed, and a bucket policy may demand another mode: s3vault bucket audit ${bucket}`;
+const writeHint = (asked: Asked): string =>
+  `s3:PutObject is needed, and a bucket policy may demand another mode: ${bucketCommand('audit', asked)}`;
+
+const bucketCommand = (what: 'audit' | 'harden', { bucket, flags = '' }: Asked, more = ''): string =>
+  commandLine([`s3vault bucket ${what}`, shellWord(bucket), more, flags]);
 
 const HINTS: { readonly [O in Exclude<Asked['operation'], 'write'>]: string } = {
   read: 's3:GetObject is needed; without s3:ListBucket a missing object looks the same',
@@ -239,7 +245,7 @@ function customerKeyRefusal(c: Complaint, asked: Asked): VaultError | undefined 
       'sse-c-blocked',
       'the bucket refuses SSE-C (blocked by default since April 2026)',
       {
-        hint: `allow it with: s3vault bucket harden ${asked.bucket} --allow-sse-c`,
+        hint: `allow it with: ${bucketCommand('harden', asked, '--allow-sse-c')}`,
       },
     );
   if (asked.operation === 'write' && c.status === 403)
@@ -250,7 +256,7 @@ function customerKeyRefusal(c: Complaint, asked: Asked): VaultError | undefined 
       'access-denied',
       `the store denies writing with SSE-C: ${c.message || 'no reason given'}`,
       {
-        hint: `s3:PutObject is needed, and SSE-C must be allowed: s3vault bucket audit ${asked.bucket}`,
+        hint: `s3:PutObject is needed, and SSE-C must be allowed: ${bucketCommand('audit', asked)}`,
       },
     );
   if (asked.operation === 'read' && /correct secret key|did not match|Unable to decrypt/i.test(c.message))

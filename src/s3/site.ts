@@ -44,6 +44,7 @@ export const askedOf = (site: Site, operation: Asked['operation'], key?: string)
   operation,
   bucket: site.remote.bucket,
   mode: site.protection.mode,
+  flags: site.remote.flags,
   ...(key === undefined ? {} : { key }),
 });
 

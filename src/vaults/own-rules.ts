@@ -2,18 +2,13 @@
 import { shellWord } from '../model/display.ts';
 import { VaultError } from '../model/errors.ts';
 import type { Mode } from '../model/mode.ts';
+import { commandLine, placeFlags } from '../model/place-flags.ts';
 import type { Vault } from '../model/vault.ts';
 import type { ResolvedRemote } from '../s3/connect.ts';
 import type { Explain } from '../s3/explaining.ts';
-import { type Guard, commandLine, modeFlags, remoteFlags } from '../s3/posture/guard.ts';
+import { type Guard, modeFlags } from '../s3/posture/guard.ts';
 import { ownRuleAgainst } from '../s3/posture/own-rule.ts';
 import { guardOf } from './bucket-guards.ts';
-
-/** Options that reach the same bucket; the least TLS version is another thing where a bucket is hardened. */
-export function placeFlags(remote: Vault['remote']): string {
-  const { tlsMin: _, ...reached } = remote;
-  return remoteFlags(reached);
-}
 
 /** `from`: the mode that objects come from, where they are being moved to `mode`. */
 export function explainOwnRule(
@@ -25,10 +20,10 @@ export function explainOwnRule(
   const guard = guardOf(remote.prefix, mode, root);
   let asked: Promise<{ readonly sid: string; readonly prefix: string } | undefined> | undefined;
   return async (error) => {
-    if (error.code === 'sse-c-blocked') return allowing(remote, error);
+    if (error.code === 'sse-c-blocked') return error;
     asked ??= ownRuleAgainst(resolved, guard);
     const rule = await asked;
-    if (rule === undefined) return auditing(remote, error);
+    if (rule === undefined) return error;
     const before = from === undefined ? undefined : guardOf(remote.prefix, from);
     const command = lifting(remote, guard, rule.prefix, before);
     return new VaultError(
@@ -45,28 +40,6 @@ export function explainOwnRule(
       },
     );
   };
-}
-
-/** The audit of the same bucket: without the options that reach it, one of that name at AWS would be looked at. */
-function auditing(remote: Vault['remote'], error: VaultError): VaultError {
-  const audit = `s3vault bucket audit ${remote.bucket}`;
-  const flags = placeFlags(remote);
-  if (flags === '' || error.hint?.endsWith(audit) !== true) return error;
-  return new VaultError(error.kind, error.code, error.message, {
-    cause: error,
-    hint: `${error.hint} ${flags}`,
-    ...(error.status === undefined ? {} : { status: error.status }),
-    ...(error.requestId === undefined ? {} : { requestId: error.requestId }),
-  });
-}
-
-function allowing(remote: Vault['remote'], error: VaultError): VaultError {
-  const command = ['s3vault bucket harden', shellWord(remote.bucket), '--allow-sse-c', placeFlags(remote)];
-  return new VaultError(error.kind, error.code, error.message, {
-    cause: error,
-    hint: `allow it with: ${commandLine(command)}`,
-    ...(error.status === undefined ? {} : { status: error.status }),
-  });
 }
 
 /** A rule for more than the vault's prefix is replaced where it is made: for all of that. */

@@ -147,6 +147,10 @@ describe('what a store complains about', () => {
     const error = failureOf(complaintOf(403, {}, body), asked({ mode: 'sse-c' }));
     expect(error.message).toBe('the bucket refuses SSE-C (blocked by default since April 2026)');
     expect(error.hint).toContain('s3vault bucket harden acme-vault --allow-sse-c');
+    const flags = '--endpoint https://store.example --profile work';
+    expect(failureOf(complaintOf(403, {}, body), asked({ mode: 'sse-c', flags })).hint).toContain(
+      `--allow-sse-c ${flags}`,
+    );
   });
 
   test('another region is named, from the header or from the body', () => {

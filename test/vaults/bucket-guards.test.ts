@@ -7,10 +7,10 @@ import { systemClock } from '../../src/clock.ts';
 import type { Config } from '../../src/config.ts';
 import { type EmbeddedServer, startEmbedded } from '../../src/embedded/server.ts';
 import { objectKey, vaultId } from '../../src/model/brands.ts';
-import { VaultError } from '../../src/model/errors.ts';
 import type { Mode } from '../../src/model/mode.ts';
 import type { Remote, Vault } from '../../src/model/vault.ts';
 import { type ResolvedRemote, resolveRemote } from '../../src/s3/connect.ts';
+import { openBucket } from '../../src/s3/posture/open-bucket.ts';
 import { openStore } from '../../src/s3/open-store.ts';
 import { type Guard, modeRules } from '../../src/s3/posture/rules.ts';
 import { guardText, guardsOf, vaultsIn, withMoves } from '../../src/vaults/bucket-guards.ts';
@@ -153,8 +153,11 @@ describe('on a store', () => {
   });
 
   test('blocked SSE-C is allowed by a command that reaches the same store', async () => {
-    const explain = explainOwnRule(vaultAt('/home/a', { ...remote, tlsMin: '1.3' }), resolved, S3);
-    const { hint } = await explain(new VaultError('refused', 'sse-c-blocked', 'blocked', { status: 403 }));
+    server.createBucket('acme', { blockSseC: true });
+    const opened = openBucket(await resolveRemote({ ...remote, tlsMin: '1.3' }, env), systemClock);
+    const trial = await opened.trials.put(objectKey('docs/.s3vault/trial-1'), { kind: 'sse-c' });
+    await opened.close();
+    const hint = trial.outcome === 'refused' ? trial.error.hint : undefined;
     const reached = `--endpoint ${server.url} --region ${server.region} --ca-bundle ${remote.caBundle ?? ''}`;
     expect(hint).toBe(`allow it with: s3vault bucket harden acme --allow-sse-c ${reached}`);
   });

@@ -2,7 +2,9 @@
 import type { TrialHow } from '../../model/bucket.ts';
 import { shellWord } from '../../model/display.ts';
 import type { ModeKind } from '../../model/mode.ts';
-import type { Remote } from '../../model/vault.ts';
+import { commandLine } from '../../model/place-flags.ts';
+
+export { commandLine, remoteFlags } from '../../model/place-flags.ts';
 
 /** How objects are written. */
 export interface Way {
@@ -79,9 +81,6 @@ export function hardenCommand(ground: Ground, guards: readonly Guard[]): string 
 export const placeOf = (bucket: string, prefix: string): string =>
   prefix === '' ? bucket : `s3://${bucket}/${prefix}`;
 
-export const commandLine = (words: readonly string[]): string =>
-  words.filter((word) => word !== '').join(' ');
-
 /** `--mode` and `--kms-key`, or with `to-` those of what a rekey moves to. */
 export function modeFlags(to: '' | 'to-', { mode, kmsKeyId }: Way): readonly string[] {
   return [
@@ -92,19 +91,3 @@ export function modeFlags(to: '' | 'to-', { mode, kmsKeyId }: Way): readonly str
 
 const contextFlags = ({ context = {} }: Way): readonly string[] =>
   Object.entries(context).map(([name, value]) => `--kms-context ${shellWord(`${name}=${value}`)}`);
-
-/** The options that reach the same store. */
-export function remoteFlags(
-  remote: Partial<Pick<Remote, 'endpoint' | 'region' | 'profile' | 'pathStyle' | 'caBundle' | 'tlsMin'>>,
-): string {
-  const { endpoint, region, profile, pathStyle, caBundle, tlsMin } = remote;
-  const said = [
-    ['--endpoint', endpoint],
-    ['--region', region],
-    ['--profile', profile],
-    ['--ca-bundle', caBundle],
-    ['--tls-min', tlsMin],
-  ].flatMap(([name = '', value]) => (value === undefined ? [] : [`${name} ${shellWord(value)}`]));
-  const style = pathStyle === undefined ? [] : [pathStyle ? '--path-style' : '--no-path-style'];
-  return [...said, ...style].join(' ');
-}

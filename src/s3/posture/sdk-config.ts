@@ -130,6 +130,7 @@ const askedFor = (site: Site): Asked => ({
   operation: 'configure',
   bucket: site.remote.bucket,
   mode: site.protection.mode,
+  flags: site.remote.flags,
 });
 
 /** An answer without the setting's element comes from a store that does not know the question. */

@@ -4,9 +4,8 @@ import type { Capabilities } from '../../model/doctor.ts';
 import { shellWord } from '../../model/display.ts';
 import { EXIT, type VaultError } from '../../model/errors.ts';
 import { quotaWords } from '../../model/kms.ts';
-import { commandLine } from '../../s3/posture/guard.ts';
+import { commandLine, placeFlags } from '../../model/place-flags.ts';
 import type { StoreProbe } from '../../s3/probe-store.ts';
-import { placeFlags } from '../own-rules.ts';
 import type { DoctorFacts } from './facts.ts';
 import {
   type Outcome,
@@ -142,7 +141,7 @@ export function conditionsCheck(facts: DoctorFacts): Outcome {
     );
   return warn(
     what,
-    `let only one machine write to this prefix, or turn versioning on: s3vault bucket harden ${facts.patient.remote.bucket} --only versioning`,
+    `let only one machine write to this prefix, or turn versioning on: ${hardening(facts, '--only versioning')}`,
   );
 }
 
