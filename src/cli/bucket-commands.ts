@@ -77,9 +77,10 @@ function addHarden(program: Command, setExit: SetExit): void {
 
 const HARDEN_EXITS = `
 Exit codes: 0 all of it is in place and proved, 3 the store does not keep a
-rule, or it could not be proved, 4 something could not be read or written, or
-was put back, 5 nobody agreed, or somebody changed the bucket after the change
-was shown.`;
+rule, or it could not be proved, 4 something could not be read, written or
+removed, or was put back, or the store is not reached any more, 5 nobody agreed,
+or somebody changed the bucket after the change was shown, 130 interrupted: what
+was not seen to let the vaults' own writes pass is put back.`;
 
 function addPolicy(program: Command, setExit: SetExit): void {
   const command = program

@@ -171,7 +171,7 @@ async function carryOut({ target, flags, report, calling }: Run, wanted: Agreed)
   };
   const ended = await posture.apply(work, say, calling);
   await sayLeft(posture, say);
-  if (!posture.ground.isAws && policyHolds(steps, policyStands)) report.tls();
+  if (ended === undefined && !posture.ground.isAws && policyHolds(steps, policyStands)) report.tls();
   return report.end(ended?.exit ?? exitOf(steps, plan));
 }
 

@@ -2,7 +2,7 @@
 import { systemClock } from '../clock.ts';
 import { type Leftover, SETTING_WORDS } from '../model/bucket.ts';
 import { plural, safeName } from '../model/display.ts';
-import { type ErrorReport, report as reportOf } from '../model/errors.ts';
+import { type ErrorReport, type VaultError, report as reportOf } from '../model/errors.ts';
 import { type Change, type Guard, type HardenPlan, type Step, namesOf } from '../vaults/bucket.ts';
 import { changeText } from './bucket-change.ts';
 import { effectsOf } from './bucket-effects.ts';
@@ -110,17 +110,23 @@ function endText(step: End): string {
     case 'not-done':
       return hung('· ', `${SETTING_WORDS[step.setting]}: not changed`);
     case 'stopped':
-      return step.error.kind === 'cancelled'
-        ? hung('✗ ', 'it was interrupted before its end') + hintText(AGAIN)
-        : hung('✗ ', `it ended before its end: ${step.error.message}`) +
-            hintText(step.error.hint) +
-            hintText(AGAIN);
+      return hung('✗ ', stoppedText(step.error)) + hintText(againFor(step.error));
     default:
       return step satisfies never;
   }
 }
 
-const AGAIN = 'run the same command again: what is in place stays, and the rest is done then';
+function stoppedText({ kind, message }: VaultError): string {
+  return kind === 'cancelled' ? 'interrupted before it was finished' : `it could not be finished: ${message}`;
+}
+
+/** What an error says of runs that go on by themselves is not so here. */
+function againFor({ kind, hint }: VaultError): string {
+  const first = kind === 'offline' ? 'check the network and the endpoint, then ' : '';
+  const own = kind === 'offline' || hint === undefined ? '' : `${hint}; then `;
+  return `${first}${own}run the same command again: what is in place stays, and the rest is done then`;
+}
+
 const NEVER_PLAIN = 'whether this store keeps it can not be tried, for s3vault never speaks plain HTTP';
 
 function takenBack({ setting, what, reason }: Extract<Step, { step: 'taken-back' }>): string {
@@ -177,6 +183,6 @@ function plainChange(change: Change): object {
 }
 
 function errorOf({ step, error }: Extract<Step, { readonly error: unknown }>): ErrorReport {
-  if (step !== 'stopped' || error.hint !== undefined) return reportOf(error);
-  return { ...reportOf(error), hint: AGAIN };
+  if (step !== 'stopped') return reportOf(error);
+  return { code: error.code, message: stoppedText(error), hint: againFor(error) };
 }

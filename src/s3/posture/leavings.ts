@@ -15,6 +15,14 @@ const ATTEMPTS = 4;
 
 const HINT = 'remove it by hand; s3:DeleteObject and, with versioning, s3:DeleteObjectVersion are needed';
 
+const LATER = 'once the store is reached again, bucket harden removes it, from ten minutes after this run on';
+
+/** Where something stays because the store was not reached: that, for then nothing else works either. */
+export function awayOf(error: VaultError): VaultError | undefined {
+  if (error.kind === 'offline') return error;
+  return error.cause instanceof VaultError ? awayOf(error.cause) : undefined;
+}
+
 /** Of one key, which nobody else uses. */
 export class Leavings {
   readonly key: ObjectKey;
@@ -60,11 +68,15 @@ export class Leavings {
   async remove(waits: Waits): Promise<VaultError | undefined> {
     const uploads = await failureOf(() => this.#abort(waits));
     const objects = this.#unsure ? await this.#sweep(waits) : await this.#removeKnown(waits);
-    const cause = objects ?? uploads;
-    if (cause === undefined || cause.code === 'trial-left') return cause;
+    const failed = objects ?? uploads;
+    if (failed === undefined) return undefined;
+    const away = awayOf(failed);
+    const cause = away ?? failed;
+    if (cause.code === 'trial-left') return cause;
     const state = this.#unsure ? 'may be left' : 'is left';
     const message = `the test object ${safeName(this.key)} ${state} in the bucket: ${cause.message}`;
-    return new VaultError('refused', 'trial-left', message, { cause, hint: HINT });
+    const hint = away === undefined ? HINT : LATER;
+    return new VaultError('refused', 'trial-left', message, { cause, hint });
   }
 
   async #removeKnown(waits: Waits): Promise<VaultError | undefined> {

@@ -37,7 +37,7 @@ export type Step =
   | { readonly step: 'unsure'; readonly setting: SettingName; readonly reason: string }
   /** The end came before it. */
   | { readonly step: 'not-done'; readonly setting: SettingName }
-  /** What ended it early; the last one. */
+  /** What ended it early; only test objects that stay come after it. */
   | { readonly step: 'stopped'; readonly error: VaultError };
 
 export interface Applying {

@@ -16,7 +16,7 @@ import { sdkSend } from '../sdk-failure.ts';
 import { type Site, askedOf, headAnswer } from '../site.ts';
 import { chargeFor, paying, throttling } from '../throttling.ts';
 import { drain } from '../wire.ts';
-import { Leavings } from './leavings.ts';
+import { Leavings, awayOf } from './leavings.ts';
 import { clearLeftover, leftoversIn } from './leftovers.ts';
 
 const BODY = Buffer.from('s3vault tries what this bucket lets pass; this object can be removed\n');
@@ -107,7 +107,7 @@ async function once(
 ): Promise<Trial> {
   refuseCalledOff(waits);
   const [earlier] = stayed.values();
-  if (earlier !== undefined) throw earlier;
+  if (earlier !== undefined) throw awayOf(earlier) ?? earlier;
   const left = new Leavings(site, clock, key);
   try {
     return await inGrace(clock, WRITE_GRACE_MS, waits, (lasting) => make(under, left, lasting));

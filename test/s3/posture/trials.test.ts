@@ -179,6 +179,27 @@ describe('on the embedded server', () => {
     expect(left(bucket)).toEqual([0, 0]);
   });
 
+  test('where a store goes away after a write, that is what ends it, and not the object that may stay', async () => {
+    const own = await startEmbedded();
+    own.createBucket('away');
+    const caFile = await own.caFile(mkdtempSync(join(folder, 'away-')));
+    const there = { ...place, endpoint: own.url, caFile, ...own.credentials };
+    const trials = await trialsOn(there, 'away');
+    let closing: Promise<void> | undefined;
+    own.faults.add({
+      match: ({ operation }) => {
+        if (operation === 'PutObject') closing = own.close();
+        return false;
+      },
+      fault: LOST,
+    });
+    await expect(trials.put(KEY, S3)).rejects.toMatchObject({ kind: 'offline' });
+    await closing;
+    expect(await trials.left()).toMatchObject([
+      { key: KEY, error: { code: 'trial-left', hint: expect.stringContaining('bucket harden') as string } },
+    ]);
+  });
+
   test('each test write counts as what the store asks of KMS for it', async () => {
     const bucket = `trials-${++buckets}`;
     server.createBucket(bucket);
