@@ -15,7 +15,7 @@ const ATTEMPTS = 4;
 
 const HINT = 'remove it by hand; s3:DeleteObject and, with versioning, s3:DeleteObjectVersion are needed';
 
-const LATER = 'once the store is reached again, bucket harden removes it, from ten minutes after this run on';
+const LATER = 'once the store is reached again, bucket harden removes it, from two minutes after this run on';
 
 /** Where something stays because the store was not reached: that, for then nothing else works either. */
 export function awayOf(error: VaultError): VaultError | undefined {

@@ -6,16 +6,17 @@ import { type VaultError, asVaultError } from '../../model/errors.ts';
 import type { Clock, Waits } from '../../model/ports.ts';
 import { type Listing, listObjects, listUploads } from '../list.ts';
 import { abortUpload } from '../multipart.ts';
-import { removeAll } from '../probe-clean.ts';
+import { removeVersions } from '../probe-clean.ts';
 import { withRetries } from '../retrying.ts';
 import type { Site } from '../site.ts';
 import { listVersions } from '../versions.ts';
 import { ok, problem, unread } from './finding.ts';
 
-const KINDS = ['doctor', 'trial'] as const;
-const NAME = /\/?(doctor|trial)-[0-9a-f]{12}$/;
+/** What `doctor`, `bucket harden`, and the trials of runs call theirs. */
+const KINDS = ['doctor', 'trial', 'probe'] as const;
+const NAME = /\/((doctor|trial)-[0-9a-f]{12}|probe-[0-9a-f-]{36})$/;
 /** Younger ones may be of a run that is under way. */
-const AGE_MS = 10 * 60_000;
+const AGE_MS = 2 * 60_000;
 /** Of each kind; more than that are found the next time. */
 const MOST = 1_000;
 const RETRIES = { attempts: 2 };
@@ -83,7 +84,7 @@ export async function clearLeftover(
   key: ObjectKey,
   waits: Waits,
 ): Promise<VaultError | undefined> {
-  const objects = await removeAll(site, key, [], clock, waits);
+  const objects = await removeVersions(site, key, [], clock, waits);
   const uploads = new Set<string>();
   await lookAtUploads({ site, clock, retries: RETRIES }, key, (_, __, id) => uploads.add(id), waits).catch(
     asVaultError,
