@@ -294,12 +294,12 @@ function screenSuite(storeOf: () => Store, name: string): void {
     terminal.resize(80, 24);
     rmSync(join(machine.root, '.s3vault'), { recursive: true });
     types([]);
-    await golden('needs-you', /! needs you/);
-    terminal.press(keyOf('problems'));
-    await golden('needs-you-problems', /PROBLEMS +1 of 1/);
-    terminal.press(keyOf('back'));
+    // How much of a sentence that begins with the folder's path fits into 80 columns hangs on the machine.
+    await terminal.shows(/! needs you +\/[^\n]*: the folder lost/);
     terminal.resize(200, 50);
     await golden('needs-you-wide', (screen) => /! needs you/.test(screen) && !fits(150)(screen));
+    terminal.press(keyOf('problems'));
+    await terminal.shows(/PROBLEMS +1 of 1[^]*marker-missing[^]*\n → nothing was sent or removed/);
     terminal.press(keyOf('quit'));
     await terminal.shows(/exit/);
   }, 120_000);
