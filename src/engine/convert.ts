@@ -89,7 +89,7 @@ export async function already(
 }
 
 /** A plain HEAD of what another customer key protects is refused. */
-function refusedRead(thrown: unknown): undefined {
+export function refusedRead(thrown: unknown): undefined {
   if (thrown instanceof VaultError && (thrown.status === 400 || thrown.status === 403)) return undefined;
   if (thrown instanceof VaultError && thrown.code === 'other-mode') return undefined;
   throw thrown;

@@ -24,12 +24,13 @@ const nameOf = ({ kind, key }: Pick<Side, 'kind' | 'key'>): SideName => ({ mode:
 
 /**
  * Rejects (exit 2, or 6 for another key) where the bucket holds another vault, or one that is neither under the old protection
- * nor on its way from it to the new one: another machine has moved it meanwhile, and what is here is out of date.
+ * nor on its way from it to the new one: another machine has moved it meanwhile, and what is here is out of date. True where it
+ * is on its way: then no machine syncs before the end.
  */
-export async function meetRekey(described: DescribedRekey, signal?: AbortSignal): Promise<void> {
+export async function meetRekey(described: DescribedRekey, signal?: AbortSignal): Promise<boolean> {
   const { vault, from, to } = described;
   const found = await eitherDescription(from.store, to.store, vault.remote.prefix, signal);
-  if (found === undefined) return;
+  if (found === undefined) return false;
   const place = placeOf(vault);
   if (found.id !== vault.id)
     throw new VaultError('usage', 'other-vault', `${place} holds the vault of another folder`, {
@@ -43,7 +44,8 @@ export async function meetRekey(described: DescribedRekey, signal?: AbortSignal)
     });
   const there = { mode: found.mode, key: found.keys[0] ?? '' };
   const ended = movingTo === undefined && isSide(there, to);
-  if (ended || (found.mode === from.kind && (from.key === '' || found.keys.includes(from.key)))) return;
+  if (ended || (found.mode === from.kind && (from.key === '' || found.keys.includes(from.key))))
+    return movingTo !== undefined;
   throw new VaultError(
     found.mode === from.kind ? 'security' : 'usage',
     found.mode === from.kind ? 'other-key' : 'other-mode',

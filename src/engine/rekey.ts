@@ -28,6 +28,7 @@ import {
   type RekeyTotals,
   refuseBlind,
 } from './rekey-parts.ts';
+import { checkKinds } from './rekey-kinds.ts';
 import { type Ground, probe } from './rekey-probe.ts';
 import { type Work, hasOlder, works } from './rekey-works.ts';
 import { isFinal } from './retries.ts';
@@ -172,7 +173,7 @@ export class Rekey implements EngineHandle {
     const { dryRun, meetOnly = false, onMet } = this.#options;
     this.#emitter.emit({ event: 'state', state: 'scanning' });
     refuseBlind(this.#parts.from);
-    await this.#online.reaching(() => meetRekey(this.#parts, signal));
+    const resumed = await this.#online.reaching(() => meetRekey(this.#parts, signal));
     if (meetOnly) return;
     if (!dryRun) {
       this.#met = true;
@@ -185,6 +186,8 @@ export class Rekey implements EngineHandle {
     if (dryRun && !this.#allVersions) this.#older = await this.#online.reaching(() => this.#hasOlder());
     if (dryRun || this.#stopping) return;
     await this.#online.reaching(() => this.#look());
+    if (!resumed) await this.#online.reaching(() => this.#checkKinds());
+    if (this.#stopping) return;
     await this.#options.onBegin();
     await this.#parts.keysHold(false);
     this.#begun = true;
@@ -242,6 +245,13 @@ export class Rekey implements EngineHandle {
     throw new VaultError('usage', 'versioning-off', 'the bucket has older versions, and keeps no new ones', {
       hint: 'turn its versioning on again for --all-versions, or leave that out',
     });
+  }
+
+  async #checkKinds(): Promise<void> {
+    const { direction } = this.#parts.vault;
+    const { signal } = this.#abort;
+    const asking = { direction, transfers: this.#transfers, stopped: () => this.#stopping, signal };
+    await checkKinds(this.#conversion, this.#works(), asking);
   }
 
   async #hasOlder(): Promise<boolean> {

@@ -100,7 +100,7 @@ async function resendWhole(
   const wrapping = await c.to.sealing.start(options);
   try {
     const digest = createHash('sha256').update(plaintext).digest();
-    const kind = boundKind(c, stat, opening, digest, options);
+    const kind = boundKind(c, stat, opening, digest);
     const metadata = metadataOf(stat, wrapping, digest, kind, options);
     const sealed = wrapping.whole(plaintext);
     await c.upload.take(sealed.length, options.signal);
@@ -189,37 +189,38 @@ function metadataOf(
 
 /**
  * What was not bound to be a link before must not become so here: somebody else may have called it one. In a server-side mode
- * nothing is bound; there the Index says what this machine sent or received.
+ * nothing is bound; there the Index says what this machine sent or received, of that very object: one that another machine wrote
+ * since then is what it says, as is one that the Index does not know.
  */
-function boundKind(
-  c: Conversion,
-  stat: ObjectStat,
-  opening: Opening | undefined,
-  digest: Uint8Array,
-  { versionId }: Which,
-): Kind {
+function boundKind(c: Conversion, stat: ObjectStat, opening: Opening | undefined, digest: Uint8Array): Kind {
   const { kind } = factsOf(stat);
   if (opening !== undefined) {
     const mac = stat.metadata[META_MAC];
     return mac !== undefined && opening.macFits(digest, mac, kind) ? kind : 'file';
   }
+  if (c.to.sealing.keyring === undefined) return kind;
   const record = c.index.get(nameKey(c.nameOf(stat.key)));
-  const known = record !== undefined && (versionId === undefined || record.etag === stat.etag);
-  if (known && record.kind !== kind && c.to.sealing.keyring !== undefined) throw otherKind(stat.key, kind);
+  if (record?.etag === stat.etag && record.kind !== kind) throw otherKind(stat.key, kind);
   return kind;
 }
 
+/** An object that is another kind than its Record. */
+export interface Differing {
+  readonly key: ObjectKey;
+  readonly kind: Kind;
+}
+
+export function differs({ key, kind }: Differing, others = 0): string {
+  const [now, before] = kind === 'link' ? ['symbolic link', 'file'] : ['file', 'symbolic link'];
+  const more = others === 0 ? '' : `, and ${others} more like it`;
+  return `${safeName(key)} says that it is a ${now}, and was a ${before} when this machine saw it last${more}`;
+}
+
+/** No sync helps before the rekey's end. */
 const otherKind = (key: ObjectKey, kind: Kind): VaultError =>
-  new VaultError(
-    'security',
-    'kind-differs',
-    kind === 'link'
-      ? `${safeName(key)} says that it is a symbolic link, and was a file when this machine saw it last`
-      : `${safeName(key)} says that it is a file, and was a symbolic link when this machine saw it last`,
-    {
-      hint: 'if nobody changed it in the bucket, sync first; else touch it here and sync, so that it is sent again; then run the same command again',
-    },
-  );
+  new VaultError('security', 'kind-differs', differs({ key, kind }), {
+    hint: `somebody changed it in the bucket; touch it here (${kind === 'link' ? 'touch' : 'touch -h'}), then remove that object from the bucket (where it keeps versions, that version), and run the same command again; the next sync sends what is here`,
+  });
 
 async function unchangedStill(
   c: Conversion,

@@ -21,7 +21,7 @@ import type {
   ObjectStore,
 } from '../../src/model/ports.ts';
 import { Secret } from '../../src/model/secret.ts';
-import type { Rules, Vault } from '../../src/model/vault.ts';
+import type { Direction, Rules, Vault } from '../../src/model/vault.ts';
 import { systemClock } from '../../src/clock.ts';
 import { MemoryBucket, type MemoryStep, memoryStore } from '../../src/s3/memory.ts';
 import { memoryMover } from '../../src/s3/memory-mover.ts';
@@ -100,6 +100,7 @@ export class RekeyMachine {
   readonly clock: Clock;
   index: Index;
   rules: Rules = { removals: false, include: [], exclude: [], transfers: 4 };
+  direction: Direction = 'push';
   /** Stands in for the store of keys. */
   keysHold: (begun: boolean) => void = () => undefined;
   readonly #open: { close(): Promise<void> }[] = [];
@@ -194,7 +195,7 @@ export class RekeyMachine {
       root: '/files',
       remote: { bucket: 'bucket', prefix: PREFIX },
       mode: { kind: 'sse-s3' },
-      direction: 'push',
+      direction: this.direction,
       rules: this.rules,
     };
   }
