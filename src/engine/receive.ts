@@ -9,6 +9,7 @@ import type { Action } from '../model/plan.ts';
 import type { IndexChange, ObjectStat } from '../model/ports.ts';
 import type { Record } from '../model/record.ts';
 import type { TransferPhase } from '../model/transfer.ts';
+import type { Direction } from '../model/vault.ts';
 import { objectFits } from './compare.ts';
 import { bytesOf } from './bytes.ts';
 import { type Way, wayFor } from './clashes.ts';
@@ -55,30 +56,38 @@ export async function receive(
   try {
     return await received(world, action, options);
   } catch (thrown) {
-    throw distrusted(thrown, action);
+    throw distrusted(thrown, action, world.direction);
   }
 }
 
 /**
  * An object that is not to be trusted stands where a file of this machine is: what becomes of that one, and how it gets its
- * place in the bucket back.
+ * place in the bucket back. Its file is touched first in any case: one that is as its Record says would go with the object.
  */
-function distrusted(thrown: unknown, action: Of<'get' | 'conflict' | 'remove-local'>): unknown {
+function distrusted(
+  thrown: unknown,
+  action: Of<'get' | 'conflict' | 'remove-local'>,
+  direction: Direction,
+): unknown {
   if (!(thrown instanceof VaultError) || thrown.kind !== 'security' || action.kind === 'remove-local')
     return thrown;
   const { hint = '', code, message } = thrown;
-  if (action.local === undefined) return thrown;
-  const mine = action.kind === 'conflict' ? EDITED : UNEDITED;
+  const { local, record } = action;
+  if (local === undefined) return thrown;
+  const edited = record !== undefined && difference(local, record) === 'changed';
+  const state = edited ? 'the file here was changed and is kept as it is' : 'the file here is kept as it is';
+  const touch = local.kind === 'link' ? 'touch it (touch -h)' : 'touch it';
+  const mine = `${state}, and ${direction === 'pull' ? pullOnly(touch) : sendAgain(touch)}`;
   return new VaultError('security', code, message, {
     hint: hint === '' ? mine : `${hint}; ${mine}`,
     cause: thrown,
   });
 }
 
-const EDITED =
-  'the file here was changed, is kept as it is, and is not sent over that object; remove the object from the bucket (where it keeps versions, that version), and the next sync sends the file';
-const UNEDITED =
-  'the file here is kept as it is; remove that version of the object, and the one before it is this file again; where the bucket keeps no versions, touch the file first, and it is sent';
+const sendAgain = (touch: string): string =>
+  `is not sent over that object; ${touch} first, so that it counts as changed, then remove the object from the bucket (where it keeps versions, that version), and the next sync sends the file`;
+const pullOnly = (touch: string): string =>
+  `nothing is ever sent from here; on the machine that sends it, touch it and sync, and it comes again; if you remove the object from the bucket, ${touch} here first, or the file here goes with it`;
 
 function received(
   world: World,

@@ -392,29 +392,75 @@ describe('what must not be believed', () => {
   });
 });
 
-test('over an object that cannot be opened nothing is sent, and it is said what to do; that leads out', async () => {
-  for (const path of ['edited', 'as it was']) a.tree.write(path, 'one');
-  await both();
-  for (const path of ['edited', 'as it was']) a.tree.write(path, 'two');
-  await a.sync();
-  for (const path of ['edited', 'as it was']) {
+/** In the bucket it no longer opens. */
+function damage(...paths: readonly string[]): void {
+  for (const path of paths) {
     const stored = a.bucket.find(PREFIX + path);
     if (stored !== undefined) stored.body[0] = (stored.body[0] ?? 0) ^ 1;
   }
+}
+
+const hintsOf = (events: Parameters<typeof named>[0]): { [path: string]: string | undefined } =>
+  Object.fromEntries(named(events, 'transfer.failed').map(({ path, error }) => [path, error.hint]));
+
+test('over an object that cannot be opened nothing is sent, and it is said what to do; that leads out', async () => {
+  const all = ['as it was', 'edited', 'in doubt'];
+  for (const path of [...all, ...OTHERS]) a.tree.write(path, 'one');
+  a.tree.link('link', 'one');
+  await both();
+  for (const path of all) a.tree.write(path, 'two');
+  a.tree.link('link', 'two');
+  await a.sync();
+  damage(...all, 'link');
   b.tree.write('edited', 'an edit of b');
+  b.tree.chmod('in doubt', 0o100644);
   const run = await b.sync();
   expect(run.exit).toBe(6);
-  const hints = named(run.events, 'transfer.failed').map(({ path, error }) => [path, error.hint]);
-  expect(Object.fromEntries(hints)).toEqual({
-    'as it was': expect.stringContaining('touch the file first'),
-    edited: expect.stringContaining('the next sync sends the file'),
+  const way = /touch it first, .*, then remove the object .*, and the next sync sends the file/;
+  const hints = hintsOf(run.events);
+  expect(hints).toEqual({
+    'as it was': expect.stringMatching(way),
+    edited: expect.stringMatching(way),
+    'in doubt': expect.stringMatching(way),
+    link: expect.stringContaining('touch it (touch -h) first'),
   });
-  expect(contents(b)).toMatchObject({ edited: 'an edit of b', 'as it was': 'one' });
-  b.tree.touch('as it was');
-  for (const path of ['edited', 'as it was']) a.bucket.remove(PREFIX + path, undefined);
-  expect((await b.sync()).exit).toBe(0);
-  expect(b.plaintext('edited').toString()).toBe('an edit of b');
-  expect(b.plaintext('as it was').toString()).toBe('one');
+  expect(all.filter((path) => hints[path]?.includes('was changed'))).toEqual(['edited']);
+  expect(contents(b)).toMatchObject({ 'as it was': 'one', edited: 'an edit of b', 'in doubt': 'one' });
+  for (const path of [...all, 'link']) b.tree.touch(path);
+  for (const path of [...all, 'link']) a.bucket.remove(PREFIX + path, undefined);
+  expect((await b.sync({ consent: true })).exit).toBe(0);
+  const sent = [...all, 'link'].map((path) => b.plaintext(path).toString());
+  expect(sent).toEqual(['one', 'an edit of b', 'one', 'one']);
+});
+
+test('the same where nothing is ever sent: the file stays, and what is sent again there comes', async () => {
+  await machines('pull');
+  const all = ['as it was', 'in doubt'];
+  for (const path of [...all, ...OTHERS]) a.tree.write(path, 'one');
+  await a.sync();
+  await b.sync();
+  for (const path of all) a.tree.write(path, 'two');
+  await a.sync();
+  damage(...all);
+  b.tree.chmod('in doubt', 0o100644);
+  const run = await b.sync();
+  expect(run.exit).toBe(6);
+  const way =
+    /on the machine that sends it, touch it and sync, .* touch it here first, or the file here goes/;
+  const hint = expect.stringMatching(way);
+  expect(hintsOf(run.events)).toEqual({ 'as it was': hint, 'in doubt': hint });
+  expect(JSON.stringify(hintsOf(run.events))).not.toContain('next sync sends');
+  for (const path of all) {
+    b.tree.touch(path);
+    a.bucket.remove(PREFIX + path, undefined);
+  }
+  await b.sync({ consent: true });
+  expect(contents(b)).toMatchObject({ 'as it was': 'one', 'in doubt': 'one' });
+  for (const path of all) a.tree.touch(path);
+  expect((await a.sync({ checkRemote: true })).exit).toBe(0);
+  expect((await b.sync({ consent: true })).exit).toBe(0);
+  expect(contents(b)).toMatchObject({ 'as it was': 'two', 'in doubt': 'two' });
+  expect(Object.keys(contents(b)).toSorted()).toEqual(Object.keys(contents(a)).toSorted());
 });
 
 test('what a stranger wrote beside an object is read as strictly as in a restore', async () => {
