@@ -1,12 +1,20 @@
 import { safeName } from '../model/display.ts';
 import { VaultError } from '../model/errors.ts';
 
-/** What stands there is not what was seen. */
-export function changedHere(path: string): VaultError {
-  return new VaultError('changed', 'changed-here', `${safeName(path)} changed here meanwhile`, {
+/** What stands there is not what was seen. `beside`: what stood there before goes on under that name. */
+export function changedHere(path: string, beside?: string): VaultError {
+  const kept = beside === undefined ? '' : `; what stood there before goes on as ${safeName(beside)}`;
+  return new VaultError('changed', 'changed-here', `${safeName(path)} changed here meanwhile${kept}`, {
     hint: 'it is looked at again',
   });
 }
+
+/** It was moved out of sight, and neither goes on its way nor comes back. */
+export const stranded = (path: string, at: string, thrown: unknown): VaultError =>
+  new VaultError('file', 'stranded', `${safeName(path)} was moved away and could not be put back`, {
+    cause: thrown,
+    hint: `it is whole, at ${safeName(at)}: move it back by hand`,
+  });
 
 export function clash(path: string, why: string): VaultError {
   return new VaultError('file', 'name-clash', `${safeName(path)} cannot be written here: ${why}`, {

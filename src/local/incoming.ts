@@ -14,14 +14,23 @@ import {
 } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { randomUUID } from 'node:crypto';
-import { OWN_FOLDER, type RelPath } from '../model/brands.ts';
+import { OWN_FOLDER, type RelPath, relPath } from '../model/brands.ts';
 import type { DraftSubject, GoesOver, InPlace } from '../model/draft.ts';
 import type { Entry } from '../model/entry.ts';
 import { type Names, plainNames } from '../model/names.ts';
 import type { FileTraits, FolderWriter, IncomingFile } from '../model/ports.ts';
 import { DraftFile } from './draft-file.ts';
-import { changedHere, clash, incomingError, oneName } from './incoming-errors.ts';
-import { exclusively, folderOf, goOver, isStill, makeLink, standing, syncFolder } from './placing.ts';
+import { changedHere, clash, incomingError, oneName, stranded } from './incoming-errors.ts';
+import {
+  exclusively,
+  folderOf,
+  giveBack,
+  goOver,
+  isStill,
+  makeLink,
+  standing,
+  syncFolder,
+} from './placing.ts';
 import { type LeftDraft, journalOf, leftDraft, removeDraft, subjectLine } from './resumable.ts';
 import { otherSpelling } from './spelling.ts';
 import { isRealFolder, lookAt } from './walk.ts';
@@ -45,8 +54,8 @@ export function openWriter(
   return {
     check: async (path, over, bytes) => checkPlace(root, path, over, bytes),
     begin: (subject) => beginDraft({ root, names, now, busy }, subject),
-    remove: async (entry) => removeEntry(root, entry),
-    move: async (entry, to) => moveEntry(root, entry, to),
+    remove: (entry) => removeEntry(root, entry),
+    move: (entry, to) => moveEntry(root, entry, to),
     setAside: (entry) => setAside(root, entry),
     sweep: async () => sweep(root, now()),
   };
@@ -236,57 +245,105 @@ function refuseOtherSpelling(root: string, path: RelPath): void {
   if (other !== undefined) throw oneName(path, other);
 }
 
-/**
- * Moved out of sight first and looked at there: what was written in the last moment is found, and comes back. A process
- * that dies in between leaves the file where it was moved to, and `sweep` tells of it.
- */
 async function removeEntry(root: string, entry: Entry): Promise<void> {
   await takeOut(root, entry, (away) => unlinkSync(away));
+  inOrder(entry.path, () => removeEmpty(root, folderOf(entry.path)));
 }
 
-function moveEntry(root: string, entry: Entry, to: RelPath): void {
-  try {
-    const there = standing(root, entry.path);
-    if (there === undefined || !isStill(entry, there)) throw changedHere(entry.path);
-    exclusively(`${root}/${entry.path}`, `${root}/${to}`);
-    syncFolder(root, folderOf(to));
-  } catch (thrown) {
-    throw incomingError(entry.path, thrown);
-  }
+async function moveEntry(root: string, entry: Entry, to: RelPath): Promise<void> {
+  await takeOut(root, entry, (away) => exclusively(away, `${root}/${to}`));
+  inOrder(entry.path, () => {
+    for (const folder of new Set([folderOf(to), folderOf(entry.path)])) syncFolder(root, folder);
+  });
 }
 
-/** A folder for each, so that names never meet. */
+/** A folder for each, so that names never meet; made before the file is touched. */
 async function setAside(root: string, entry: Entry): Promise<string> {
-  const folder = `${OWN_FOLDER}/removed/${randomUUID().slice(0, 8)}`;
+  const above = `${OWN_FOLDER}/removed`;
+  const folder = `${above}/${randomUUID().slice(0, 8)}`;
   const kept = `${folder}/${entry.path.slice(entry.path.lastIndexOf('/') + 1)}`;
-  await takeOut(root, entry, (away) => {
-    mkdirSync(`${root}/${folder}`, { recursive: true, mode: 0o700 });
-    renameSync(away, `${root}/${kept}`);
-    syncFolder(root, folder);
+  inOrder(folder, () => {
+    for (const made of [above, folder]) makePrivate(`${root}/${made}`);
+  });
+  try {
+    await takeOut(root, entry, (away) => exclusively(away, `${root}/${kept}`));
+  } catch (thrown) {
+    for (const made of [folder, above]) removeIfEmpty(`${root}/${made}`);
+    throw thrown;
+  }
+  inOrder(entry.path, () => {
+    // Its new name is on disk before its old one is not.
+    for (const part of [folder, above, OWN_FOLDER]) syncFolder(root, part);
+    removeEmpty(root, folderOf(entry.path));
   });
   return kept;
 }
 
+function makePrivate(folder: string): void {
+  try {
+    mkdirSync(folder, { mode: 0o700 });
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code !== 'EEXIST') throw thrown;
+  }
+}
+
+function removeIfEmpty(folder: string): void {
+  try {
+    rmdirSync(folder);
+  } catch {
+    // Something is in it: it stays.
+  }
+}
+
+function inOrder(path: string, work: () => void): void {
+  try {
+    work();
+  } catch (thrown) {
+    throw incomingError(path, thrown);
+  }
+}
+
+/**
+ * Moved out of sight first and looked at there: what was written in the last moment is found, and comes back. So does all
+ * that `end` fails on. A process that dies in between leaves the file where it was moved to, and `sweep` tells of it.
+ */
 async function takeOut(root: string, entry: Entry, end: (away: string) => void): Promise<void> {
   const { path } = entry;
-  const from = `${root}/${path}`;
   try {
-    const place = await placeOf(root);
+    await placeOf(root);
     const folder = folderOf(path);
     const there = folder === '' || isRealFolder(root, folder) ? standing(root, path) : undefined;
     if (there === undefined || !isStill(entry, there)) throw changedHere(path);
     refuseOtherSpelling(root, path);
-    const away = `${place}/${GOING}${randomUUID()}`;
-    renameSync(from, away);
-    if (!isStill(entry, lstatSync(away), { ctime: false })) {
-      exclusively(away, from);
-      throw changedHere(path);
+    const away = `${PLACE}/${GOING}${randomUUID()}`;
+    renameSync(`${root}/${path}`, `${root}/${away}`);
+    try {
+      if (!isStill(entry, lstatSync(`${root}/${away}`), { ctime: false })) throw changedHere(path);
+      end(`${root}/${away}`);
+    } catch (thrown) {
+      throw comeBack(root, away, path, thrown);
     }
-    end(away);
-    removeEmpty(root, folder);
   } catch (thrown) {
     throw incomingError(path, thrown);
   }
+}
+
+/** Gives the error that is to be told. */
+function comeBack(root: string, away: string, path: RelPath, thrown: unknown): unknown {
+  if (standing(root, away) === undefined) return thrown;
+  try {
+    const back = giveBack(root, `${root}/${away}`, path, besides(path));
+    return back === path ? thrown : changedHere(path, back);
+  } catch (again) {
+    return stranded(path, away, again);
+  }
+}
+
+/** A name for what finds its own taken: `note (kept).txt`. */
+function besides(path: RelPath): RelPath {
+  const dot = path.lastIndexOf('.');
+  const end = dot > path.lastIndexOf('/') + 1 ? dot : path.length;
+  return relPath(`${path.slice(0, end)} (kept)${path.slice(end)}`);
 }
 
 function removeEmpty(root: string, folder: string): void {

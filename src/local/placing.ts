@@ -70,10 +70,12 @@ export function goOver({ root, draft, path, over, away, as, always }: GoingOver)
     }
     takeName(draft, to, path);
   } catch (thrown) {
-    if (moved !== undefined) giveBack(root, moved, path, as);
+    const back = moved === undefined ? path : giveBack(root, moved, path, as);
     if (named) unlinkSync(kept);
-    throw thrown;
+    throw back === path ? thrown : changedHere(path, back);
   }
+  // What goes is gone from the disk only after what came is there.
+  for (const folder of new Set([folderOf(path), ...(always ? [folderOf(as)] : [])])) syncFolder(root, folder);
   if (moved === kept) return as;
   // A program that has the file open writes on where it was moved to.
   const late = !isStill(over, lstatSync(away), { ctime: false });
@@ -91,13 +93,14 @@ function takeName(draft: string, to: string, path: RelPath): void {
   }
 }
 
-/** Back to its name; where another file has that by now, beside it. */
-export function giveBack(root: string, from: string, path: RelPath, otherwise: RelPath): void {
+/** Back to its name; where another file has that by now, beside it. Gives the name it has. */
+export function giveBack(root: string, from: string, path: RelPath, otherwise: RelPath): RelPath {
   try {
     exclusively(from, `${root}/${path}`);
+    return path;
   } catch (thrown) {
     if ((thrown as NodeJS.ErrnoException).code !== 'EEXIST') throw thrown;
-    freely(root, from, otherwise);
+    return freely(root, from, otherwise);
   }
 }
 

@@ -6,6 +6,7 @@ import { openTree } from '../../src/local/tree.ts';
 import { openTarget } from '../../src/local/write.ts';
 import { relPath } from '../../src/model/brands.ts';
 import { type PlacingRig, placingContract } from '../contract/placing.ts';
+import { type TakingRig, takingContract } from '../contract/taking.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 
 vi.mock('node:fs', async (original) =>
@@ -55,3 +56,21 @@ async function restoring(root: string): Promise<PlacingRig> {
 placingContract('a file that comes', incoming(false));
 placingContract('a file that comes in a conflict', incoming(true));
 placingContract('a restored file', restoring);
+
+const taking =
+  (how: 'remove' | 'setAside' | 'move') =>
+  async (root: string): Promise<TakingRig> => {
+    const writer = openWriter(root);
+    const tree = openTree({ root, include: [], exclude: [], clock: new ManualClock() });
+    await tree.mark('id');
+    const take = async (path: string): Promise<unknown> => {
+      const entry = await tree.look(relPath(path));
+      if (entry === undefined || entry.kind === 'oddity') throw new Error('odd');
+      return how === 'move' ? writer.move(entry, relPath('d/note moved.txt')) : writer[how](entry);
+    };
+    return { take };
+  };
+
+takingContract('a file that is removed', true, taking('remove'));
+takingContract('a file that is set aside', false, taking('setAside'));
+takingContract('a file that is moved', false, taking('move'));
