@@ -31,16 +31,11 @@ import {
   standing,
   syncFolder,
 } from './placing.ts';
-import { type LeftDraft, journalOf, leftDraft, removeDraft, subjectLine } from './resumable.ts';
+import { type LeftDraft, leftDraft, subjectLine } from './resumable.ts';
 import { otherSpelling } from './spelling.ts';
+import { COMING, DRAFT, GOING, PLACE, sweep } from './sweep.ts';
 import { isRealFolder, lookAt } from './walk.ts';
 
-/** Drafts and files on their way out: in the vault's own folder, so never scanned, watched or synced. */
-const PLACE = `${OWN_FOLDER}/tmp`;
-const COMING = 'coming-';
-const DRAFT = '.part';
-const JOURNAL = journalOf(DRAFT);
-const GOING = 'going-';
 const isDraft = (name: string): boolean => name.startsWith(COMING) && name.endsWith(DRAFT);
 
 /** Calls next to a rename are synchronous: nothing of this process comes between a check and what rests on it. */
@@ -354,29 +349,4 @@ function removeEmpty(root: string, folder: string): void {
     // Not empty, or not ours to remove: it stays.
   }
   syncFolder(root, left);
-}
-
-function sweep(root: string, now: number): readonly string[] {
-  let names: readonly string[];
-  try {
-    names = readdirSync(`${root}/${PLACE}`);
-  } catch {
-    return [];
-  }
-  for (const name of names) {
-    const at = `${root}/${PLACE}/${name}`;
-    if (name.startsWith(GOING)) dropSecond(at);
-    if (!name.startsWith(COMING)) continue;
-    const draft = name.endsWith(JOURNAL) ? at.slice(0, -1) : at;
-    if (leftDraft(draft, now) === undefined) removeDraft(draft);
-  }
-  return names
-    .filter((name) => name.startsWith(GOING) && standing(root, `${PLACE}/${name}`) !== undefined)
-    .map((name) => `${PLACE}/${name}`);
-}
-
-/** A file that has another name is not on its way out. */
-function dropSecond(at: string): void {
-  const stat = lstatSync(at, { throwIfNoEntry: false });
-  if (stat?.isFile() === true && stat.nlink > 1) unlinkSync(at);
 }

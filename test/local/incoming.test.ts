@@ -206,8 +206,16 @@ test('what a killed run left is cleared away, but never a file on its way out', 
   // One that has another name in the folder is on no way.
   writeFileSync(at('note'), 'stands');
   linkSync(at('note'), at('.s3vault/tmp/going-2'));
-  expect(await writer.sweep()).toEqual(['.s3vault/tmp/going-1']);
-  expect(names('.s3vault/tmp')).toEqual(['going-1']);
+  // A name outside says nothing of the one that is on its way out.
+  const outside = new Folder();
+  writeFileSync(join(outside.root, 'theirs'), 'linked');
+  linkSync(join(outside.root, 'theirs'), at('.s3vault/tmp/going-3'));
+  mkdirSync(at('d/e'), { recursive: true });
+  writeFileSync(at('d/e/deep'), 'stands');
+  linkSync(at('d/e/deep'), at('.s3vault/tmp/going-4'));
+  expect((await writer.sweep()).toSorted()).toEqual(['.s3vault/tmp/going-1', '.s3vault/tmp/going-3']);
+  expect(names('.s3vault/tmp')).toEqual(['going-1', 'going-3']);
+  outside.remove();
   expect(readFileSync(at('note'), 'utf8')).toBe('stands');
 });
 
