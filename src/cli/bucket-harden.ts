@@ -196,6 +196,6 @@ function exitOf(steps: readonly Step[], { skipped }: HardenPlan): number {
   const has = (...names: readonly Step['step'][]): boolean => steps.some(({ step }) => names.includes(step));
   if (has('refused', 'taken-back', 'own-refused', 'trial-left')) return EXIT.refused;
   if (has('overtaken')) return EXIT.consent;
-  if (has('differs', 'not-enforced', 'unknown', 'untried')) return EXIT.someFailed;
+  if (has('differs', 'not-enforced', 'unknown', 'untried', 'left-out')) return EXIT.someFailed;
   return skipped.some(({ why }) => why !== 'unsupported') ? EXIT.refused : EXIT.inStep;
 }

@@ -76,6 +76,11 @@ function stepText(step: Step): string {
       );
     case 'taken-back':
       return hung('✗ ', takenBack(step));
+    case 'left-out':
+      return hung(
+        '! ',
+        `${SETTING_WORDS[step.setting]}: ${step.what} is left as it was, for some stores refuse every write with it, and that could not be tried here: ${step.reason}`,
+      );
     case 'own-refused':
       return (
         hung('✗ ', `what the vault itself writes is refused: ${step.error.message}`) +

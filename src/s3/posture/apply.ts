@@ -4,8 +4,9 @@ import { VaultError, asVaultError } from '../../model/errors.ts';
 import type { Waits } from '../../model/ports.ts';
 import { inGrace, refuseCalledOff } from '../grace.ts';
 import { mayRetry } from '../retrying.ts';
+import { type Closing, closes, isClosing, keepOwner, withoutAcls } from './closing.ts';
 import type { Guard } from './guard.ts';
-import { type Baseline, type Closing, STAYS, keepOwner, keepOwnWrites, undoUnseen } from './own-writes.ts';
+import { type Baseline, STAYS, UNSEEN, keepOwnWrites, notPutBack, undoUnseen } from './own-writes.ts';
 import type { Change } from './plan.ts';
 import { prove } from './prove.ts';
 import { type Applying, END_GRACE_MS, type Step, WRITE_GRACE_MS, isEnd } from './step.ts';
@@ -49,8 +50,6 @@ async function refuseOvertaken(applying: Applying, changes: readonly Change[], w
     { hint: 'run the same command again, and look at what it shows' },
   );
 }
-
-const isClosing = (change: Change): change is Closing => change.setting === 'publicAccess';
 
 class Hardening {
   readonly #applying: Applying;
@@ -104,9 +103,52 @@ class Hardening {
   }
 
   async #close(closing: Closing, working: readonly Guard[]): Promise<void> {
-    if ((await this.#make([closing])).length > 0)
-      await this.#trying(() => keepOwner(this.#applying, closing, working, this.#say, this.#waits));
+    const { isAws } = this.#applying;
+    const safe = isAws || working.length > 0 ? undefined : withoutAcls(closing);
+    if (safe !== undefined) return this.#closeUnseen(closing, safe);
+    if ((await this.#make([closing])).length > 0) {
+      const seen = await this.#trying(() =>
+        keepOwner(this.#applying, closing, working, this.#say, this.#waits),
+      );
+      const less = isAws || seen !== undefined ? undefined : withoutAcls(closing);
+      if (less !== undefined) await this.#openAcls(less);
+    }
     this.#onTrial.length = 0;
+  }
+
+  /** Where it can't be seen whether own writes pass. */
+  async #closeUnseen(closing: Closing, safe: Closing): Promise<void> {
+    this.#ahead.delete(closing);
+    if (closes(safe)) {
+      this.#ahead.add(safe);
+      await this.#make([safe]);
+    }
+    this.#sayLeftOut();
+  }
+
+  /** It was switched on, and then nothing could be tried any more. */
+  async #openAcls(less: Closing): Promise<void> {
+    const { clock, config } = this.#applying;
+    const { setting } = less;
+    try {
+      await inGrace(clock, WRITE_GRACE_MS, this.#waits, (lasting) => write(config, less, lasting));
+      this.#sayLeftOut();
+    } catch (thrown) {
+      const error = asVaultError(thrown);
+      if (isEnd(error)) throw error;
+      this.#say({ step: 'refused', setting, error: notPutBack(UNSEEN, error) });
+    }
+  }
+
+  #sayLeftOut(): void {
+    const { guards, baseline } = this.#work;
+    const why = guards.length + baseline.size === 0 ? NOBODY : NOT_SEEN;
+    this.#say({
+      step: 'left-out',
+      setting: 'publicAccess',
+      what: 'BlockPublicAcls',
+      reason: this.#untried ?? why,
+    });
   }
 
   /** Once a test object stays, no further one is made. */
@@ -193,5 +235,8 @@ class Hardening {
     this.#say({ step: 'stopped', error });
   }
 }
+
+const NOBODY = 'no vault is in this bucket, and no --mode was given, whose writes could be tried';
+const NOT_SEEN = 'what the vaults write here is refused without it already';
 
 const ORDER: readonly SettingName[] = ['policy', 'encryption', 'publicAccess'];

@@ -1,14 +1,13 @@
 /** What the vaults write themselves must go on working: tried before and after, and put back where it does not. */
-import { ACCESS_SWITCHES, type Trials } from '../../model/bucket.ts';
+import type { Trials } from '../../model/bucket.ts';
 import { VaultError, asVaultError } from '../../model/errors.ts';
 import type { Waits } from '../../model/ports.ts';
-import { inGrace, refuseCalledOff, withinMs } from '../grace.ts';
+import { withinMs } from '../grace.ts';
 import { mayRetry } from '../retrying.ts';
 import { type Guard, ownWay } from './guard.ts';
-import type { Change } from './plan.ts';
 import { byRule, trialKey } from './prove.ts';
-import { type Applying, type Step, WRITE_GRACE_MS, isEnd, until } from './step.ts';
-import { type Undoable, putBack, write } from './write-back.ts';
+import { type Applying, type Step, isEnd, until } from './step.ts';
+import { type Undoable, putBack } from './write-back.ts';
 
 /** What the vaults' own writes came to before anything was changed: undefined where they work, else the refusal. */
 export type Baseline = ReadonlyMap<Guard, VaultError | undefined>;
@@ -55,7 +54,7 @@ async function ownRefusal(
 }
 
 /** After a change, with patience: what was refused before it may be so for some seconds more. */
-const refusalNow = (applying: Applying, guard: Guard, waits: Waits): Promise<VaultError | undefined> =>
+export const refusalNow = (applying: Applying, guard: Guard, waits: Waits): Promise<VaultError | undefined> =>
   until(
     applying,
     () => ownRefusal(applying.trials, guard, () => applying.clock.random(), waits),
@@ -112,12 +111,13 @@ export async function undoUnseen(applying: Applying, change: Undoable, ms: numbe
     await withinMs(applying.clock, ms, (waits) => putBack({ ...applying, patience: [] }, change, waits));
     return { step: 'undone', setting };
   } catch (thrown) {
-    const lead = 'it was not seen whether what the vault itself writes passes with it';
-    return { step: 'refused', setting, error: notPutBack(lead, asVaultError(thrown)) };
+    return { step: 'refused', setting, error: notPutBack(UNSEEN, asVaultError(thrown)) };
   }
 }
 
-const notPutBack = (lead: string, cause: VaultError): VaultError =>
+export const UNSEEN = 'it was not seen whether what the vault itself writes passes with it';
+
+export const notPutBack = (lead: string, cause: VaultError): VaultError =>
   new VaultError('refused', cause.code, `${lead}, and it could not be put back: ${cause.message}`, {
     cause,
     hint:
@@ -125,55 +125,3 @@ const notPutBack = (lead: string, cause: VaultError): VaultError =>
         ? cause.hint
         : 'run the same command again, or put it back by hand, from the files in which it is kept',
   });
-
-/**
- * A block of public access stays, whatever is refused: on AWS it keeps nobody out who has a right of his own. Other stores may
- * refuse with one of its switches what the vault writes (Ceph RGW 16 every write, with BlockPublicAcls). There that one goes
- * back, if own writes worked right before and work again without it; the others stay.
- */
-export async function keepOwner(
-  applying: Applying,
-  change: Closing,
-  working: readonly Guard[],
-  say: (step: Step) => void,
-  waits: Waits,
-): Promise<void> {
-  for (const guard of working) {
-    const refusal = await refusalNow(applying, guard, waits);
-    if (refusal === undefined) continue;
-    const what =
-      applying.isAws || !byRule(refusal) ? undefined : await withoutOne(applying, change, guard, waits);
-    if (what !== undefined)
-      return say({ step: 'taken-back', setting: 'publicAccess', what, reason: refusal.message });
-    say({ step: 'own-refused', error: refusal });
-  }
-}
-
-export type Closing = Extract<Change, { setting: 'publicAccess' }>;
-
-/** The one new switch without which own writes work; where there is none, all of them stay on. */
-async function withoutOne(
-  applying: Applying,
-  change: Closing,
-  guard: Guard,
-  waits: Waits,
-): Promise<string | undefined> {
-  const { config, clock } = applying;
-  let label: string | undefined;
-  try {
-    for (const [name, called] of ACCESS_SWITCHES) {
-      if (change.before?.[name] === true) continue;
-      refuseCalledOff(waits);
-      await inGrace(clock, WRITE_GRACE_MS, waits, (lasting) =>
-        config.setPublicAccess({ ...change.after, [name]: false }, lasting),
-      );
-      if ((await refusalNow(applying, guard, waits)) !== undefined) continue;
-      label = called;
-      break;
-    }
-  } finally {
-    if (label === undefined)
-      await inGrace(clock, WRITE_GRACE_MS, waits, (lasting) => write(config, change, lasting));
-  }
-  return label;
-}

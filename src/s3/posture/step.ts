@@ -25,6 +25,13 @@ export type Step =
       readonly what?: string;
       readonly reason: string;
     }
+  /** This part of it was not changed: it may keep the vaults out, and whether it does can't be seen. */
+  | {
+      readonly step: 'left-out';
+      readonly setting: SettingName;
+      readonly what: string;
+      readonly reason: string;
+    }
   /** Own writes are refused, and not because of a change that could be put back. */
   | { readonly step: 'own-refused'; readonly error: VaultError }
   /** A test object of an earlier run is removed. */

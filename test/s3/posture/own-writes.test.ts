@@ -1,6 +1,12 @@
 /** What the vaults write themselves, and what others do meanwhile. */
 import { describe, expect, test } from 'vitest';
+import type { Trial, Trials } from '../../../src/model/bucket.ts';
+import { VaultError } from '../../../src/model/errors.ts';
+import { keepOwner } from '../../../src/s3/posture/closing.ts';
+import type { Guard } from '../../../src/s3/posture/guard.ts';
 import { memoryBucketConfig } from '../../../src/s3/posture/memory-config.ts';
+import type { Step } from '../../../src/s3/posture/step.ts';
+import { ManualClock } from '../../support/manual-clock.ts';
 import { WISHES, harden, short } from './judge.ts';
 
 const POLICY = { ...WISHES, only: ['policy'] } as const;
@@ -79,6 +85,53 @@ test('where no one switch is the cause, the whole block stays', async () => {
   expect(config.facts.publicAccess).toMatchObject({ value: { blockAcls: true, blockPolicy: true } });
 });
 
+describe('elsewhere, where it can not be seen whether BlockPublicAcls keeps the owner out, it stays as it was [BUCKET-3]', () => {
+  const ELSEWHERE = { blocksOwner: true, elsewhere: true } as const;
+  const REST = { value: { blockAcls: false, ignoreAcls: true, blockPolicy: true, restrictBuckets: true } };
+  const leftOut = (steps: readonly Step[]) => steps.filter(({ step }) => step === 'left-out');
+
+  test('as nothing may be tried from the start', async () => {
+    const config = memoryBucketConfig();
+    const steps = await harden(config, WISHES, ELSEWHERE, 'Object Lock keeps every new object');
+    expect(config.facts.publicAccess).toMatchObject(REST);
+    expect(short(steps)).toContain('changed publicAccess');
+    expect(leftOut(steps)).toMatchObject([
+      { setting: 'publicAccess', what: 'BlockPublicAcls', reason: 'Object Lock keeps every new object' },
+    ]);
+  });
+
+  test.each([
+    ['the proof', 1],
+    ['the block of public access', 7],
+  ])('as a test object of %s stays', async (_, at) => {
+    const config = memoryBucketConfig();
+    const onTrial = (n: number): void => {
+      if (n >= at) throw new VaultError('refused', 'trial-left', 'a test object is left');
+    };
+    const steps = await harden(config, WISHES, { ...ELSEWHERE, onTrial });
+    expect(config.facts.publicAccess).toMatchObject(REST);
+    expect(leftOut(steps)).toMatchObject([{ reason: 'a test object could not be removed again' }]);
+  });
+
+  test('as there is nobody whose writes could be tried', async () => {
+    const config = memoryBucketConfig();
+    const steps = await harden(config, { ...WISHES, guards: [], vaults: [] }, ELSEWHERE);
+    expect(config.facts.publicAccess).toMatchObject(REST);
+    expect(leftOut(steps)).toHaveLength(1);
+    const again = await harden(config, { ...WISHES, guards: [], vaults: [] }, ELSEWHERE);
+    expect(short(again)).toEqual(['left-out publicAccess']);
+    expect(config.facts.publicAccess).toMatchObject(REST);
+  });
+
+  test('and stays on where it was on', async () => {
+    const on = { blockAcls: true, ignoreAcls: false, blockPolicy: false, restrictBuckets: false };
+    const config = memoryBucketConfig({ facts: { publicAccess: { state: 'set', value: on } } });
+    const steps = await harden(config, { ...WISHES, guards: [], vaults: [] }, { elsewhere: true });
+    expect(config.facts.publicAccess).toMatchObject({ value: { blockAcls: true, restrictBuckets: true } });
+    expect(leftOut(steps)).toEqual([]);
+  });
+});
+
 describe('what somebody else changes after the change was shown [BUCKET-4]', () => {
   test('stays: nothing at all is written', async () => {
     const config = memoryBucketConfig();
@@ -140,5 +193,39 @@ describe('what somebody else changes after the change was shown [BUCKET-4]', () 
       error: { code: 'changed-meanwhile', message: expect.stringContaining('meanwhile') as string },
     });
     expect(memory.facts.policy).toEqual({ state: 'set', value: theirs });
+  });
+});
+
+test('each vault is looked after: one switch goes for the first, and another one for the second', async () => {
+  const memory = memoryBucketConfig();
+  const all = { blockAcls: true, ignoreAcls: true, blockPolicy: true, restrictBuckets: true };
+  await memory.setPublicAccess(all);
+  const guards: readonly Guard[] = [
+    { prefix: 'a/', mode: 'sse-s3' },
+    { prefix: 'b/', mode: 'sse-s3' },
+    { prefix: 'c/', mode: 'sse-s3' },
+  ];
+  const judged = (key: string): Trial => {
+    const found = memory.facts.publicAccess;
+    const { blockAcls, ignoreAcls } = found.state === 'set' ? found.value : all;
+    const open = key.startsWith('a/') ? !blockAcls : key.startsWith('b/') ? !blockAcls && !ignoreAcls : false;
+    if (open) return { outcome: 'accepted' };
+    const error = new VaultError('refused', 'access-denied', 'denied', { status: 403 });
+    return { outcome: 'refused', error };
+  };
+  const trials = {
+    put: async (key: string) => judged(key),
+    multipart: async (key: string) => judged(key),
+  } as unknown as Trials;
+  const applying = { config: memory, trials, clock: new ManualClock(), patience: [], isAws: false };
+  const steps: Step[] = [];
+  await keepOwner(applying, { setting: 'publicAccess', after: all }, guards, (step) => steps.push(step), {});
+  expect(steps).toMatchObject([
+    { step: 'taken-back', what: 'BlockPublicAcls' },
+    { step: 'taken-back', what: 'IgnorePublicAcls' },
+    { step: 'own-refused' },
+  ]);
+  expect(memory.facts.publicAccess).toMatchObject({
+    value: { blockAcls: false, ignoreAcls: false, blockPolicy: true, restrictBuckets: true },
   });
 });
