@@ -90,9 +90,9 @@ export interface BucketConfig {
   ownership(options?: Waits): Promise<Setting<Ownership>>;
   lifecycle(options?: Waits): Promise<Setting<Lifecycle>>;
   objectLock(options?: Waits): Promise<Setting<ObjectLock>>;
-  /** Each replaces the whole setting; `undefined` removes the policy. Reject with a VaultError. */
+  /** Each replaces the whole setting; `undefined` removes it. Reject with a VaultError. */
   setPolicy(text: string | undefined, options?: Waits): Promise<void>;
-  setEncryption(encryption: DefaultEncryption, options?: Waits): Promise<void>;
+  setEncryption(encryption: DefaultEncryption | undefined, options?: Waits): Promise<void>;
   setVersioning(versioning: Versioning, options?: Waits): Promise<void>;
   setPublicAccess(access: PublicAccess, options?: Waits): Promise<void>;
   setOwnership(ownership: Ownership, options?: Waits): Promise<void>;

@@ -69,6 +69,9 @@ export function bucketConfigContract(name: string, rigOf: () => Promise<BucketCo
         expect(await config.encryption()).toMatchObject({ state: 'set', value: encryption });
         await config.setEncryption({ ...encryption, blocked: ['SSE-C'] });
         expect(await config.encryption()).toMatchObject({ state: 'set', value: { blocked: ['SSE-C'] } });
+        await config.setEncryption({ algorithm: 'aws:kms', bucketKey: true });
+        await config.setEncryption(undefined);
+        expect(await config.encryption()).not.toMatchObject({ value: { algorithm: 'aws:kms' } });
       }
     });
 

@@ -76,11 +76,11 @@ export async function keepOwnWrites(
   const working: Guard[] = [];
   for (const [guard, before] of baseline) {
     let refusal = await refusalNow(applying, guard, waits);
-    while (refusal !== undefined && mayBeOurs(refusal)) {
-      const change = before === undefined ? onTrial[0] : undefined;
+    while (refusal !== undefined) {
+      const change = before === undefined ? suspect(refusal, onTrial) : undefined;
       if (change === undefined) break;
       say(await undo(applying, change, refusal, waits));
-      onTrial.shift();
+      onTrial.splice(onTrial.indexOf(change), 1);
       refusal = await refusalNow(applying, guard, waits);
     }
     if (refusal === undefined) working.push(guard);
@@ -89,7 +89,12 @@ export async function keepOwnWrites(
   return working;
 }
 
-const mayBeOurs = (refusal: VaultError): boolean => byRule(refusal) || refusal.code === 'sse-c-blocked';
+/**
+ * Which change a refusal may come of. A rule answers 403; what a default encryption breaks is refused with whatever KMS or the
+ * store says of it, a failure of its own among them.
+ */
+const suspect = (refusal: VaultError, onTrial: readonly Undoable[]): Undoable | undefined =>
+  byRule(refusal) ? onTrial[0] : onTrial.find(({ setting }) => setting === 'encryption');
 
 async function undo(applying: Applying, change: Undoable, refusal: VaultError, waits: Waits): Promise<Step> {
   const { setting } = change;

@@ -87,10 +87,12 @@ function writesOf(site: Site): Omit<BucketConfig, SettingName | 'bucket'> {
       ),
     setEncryption: (encryption, waits = {}) =>
       write('PutEncryptionConfiguration', waits, (client, sdk, options) =>
-        client.send(
-          new sdk.PutBucketEncryptionCommand({ Bucket, ...form.encryptionInput(encryption) }),
-          options,
-        ),
+        encryption === undefined
+          ? client.send(new sdk.DeleteBucketEncryptionCommand({ Bucket }), options)
+          : client.send(
+              new sdk.PutBucketEncryptionCommand({ Bucket, ...form.encryptionInput(encryption) }),
+              options,
+            ),
       ),
     setVersioning: (Status, waits = {}) =>
       write('PutBucketVersioning', waits, (client, sdk, options) =>

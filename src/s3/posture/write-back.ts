@@ -58,7 +58,7 @@ function writeBefore(config: BucketConfig, change: Undoable, waits: Waits): Prom
     case 'policy':
       return config.setPolicy(change.before, waits);
     case 'encryption':
-      return config.setEncryption(change.before ?? { algorithm: 'AES256', bucketKey: false }, waits);
+      return config.setEncryption(change.before, waits);
     case 'publicAccess':
       return config.setPublicAccess(change.before ?? NOTHING_BLOCKED, waits);
     default:

@@ -32,6 +32,8 @@ export interface Quirks {
   readonly hiccups?: number;
   /** Whatever the vault writes itself is refused while one of these is no longer as it was. */
   readonly refusesWith?: readonly ('policy' | 'encryption')[];
+  /** What it is refused with then; default 403 by a rule. */
+  readonly refusal?: VaultError;
   /** Not Amazon's. */
   readonly elsewhere?: boolean;
   /** Called once all was agreed, before anything is written. */
@@ -76,7 +78,7 @@ function trialsOn(config: MemoryBucketConfig, quirks: Quirks = {}): Trials {
       own &&
       quirks.refusesWith?.some((one) => config.facts[one] !== before[one] && !isPutBack(one)) === true
     )
-      return DENIED;
+      return quirks.refusal === undefined ? DENIED : { outcome: 'refused', error: quirks.refusal };
     if (quirks.ignoresPolicies === true) return 'keyId' in how && how.keyId !== KEY ? NO_SUCH_KEY : ACCEPTED;
     const facts = new Map([
       ['aws:securetransport', 'true'],

@@ -55,6 +55,34 @@ describe('own writes', () => {
     expect(only.facts.encryption).toMatchObject({ value: { blocked: ['SSE-C'] } });
   });
 
+  test.each([
+    ['a key that is missing', 'refused', 'kms-missing', 400],
+    ['a key that may not be used', 'refused', 'kms-denied', 403],
+    ['a bad request', 'refused', 'bad-request', 400],
+    ['a store that fails time and again', 'transient', 'server-error', 500],
+  ] as const)('a default encryption goes back first where own writes end in %s', async (_, kind, code, status) => {
+    const refusal = new VaultError(kind, code, 'no', { status });
+    const encryption = { algorithm: 'AES256', bucketKey: false, blocked: ['NONE'] };
+    const set = memoryBucketConfig({ facts: { encryption: { state: 'set', value: encryption } } });
+    const none = memoryBucketConfig({ facts: { encryption: { state: 'absent' } } });
+    for (const config of [set, none]) {
+      const before = config.facts.encryption;
+      const steps = short(await harden(config, WISHES, { refusesWith: ['encryption'], refusal }));
+      expect(steps.filter((step) => step.startsWith('taken-back'))).toEqual(['taken-back encryption']);
+      expect(steps).not.toContain('own-refused');
+      expect(config.facts.encryption).toEqual(before);
+      expect(config.facts.policy).toMatchObject({ state: 'set' });
+    }
+  });
+
+  test('what is no refusal by a rule, and no change on trial explains, takes nothing back', async () => {
+    const refusal = new VaultError('refused', 'kms-missing', 'no', { status: 400 });
+    const config = memoryBucketConfig();
+    const steps = short(await harden(config, POLICY, { refusesWith: ['policy'], refusal }));
+    expect(steps.filter((step) => step.startsWith('taken-back'))).toEqual([]);
+    expect(steps.at(-1)).toBe('own-refused');
+  });
+
   test('on AWS the block of public access stays, whatever is refused', async () => {
     const config = memoryBucketConfig();
     const steps = await harden(config, WISHES, { blocksOwner: true });
