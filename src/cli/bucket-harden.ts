@@ -194,7 +194,7 @@ const policyHolds = (steps: readonly Step[], stands: boolean): boolean => {
 
 function exitOf(steps: readonly Step[], { skipped }: HardenPlan): number {
   const has = (...names: readonly Step['step'][]): boolean => steps.some(({ step }) => names.includes(step));
-  if (has('refused', 'taken-back', 'own-refused', 'trial-left')) return EXIT.refused;
+  if (has('refused', 'taken-back', 'undone', 'own-refused', 'trial-left')) return EXIT.refused;
   if (has('overtaken')) return EXIT.consent;
   if (has('differs', 'not-enforced', 'unknown', 'untried', 'left-out')) return EXIT.someFailed;
   return skipped.some(({ why }) => why !== 'unsupported') ? EXIT.refused : EXIT.inStep;

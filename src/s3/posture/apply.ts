@@ -89,11 +89,20 @@ class Hardening {
     const done = await this.#make(changes.filter((change) => !isClosing(change)));
     const proves = policyStands || done.some(({ setting }) => setting === 'policy');
     const working = (await this.#trying(() => this.#try(proves))) ?? [];
-    this.#onTrial.length = 0;
+    const unseen = await this.#undoUnseen();
     // Last and by itself, so that a refusal has one cause.
     for (const closing of changes.filter(isClosing)) await this.#close(closing, working);
-    if (this.#untried !== undefined && (proves || changes.length > this.#ahead.size))
+    // What went back says why by itself.
+    if (this.#untried !== undefined && unseen === 0 && (proves || changes.length > this.#ahead.size))
       this.#say({ step: 'untried', reason: this.#untried });
+  }
+
+  /** Where a test object stayed, what is on trial still has not been seen to let own writes pass. */
+  async #undoUnseen(): Promise<number> {
+    const unseen = this.#untried === undefined ? [] : [...this.#onTrial];
+    for (const change of unseen) this.#say(await undoUnseen(this.#applying, change, END_GRACE_MS));
+    this.#onTrial.length = 0;
+    return unseen.length;
   }
 
   async #try(proves: boolean): Promise<readonly Guard[]> {
