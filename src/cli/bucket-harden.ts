@@ -172,7 +172,7 @@ async function carryOut({ target, flags, report, calling }: Run, wanted: Agreed)
   const ended = await posture.apply(work, say, calling);
   await sayLeft(posture, say);
   if (ended === undefined && !posture.ground.isAws && policyHolds(steps, policyStands)) report.tls();
-  return report.end(ended?.exit ?? exitOf(steps, plan));
+  return report.end(ended === undefined ? exitOf(steps, plan) : exitAfter(ended, steps));
 }
 
 async function sayLeft(posture: OpenPosture, say: (step: Step) => void): Promise<void> {
@@ -191,6 +191,12 @@ const policyHolds = (steps: readonly Step[], stands: boolean): boolean => {
     steps.some((one) => one.step === name && 'setting' in one && one.setting === 'policy');
   return stands || (of('changed') && !of('taken-back') && !of('undone'));
 };
+
+/** An end in order is what its signal says; what it could not leave in order counts for more. */
+const exitAfter = ({ exit }: VaultError, steps: readonly Step[]): number =>
+  steps.some(({ step }) => step === 'refused' || step === 'unsure' || step === 'trial-left')
+    ? EXIT.refused
+    : exit;
 
 function exitOf(steps: readonly Step[], { skipped }: HardenPlan): number {
   const has = (...names: readonly Step['step'][]): boolean => steps.some(({ step }) => names.includes(step));
