@@ -78,10 +78,16 @@ class Hardening {
       await this.#all();
       return undefined;
     } catch (thrown) {
-      const error = asVaultError(thrown);
+      const error = this.#endOf(asVaultError(thrown));
       await this.#stop(error);
       return error;
     }
+  }
+
+  /** A store that was too slow in the grace after a signal: it is the signal that ended it. */
+  #endOf(error: VaultError): VaultError {
+    if (error.code !== 'no-answer' || this.#waits.signal?.aborted !== true) return error;
+    return new VaultError('cancelled', 'cancelled', 'called off', { cause: error });
   }
 
   async #all(): Promise<void> {

@@ -1,11 +1,12 @@
 /** Settings written, read back, and put back. */
-import type {
-  BucketConfig,
-  Lifecycle,
-  LifecycleRule,
-  PublicAccess,
-  Setting,
-  SettingName,
+import {
+  ACCESS_SWITCHES,
+  type BucketConfig,
+  type Lifecycle,
+  type LifecycleRule,
+  type PublicAccess,
+  type Setting,
+  type SettingName,
 } from '../../model/bucket.ts';
 import { VaultError, asVaultError } from '../../model/errors.ts';
 import type { Waits } from '../../model/ports.ts';
@@ -41,7 +42,7 @@ export async function putBack(applying: Applying, change: Undoable, waits: Waits
   const { setting, before, after } = change;
   const { config } = applying;
   const isOurs = (found: Setting<unknown>): boolean =>
-    same(setting, found, after) || same(setting, found, before);
+    same(setting, found, after) || same(setting, found, before) || isLess(change, found);
   const found = await until(
     applying,
     () => config[setting](waits) as Promise<Setting<unknown>>,
@@ -51,6 +52,15 @@ export async function putBack(applying: Applying, change: Undoable, waits: Waits
   refuseOffline(found);
   if (!isOurs(found)) throw overwritten(found);
   return inGrace(applying.clock, WRITE_GRACE_MS, waits, (lasting) => writeBefore(config, change, lasting));
+}
+
+/** A block of public access with some of its new switches off again, as it is while the one is looked for that keeps out. */
+function isLess({ setting, before, after }: Undoable, found: Setting<unknown>): boolean {
+  if (setting !== 'publicAccess' || found.state !== 'set') return false;
+  const value = found.value as PublicAccess;
+  return ACCESS_SWITCHES.every(
+    ([name]) => value[name] === after[name] || value[name] === (before?.[name] ?? false),
+  );
 }
 
 function writeBefore(config: BucketConfig, change: Undoable, waits: Waits): Promise<void> {

@@ -79,6 +79,39 @@ describe('called off [BUCKET-6]', () => {
     expect(await at(true)).toEqual(['undone publicAccess', 'stopped']);
   });
 
+  test('while the store is too slow for its grace it is the signal that ended it', async () => {
+    const stop = new AbortController();
+    const memory = memoryBucketConfig();
+    const setVersioning: MemoryBucketConfig['setVersioning'] = async () => {
+      stop.abort();
+      throw new VaultError('offline', 'no-answer', 'the store did not answer in time');
+    };
+    const { steps, error } = await ending(wrapped(memory, { setVersioning }), { signal: stop.signal });
+    expect(steps[0]).toBe('not-done versioning');
+    expect(error).toMatchObject({ kind: 'cancelled', exit: EXIT.interrupted });
+  });
+
+  test('while the switch is looked for that keeps the owner out: the block goes back, with it off too', async () => {
+    const memory = memoryBucketConfig();
+    const stop = new AbortController();
+    let writes = 0;
+    const setPublicAccess: MemoryBucketConfig['setPublicAccess'] = async (value) => {
+      if (++writes === 3) throw OFFLINE;
+      await memory.setPublicAccess(value);
+      if (writes === 2) stop.abort();
+    };
+    const config = wrapped(memory, { setPublicAccess });
+    const { said, steps } = await ending(config, { signal: stop.signal, blocksOwner: true, elsewhere: true });
+    expect(said.filter(({ step }) => step === 'refused')).toEqual([]);
+    expect(steps).toContain('undone publicAccess');
+    expect(Object.values((await memory.publicAccess()) as { value: object })).toContainEqual({
+      blockAcls: false,
+      ignoreAcls: false,
+      blockPolicy: false,
+      restrictBuckets: false,
+    });
+  });
+
   test('what somebody else wrote meanwhile is not put back', async () => {
     const theirs = '{"Version":"2012-10-17","Statement":[]}';
     const config = memoryBucketConfig();
