@@ -1,4 +1,4 @@
-/** Ctrl-C and SIGTERM for a command that must end in order: the first calls it off, the second ends it at once. */
+/** Ctrl-C, SIGTERM and a terminal that goes away, for a command that must end in order: the first calls it off, the second ends it at once. */
 
 export interface CallingOff {
   readonly signal: AbortSignal;
@@ -6,7 +6,7 @@ export interface CallingOff {
   asking<T>(ask: () => Promise<T>): Promise<T>;
 }
 
-const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 export async function untilCalledOff<T>(
   work: (calling: CallingOff) => Promise<T>,

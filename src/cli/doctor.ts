@@ -39,7 +39,7 @@ export async function doctorCommand(
   let exit: number = EXIT.inStep;
   const stop = new AbortController();
   const onSignal = (): void => stop.abort();
-  process.once('SIGINT', onSignal).once('SIGTERM', onSignal);
+  process.once('SIGINT', onSignal).once('SIGTERM', onSignal).once('SIGHUP', onSignal);
   try {
     for (const [at, patient] of patients.entries()) {
       if (at > 0 && flags.json !== true) out.write('\n');
@@ -50,7 +50,7 @@ export async function doctorCommand(
   } catch (thrown) {
     throw interrupted(asVaultError(thrown));
   } finally {
-    process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
+    process.off('SIGINT', onSignal).off('SIGTERM', onSignal).off('SIGHUP', onSignal);
   }
   return exit;
 }

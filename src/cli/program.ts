@@ -23,7 +23,8 @@ import {
  */
 export async function runCommandLine(args: readonly string[], version: string): Promise<number> {
   let exit: number = EXIT.inStep;
-  for (const stream of [process.stdout, process.stderr]) stream.on('error', ignoreBrokenPipe);
+  for (const stream of [process.stdout, process.stderr])
+    stream.on('error', (error) => ignoreGone(error, stream.isTTY));
   const program = buildProgram(version, (code) => {
     exit = code;
   });
@@ -41,9 +42,9 @@ export async function runCommandLine(args: readonly string[], version: string): 
   }
 }
 
-/** Who reads has gone away, as `head` does: what else is to be said is dropped, the work ends in order. */
-function ignoreBrokenPipe(error: NodeJS.ErrnoException): void {
-  if (error.code !== 'EPIPE') throw error;
+/** Who reads has gone away, as `head` or a closed terminal does: what else is to be said is dropped, the work ends in order. */
+function ignoreGone(error: NodeJS.ErrnoException, isTerminal: boolean): void {
+  if (error.code !== 'EPIPE' && !(error.code === 'EIO' && isTerminal)) throw error;
 }
 
 /** Says an error with its way out; `--log-level debug` adds where it came from. */

@@ -251,6 +251,7 @@ describe('on the embedded server', () => {
 
   test.each([
     ['SIGINT', 'the proof', ({ headers }) => headers['x-amz-server-side-encryption'] === undefined],
+    ['SIGHUP', 'the proof', ({ headers }) => headers['x-amz-server-side-encryption'] === undefined],
     ['SIGTERM', 'the next one', ({ headers }) => headers['x-amz-server-side-encryption'] === 'AES256'],
   ] as const satisfies readonly (readonly [
     string,

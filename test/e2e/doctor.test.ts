@@ -328,7 +328,11 @@ describe('on the embedded server', () => {
     server.createBucket(bucket);
   });
 
-  test.each(['SIGINT', 'SIGTERM'] as const)('%s: the test object is removed first', async (signal) => {
+  test.each([
+    'SIGINT',
+    'SIGTERM',
+    'SIGHUP',
+  ] as const)('%s: the test object is removed first', async (signal) => {
     fresh();
     server.faults.add({ match: 'GetObject', fault: { kind: 'hang' } });
     const running = machine.start([...at(), ...machine.keyArgs, ...machine.remoteArgs]);
