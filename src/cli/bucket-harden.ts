@@ -157,7 +157,9 @@ async function carryOut({ target, flags, report, calling }: Run, wanted: Agreed)
   const untried = wanted.untried ?? (await posture.unremovable(facts.versioning, all, calling, turnsOn));
   const { baseline, untried: stays } =
     untried === undefined ? await posture.baseline(all, calling) : { baseline: new Map(), untried };
-  if (changes.length > 0) report.kept(await keepBefore(where, bucket, facts, systemClock));
+  const kept = changes.length > 0 ? await keepBefore(where, bucket, facts, systemClock) : [];
+  if (kept.length > 0) report.kept(kept);
+  const [, keptPolicy] = kept;
   const policyStands =
     facts.policy.state !== 'unknown' &&
     flags.only?.includes('policy') !== false &&
@@ -168,6 +170,7 @@ async function carryOut({ target, flags, report, calling }: Run, wanted: Agreed)
     baseline,
     policyStands,
     ...(stays === undefined ? {} : { untried: stays }),
+    ...(keptPolicy === undefined ? {} : { keptPolicy }),
   };
   const ended = await posture.apply(work, say, calling);
   await sayLeft(posture, say);

@@ -22,6 +22,7 @@ export interface Report {
 }
 
 export function plainReport(out: Output): Report {
+  let stays = false;
   return {
     plan: (target, guards, { changes, skipped, unnamed }, { dryRun }) => {
       out.write(hung('', `s3://${target.bucket}, for ${guardsText(guards)}`, 2));
@@ -44,13 +45,19 @@ export function plainReport(out: Output): Report {
       out.write(`${hung(stay === undefined ? '- ' : '? ', `${what}: ${namesOf(leftovers)}; ${end}`)}\n`);
     },
     kept: (files) => out.write(`what was there is kept in\n${files.map((file) => `  ${file}\n`).join('')}`),
-    step: (step) => out.write(stepText(step)),
+    step: (step) => {
+      stays ||= isStaying(step);
+      out.write(stepText(step, stays));
+    },
     tls: () => out.write(hung('· ', `the rule against plain HTTP was read back; ${NEVER_PLAIN}`)),
     end: (exit) => exit,
   };
 }
 
-function stepText(step: Step): string {
+const isStaying = (step: Step): boolean => step.step === 'refused' && step.stays === true;
+
+/** `stays`: something is in force that should have been put back. */
+function stepText(step: Step, stays: boolean): string {
   switch (step.step) {
     case 'changed':
       return hung('✓ ', `${SETTING_WORDS[step.setting]}: changed, and read back`);
@@ -94,7 +101,7 @@ function stepText(step: Step): string {
     case 'unsure':
     case 'not-done':
     case 'stopped':
-      return endText(step);
+      return endText(step, stays);
     default:
       return step satisfies never;
   }
@@ -103,7 +110,7 @@ function stepText(step: Step): string {
 type End = Extract<Step, { step: 'undone' | 'unsure' | 'not-done' | 'stopped' }>;
 
 /** What is said where it ended before its end. */
-function endText(step: End): string {
+function endText(step: End, stays: boolean): string {
   switch (step.step) {
     case 'undone':
       return hung(
@@ -115,7 +122,7 @@ function endText(step: End): string {
     case 'not-done':
       return hung('· ', `${SETTING_WORDS[step.setting]}: not changed`);
     case 'stopped':
-      return hung('✗ ', stoppedText(step.error)) + hintText(againFor(step.error));
+      return hung('✗ ', stoppedText(step.error)) + hintText(againFor(step.error, stays));
     default:
       return step satisfies never;
   }
@@ -126,10 +133,13 @@ function stoppedText({ kind, message }: VaultError): string {
 }
 
 /** What an error says of runs that go on by themselves is not so here. */
-function againFor({ kind, hint }: VaultError): string {
+function againFor({ kind, hint }: VaultError, stays: boolean): string {
   const first = kind === 'offline' ? 'check the network and the endpoint, then ' : '';
   const own = kind === 'offline' || hint === undefined ? '' : `${hint}; then `;
-  return `${first}${own}run the same command again: what is in place stays, and the rest is done then`;
+  const back = stays
+    ? 'put back by hand what could not be put back (the command is above), and only then '
+    : '';
+  return `${first}${own}${back}run the same command again: what is in place stays, and the rest is done then`;
 }
 
 const NEVER_PLAIN = 'whether this store keeps it can not be tried, for s3vault never speaks plain HTTP';
@@ -146,6 +156,7 @@ const hintText = (hint: string | undefined): string => (hint === undefined ? '' 
 const DRY = '; without --dry-run a test object may tell';
 
 export function jsonReport(out: Output): Report {
+  let stays = false;
   const line = (event: string, fields: object): void => {
     const time = new Date(systemClock.now()).toISOString();
     out.write(`${JSON.stringify({ event, time, ...fields })}\n`);
@@ -170,7 +181,10 @@ export function jsonReport(out: Output): Report {
         });
     },
     kept: ([file, policy]) => line('kept', { file, policy }),
-    step: (step) => line('step', 'error' in step ? { ...step, error: errorOf(step) } : step),
+    step: (step) => {
+      stays ||= isStaying(step);
+      line('step', 'error' in step ? { ...step, error: errorOf(step, stays) } : step);
+    },
     tls: () => line('step', { step: 'untried', what: 'the rule against plain HTTP', reason: NEVER_PLAIN }),
     end: (exit) => {
       line('summary', { exit });
@@ -187,7 +201,7 @@ function plainChange(change: Change): object {
   return { setting: change.setting, before: bare(change.before?.rules), after: bare(change.after.rules) };
 }
 
-function errorOf({ step, error }: Extract<Step, { readonly error: unknown }>): ErrorReport {
+function errorOf({ step, error }: Extract<Step, { readonly error: unknown }>, stays: boolean): ErrorReport {
   if (step !== 'stopped') return reportOf(error);
-  return { code: error.code, message: stoppedText(error), hint: againFor(error) };
+  return { code: error.code, message: stoppedText(error), hint: againFor(error, stays) };
 }

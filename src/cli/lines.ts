@@ -17,7 +17,7 @@ export function fold(text: string, width: number): readonly string[] {
 
 /** `head` on the first line, the text behind it, the rest below the text. A command stays on one line, to be copied. */
 export function hung(head: string, text: string, indent = head.length): string {
-  if (text.startsWith('s3vault ')) return `${head}${text}\n`;
+  if (text.startsWith('s3vault ') || text.startsWith('aws ')) return `${head}${text}\n`;
   const [first = '', ...rest] = fold(text, WIDTH - indent);
   const below = rest.map((line) => `\n${' '.repeat(indent)}${line}`);
   return `${head}${first}${below.join('')}\n`;

@@ -24,5 +24,17 @@ export function placeFlags(remote: Reached): string {
   return remoteFlags(reached);
 }
 
+/** The options of the AWS CLI that reach the same store. */
+export function awsFlags({ endpoint, region, profile, caBundle }: Reached): string {
+  return [
+    ['--endpoint-url', endpoint],
+    ['--region', region],
+    ['--profile', profile],
+    ['--ca-bundle', caBundle],
+  ]
+    .flatMap(([name = '', value]) => (value === undefined ? [] : [`${name} ${shellWord(value)}`]))
+    .join(' ');
+}
+
 export const commandLine = (words: readonly string[]): string =>
   words.filter((word) => word !== '').join(' ');

@@ -12,6 +12,7 @@ import {
   readFacts,
 } from '../model/bucket.ts';
 import type { VaultError } from '../model/errors.ts';
+import { awsFlags } from '../model/place-flags.ts';
 import type { Clock, Waits } from '../model/ports.ts';
 import type { Remote, Rules } from '../model/vault.ts';
 import { privateFolder, replacePrivate } from '../private-file.ts';
@@ -19,6 +20,7 @@ import { type ResolvedRemote, resolveRemote } from '../s3/connect.ts';
 import { type Handshake, shakeHands } from '../s3/handshake.ts';
 import { refuseCalledOff } from '../s3/grace.ts';
 import { type Work, applyHardening } from '../s3/posture/apply.ts';
+import { putBackCommand } from '../s3/posture/by-hand.ts';
 import { findingsOf } from '../s3/posture/findings.ts';
 import { type Ground, type Guard, hardenCommand, sides } from '../s3/posture/guard.ts';
 import { iamPolicy } from '../s3/posture/iam.ts';
@@ -26,7 +28,7 @@ import { leftoverFinding } from '../s3/posture/leftovers.ts';
 import { openBucket } from '../s3/posture/open-bucket.ts';
 import { type Baseline, baselineOf } from '../s3/posture/own-writes.ts';
 import { type Change, type HardenPlan, type HardenWishes, planHardening } from '../s3/posture/plan.ts';
-import { AWS_PATIENCE, type Applying, PATIENCE, type Step } from '../s3/posture/step.ts';
+import { AWS_PATIENCE, type Applying, PATIENCE, type Step, type Undoable } from '../s3/posture/step.ts';
 import { whyUnremovable, whyUntried } from '../s3/posture/untried.ts';
 import { withMoves } from './bucket-guards.ts';
 import { iamGuard, learntGuard, namedGuard } from './bucket-keys.ts';
@@ -132,7 +134,13 @@ export async function openPosture(
     unremovable: (versioning, guards, waits, turnsOn = false) =>
       whyUnremovable(applying, { versioning, turnsOn }, guards, waits),
     baseline: (guards, waits) => baselineOf(applying, onceEach(guards), () => clock.random(), waits),
-    apply: (work, say, waits) => applyHardening(applying, work, say, waits),
+    apply: (work, say, waits) => {
+      const { bucket, region } = resolved;
+      const flags = awsFlags({ ...remote, region, ...(endpoint === undefined ? {} : { endpoint }) });
+      const place = { bucket, flags, policyFile: work.keptPolicy };
+      const byHand = (change: Undoable): string => putBackCommand(change, place);
+      return applyHardening({ ...applying, byHand }, work, say, waits);
+    },
     left: () => trials.left(),
     iam: async (guard, writeOnly) => iamPolicy(ground, await iamGuard(naming, guard), { writeOnly }),
     close: async () => {

@@ -284,6 +284,29 @@ describe('on the embedded server', () => {
     expect(steps(again)).toContain('changed policy');
   });
 
+  test.each([
+    'foreign',
+    'none',
+  ])('a policy that can not be put back (before: %s) is exit 4, with the command for it', async (before) => {
+    const bucket = fresh(before === 'foreign' ? 'foreign' : {});
+    const old = server.policy(bucket);
+    const shut = server.faults.add({
+      match: ({ operation }) => /^(Put|Delete)BucketPolicy$/.test(operation) && server.policy(bucket) !== old,
+      fault: { kind: 'status', status: 403, code: 'AccessDenied', message: 'no' },
+    });
+    const isTrial = ({ method, key }: FaultSubject) =>
+      method === 'PUT' && key.startsWith('.s3vault/trial-') && server.policy(bucket) !== old;
+    const ended = await endedAt('SIGINT', isTrial, ['harden', bucket, ...ARN, '--yes']);
+    shut.remove();
+    expect(ended.code).toBe(4);
+    const [line = '', verb, rest = ''] = /→ aws s3api (\S+) --bucket \S+ (.*)$/m.exec(ended.stdout) ?? [];
+    expect(verb).toBe(before === 'foreign' ? 'put-bucket-policy' : 'delete-bucket-policy');
+    expect(line).toContain(`--endpoint-url ${server.url}`);
+    const [, file] = /--policy file:\/\/(\S+)/.exec(rest) ?? [];
+    expect(file === undefined ? undefined : readFileSync(file, 'utf8')).toBe(old);
+    expect(ended.stdout.replaceAll(/\s+/g, ' ')).toContain('put back by hand what could not be put back');
+  });
+
   test('ended before anything was changed it says so', async () => {
     const bucket = fresh('foreign');
     const ended = await endedAt('SIGINT', 'PutObject', ['harden', bucket, ...KMS, '--yes']);

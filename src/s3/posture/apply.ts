@@ -9,8 +9,8 @@ import type { Guard } from './guard.ts';
 import { type Baseline, STAYS, UNSEEN, keepOwnWrites, notPutBack, undoUnseen } from './own-writes.ts';
 import type { Change } from './plan.ts';
 import { prove } from './prove.ts';
-import { type Applying, END_GRACE_MS, type Step, WRITE_GRACE_MS, isEnd } from './step.ts';
-import { type Undoable, isAsShown, lookAgain, readBack, write } from './write-back.ts';
+import { type Applying, END_GRACE_MS, type Step, type Undoable, WRITE_GRACE_MS, isEnd } from './step.ts';
+import { isAsShown, lookAgain, readBack, write } from './write-back.ts';
 
 export interface Work {
   readonly changes: readonly Change[];
@@ -20,6 +20,8 @@ export interface Work {
   readonly policyStands: boolean;
   /** Why nothing may be tried; undefined: test objects can be removed again. */
   readonly untried?: string;
+  /** The file in which the policy is kept that was there before. */
+  readonly keptPolicy?: string;
 }
 
 type Say = (step: Step) => void;
@@ -144,14 +146,13 @@ class Hardening {
   /** It was switched on, and then nothing could be tried any more. */
   async #openAcls(less: Closing): Promise<void> {
     const { clock, config } = this.#applying;
-    const { setting } = less;
     try {
       await inGrace(clock, WRITE_GRACE_MS, this.#waits, (lasting) => write(config, less, lasting));
       this.#sayLeftOut();
     } catch (thrown) {
       const error = asVaultError(thrown);
       if (isEnd(error)) throw error;
-      this.#say({ step: 'refused', setting, error: notPutBack(UNSEEN, error) });
+      this.#say(notPutBack(this.#applying, less, UNSEEN, error));
     }
   }
 

@@ -6,8 +6,8 @@ import { withinMs } from '../grace.ts';
 import { mayRetry } from '../retrying.ts';
 import { type Guard, ownWay } from './guard.ts';
 import { byRule, trialKey } from './prove.ts';
-import { type Applying, type Step, isEnd, until } from './step.ts';
-import { type Undoable, putBack } from './write-back.ts';
+import { type Applying, type Step, type Undoable, isEnd, until } from './step.ts';
+import { putBack } from './write-back.ts';
 
 /** What the vaults' own writes came to before anything was changed: undefined where they work, else the refusal. */
 export type Baseline = ReadonlyMap<Guard, VaultError | undefined>;
@@ -105,7 +105,7 @@ async function undo(applying: Applying, change: Undoable, refusal: VaultError, w
     const cause = asVaultError(thrown);
     if (isEnd(cause)) throw cause;
     const lead = 'with it the store refuses what the vault itself writes';
-    return { step: 'refused', setting, error: notPutBack(lead, cause) };
+    return notPutBack(applying, change, lead, cause);
   }
 }
 
@@ -116,17 +116,26 @@ export async function undoUnseen(applying: Applying, change: Undoable, ms: numbe
     await withinMs(applying.clock, ms, (waits) => putBack({ ...applying, patience: [] }, change, waits));
     return { step: 'undone', setting };
   } catch (thrown) {
-    return { step: 'refused', setting, error: notPutBack(UNSEEN, asVaultError(thrown)) };
+    return notPutBack(applying, change, UNSEEN, asVaultError(thrown));
   }
 }
 
 export const UNSEEN = 'it was not seen whether what the vault itself writes passes with it';
 
-export const notPutBack = (lead: string, cause: VaultError): VaultError =>
-  new VaultError('refused', cause.code, `${lead}, and it could not be put back: ${cause.message}`, {
+/** The same command again would take it for what is to be there: only a person puts it back. */
+export function notPutBack(
+  { byHand }: Applying,
+  change: Undoable,
+  lead: string,
+  cause: VaultError,
+): Extract<Step, { step: 'refused' }> {
+  const moved = cause.code === 'changed-meanwhile' && cause.hint !== undefined;
+  const hint = moved ? cause.hint : byHand?.(change);
+  const way = moved || hint === undefined ? '' : '; put it back by hand';
+  const message = `${lead}, and it could not be put back: ${cause.message}${way}`;
+  const error = new VaultError('refused', cause.code, message, {
     cause,
-    hint:
-      cause.code === 'changed-meanwhile' && cause.hint !== undefined
-        ? cause.hint
-        : 'run the same command again, or put it back by hand, from the files in which it is kept',
+    ...(hint === undefined ? {} : { hint }),
   });
+  return { step: 'refused', setting: change.setting, error, stays: true };
+}

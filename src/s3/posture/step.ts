@@ -3,10 +3,20 @@ import type { ObjectKey } from '../../model/brands.ts';
 import type { BucketConfig, SettingName, Trials } from '../../model/bucket.ts';
 import type { VaultError } from '../../model/errors.ts';
 import type { Clock, Waits } from '../../model/ports.ts';
+import type { Change } from './plan.ts';
+
+/** What own writes may be refused with. */
+export type Undoable = Extract<Change, { setting: 'policy' | 'encryption' | 'publicAccess' }>;
 
 export type Step =
   | { readonly step: 'changed'; readonly setting: SettingName }
-  | { readonly step: 'refused'; readonly setting: SettingName; readonly error: VaultError }
+  /** `stays`: it is in force, though it should have been put back. */
+  | {
+      readonly step: 'refused';
+      readonly setting: SettingName;
+      readonly error: VaultError;
+      readonly stays?: true;
+    }
   /** Somebody changed it after the change was shown: it was not written. */
   | { readonly step: 'overtaken'; readonly setting: SettingName }
   /** Read back, it is not what was written. */
@@ -54,6 +64,8 @@ export interface Applying {
   /** Settings of AWS take effect after some seconds: it is asked again for a while. Milliseconds between two tries. */
   readonly patience: readonly number[];
   readonly isAws: boolean;
+  /** The command by which a person puts it back. */
+  readonly byHand?: (change: Undoable) => string;
 }
 
 /** Settings of AWS are "eventual", and nobody says how long that is: half a minute is waited for. */

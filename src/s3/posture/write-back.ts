@@ -13,7 +13,7 @@ import type { Waits } from '../../model/ports.ts';
 import { inGrace, withinMs } from '../grace.ts';
 import type { Change } from './plan.ts';
 import { readPolicy, sameStatement } from './policy-text.ts';
-import { type Applying, type Step, WRITE_GRACE_MS, until } from './step.ts';
+import { type Applying, type Step, type Undoable, WRITE_GRACE_MS, until } from './step.ts';
 
 export function write(config: BucketConfig, change: Change, waits: Waits): Promise<void> {
   switch (change.setting) {
@@ -33,9 +33,6 @@ export function write(config: BucketConfig, change: Change, waits: Waits): Promi
       return change satisfies never;
   }
 }
-
-/** What own writes may be refused with. */
-export type Undoable = Extract<Change, { setting: 'policy' | 'encryption' | 'publicAccess' }>;
 
 /** Rejects with `changed-meanwhile` where what is there now is neither what was written nor what was there before: it is another's. */
 export async function putBack(applying: Applying, change: Undoable, waits: Waits): Promise<void> {
