@@ -106,7 +106,7 @@ class Paces implements KmsPace {
     const key = this.#own?.asker === 'store' ? this.#own.keyId : keyId;
     if (!already) return this.#take('store', cost, key, { signal });
     this.#later(this.open('store', key).then(({ limiter }) => limiter.spent(cost)));
-    this.#lookAgain(nameOf('store', key), APPLIED_MS);
+    this.#lookAgain(nameOf('store', key), APPLIED_MS + LATE_MS);
     return nothing;
   };
 
@@ -119,7 +119,7 @@ class Paces implements KmsPace {
       if (foreseen) throw thrown;
       return nothing;
     }
-    this.#lookAgain(nameOf(asker, keyId), APPLIED_MS);
+    this.#lookAgain(nameOf(asker, keyId), APPLIED_MS + LATE_MS);
     this.#hold();
     try {
       return await paced.limiter.take(cost, waits);
@@ -212,7 +212,7 @@ class Paces implements KmsPace {
     const { signal } = this.#closing;
     if (looked === undefined || signal.aborted || this.#way.clock.ticks() - looked.at < everyMs) return;
     const { asker, keyId } = looked;
-    const found = this.#find(asker, keyId, everyMs).then((paced) => {
+    const found = this.#find(asker, keyId, everyMs - LATE_MS).then((paced) => {
       this.#opened.set(name, Promise.resolve(paced));
     });
     this.#later(found);
@@ -250,6 +250,8 @@ class Paces implements KmsPace {
 const nothing = (): void => undefined;
 /** KMS says that it is too much: what is believed of its quota is asked about again, no more often than this. */
 const THROTTLED_MS = 60_000;
+/** A look counts from its question, a note from its answer: a look waits for that too, or it would find the note fresh. */
+const LATE_MS = 5_000;
 const nameOf = (asker: Asker, keyId: string | undefined): string => `${asker} ${keyId ?? ''}`;
 
 /** What a store is to do when it is throttled: KMS's limits are the pace's, all others those of `others`. */

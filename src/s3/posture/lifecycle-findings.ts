@@ -54,8 +54,12 @@ function oldVersions(
 ): Finding {
   const ending = (rules: readonly LifecycleRule[]) =>
     rules.filter(({ oldVersionsDays }) => oldVersionsDays !== undefined);
-  const [soonest] = ending(ours).sort((a, b) => daysOf(a) - daysOf(b));
-  if (soonest !== undefined && daysOf(soonest) < LEAST_DAYS) return endsSoon(soonest);
+  const soon = ending(ours)
+    .filter((rule) => daysOf(rule) < LEAST_DAYS)
+    .sort((a, b) => daysOf(a) - daysOf(b));
+  // What one rule keeps, another may take.
+  const worst = soon.find(({ oldVersionsKept = 0 }) => oldVersionsKept === 0) ?? soon[0];
+  if (worst !== undefined) return endsSoon(worst);
   const [first] = ending(everywhere).sort((a, b) => daysOf(a) - daysOf(b));
   if (first !== undefined)
     return ok(

@@ -190,6 +190,20 @@ describe('each setting', () => {
         ] as const,
     ),
     [
+      'the newest old versions kept by one rule, and gone soon by another',
+      {
+        lifecycle: set({
+          rules: [
+            { enabled: true, prefix: '', oldVersionsDays: 1, oldVersionsKept: 5 },
+            { enabled: true, prefix: '', oldVersionsDays: 2 },
+          ],
+        }),
+      },
+      kms,
+      'lifecycle-versions',
+      ['problem medium'],
+    ],
+    [
       'old versions gone the next day, elsewhere',
       {
         lifecycle: set({
