@@ -2,8 +2,15 @@ import type { NameKey, RelPath } from '../model/brands.ts';
 import { safeName } from '../model/display.ts';
 import { type LeftOutFile, type LeftOutKind, isLeftOut, leftOutBy } from '../model/left-out.ts';
 import type { Action } from '../model/plan.ts';
-import type { Index } from '../model/ports.ts';
+import type { FileTree, Index } from '../model/ports.ts';
+import type { Vault } from '../model/vault.ts';
 import type { Emitter } from './emitter.ts';
+
+/** The rules of a look, which say what it can end. */
+interface LookedBy {
+  readonly vault: Pick<Vault, 'direction'>;
+  readonly tree: Pick<FileTree, 'ignores'>;
+}
 
 /**
  * What a person took out of the queue: it stays out until the file or its object changes, or they take it back; also in
@@ -15,6 +22,8 @@ export class LeftOut {
   readonly #emitter: Pick<Emitter, 'emit' | 'cleared'>;
   /** Those that are being looked at again: what no Action comes for is over. */
   readonly #looked = new Set<NameKey>();
+  /** Those that were skipped: that shows instead, and is told over. */
+  readonly #shadowed = new Set<NameKey>();
 
   constructor(index: Pick<Index, 'leftOut'>, emitter: Pick<Emitter, 'emit' | 'cleared'>) {
     this.#index = index;
@@ -41,6 +50,10 @@ export class LeftOut {
 
   /** Whether this Action is to be passed over. One for a file or an object that has changed ends the leaving out. */
   has(action: Action): boolean {
+    if (action.kind === 'skip') {
+      this.#skipped(action);
+      return false;
+    }
     if (!this.#files.has(action.key)) return false;
     this.#looked.delete(action.key);
     const same = this.covers(action);
@@ -83,10 +96,39 @@ export class LeftOut {
     for (const [key, { path, kind }] of this.#files) if (covers(path, kind)) this.#looked.add(key);
   }
 
-  /** All that came of the looks is done. */
-  settle(): void {
-    for (const key of this.#looked) this.forget(key);
+  /** All that came of the looks is done. Nothing is over that these rules would not have done anyhow. */
+  settle({ vault, tree }: LookedBy): void {
+    for (const key of this.#looked) {
+      const file = this.#files.get(key);
+      if (file === undefined || tree.ignores(file.path)) continue;
+      if (vault.direction !== 'push' || file.kind === 'put' || file.kind === 'remove-remote')
+        this.forget(key);
+    }
     this.#looked.clear();
+    for (const key of this.#shadowed) {
+      const file = this.#files.get(key);
+      if (file !== undefined) this.#tell(file);
+    }
+    this.#shadowed.clear();
+  }
+
+  /** What cannot or may not be done now says nothing of what was left out, nor of what is below a folder that was not seen. */
+  #skipped({ key, path, reason }: Extract<Action, { kind: 'skip' }>): void {
+    const said = this.#files.get(key);
+    // Only of a file that is gone; there is nothing to send.
+    if (said?.kind === 'put' && reason === 'removal-off') return;
+    if (said !== undefined) this.#kept(key);
+    if (reason !== 'unreadable' || this.#looked.size === 0) return;
+    for (const looked of this.#looked) {
+      const below = path === '' || this.#files.get(looked)?.path.startsWith(`${path}/`) === true;
+      if (below) this.#looked.delete(looked);
+    }
+  }
+
+  /** The reason of a skip shows in its place, until the next look is done. */
+  #kept(key: NameKey): void {
+    this.#looked.delete(key);
+    this.#shadowed.add(key);
   }
 
   #tell({ path, kind }: LeftOutFile): void {

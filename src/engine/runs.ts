@@ -167,7 +167,7 @@ export class Runs {
   settle(said: boolean): EventBody | undefined {
     this.#retries.clear();
     this.#failures.settle();
-    this.#leftOut.settle();
+    this.#leftOut.settle(this.#options.parts);
     const short = this.#failures.short({
       unprotected: this.#options.skips.unprotected + this.#leftOut.unsent,
       declined: this.#brake.declined,
@@ -182,7 +182,7 @@ export class Runs {
 
   /** Nothing is left to do, and the run ends. */
   over(): void {
-    this.#leftOut.settle();
+    this.#leftOut.settle(this.#options.parts);
   }
 
   /** A look at these paths begins: problems that are not found again are over. */

@@ -1,6 +1,6 @@
 /** What a person took out of the queue: how long it stays out, and where that shows. */
 import { beforeEach, describe, expect, test } from 'vitest';
-import { nameKey } from '../../src/model/brands.ts';
+import { type RelPath, compareUtf8, nameKey } from '../../src/model/brands.ts';
 import { VaultError } from '../../src/model/errors.ts';
 import type { Action } from '../../src/model/plan.ts';
 import { MemoryBucket } from '../../src/s3/memory.ts';
@@ -200,4 +200,62 @@ test('a removal that is not to be done stays undone until the file is back', asy
   machine.tree.write('f2', 'again');
   expect((await machine.sync()).exit).toBe(0);
   expect(outOf(machine)).toEqual([]);
+});
+
+describe('what is left out stays so over looks that are not about it', () => {
+  test.each(['push', 'both'] as const)('a removal, over a run without removals (%s)', async (direction) => {
+    const machine = await EngineMachine.make();
+    machine.direction = direction;
+    const removals = (on: boolean): void => {
+      machine.rules = { ...machine.rules, removals: on };
+    };
+    removals(true);
+    for (let n = 0; n < 5; n++) machine.tree.write(`f${n}`, `${n}`);
+    await machine.sync();
+    machine.tree.remove('f2');
+    await (await leaving(machine, 'f2')).stop();
+    removals(false);
+    await machine.sync();
+    expect(outOf(machine)).toEqual(['f2']);
+    removals(true);
+    await machine.sync();
+    expect(machine.remote()).toContain('f2');
+  });
+
+  test.each(['d/f', 'd/'])('a file, while %s cannot be read', async (unreadable) => {
+    const machine = await EngineMachine.make();
+    for (const path of ['a', 'd/e', 'd/f']) machine.tree.write(path, path);
+    await (await leaving(machine, 'd/f')).stop();
+    const walk = machine.tree.walk.bind(machine.tree);
+    const hidden = (key: string): boolean => key.startsWith(unreadable);
+    const path = unreadable.replace(/\/$/u, '') as RelPath;
+    const oddity = { kind: 'oddity', path, key: nameKey(unreadable), reason: 'unreadable' } as const;
+    machine.tree.walk = async function* (options) {
+      for await (const batch of walk(options)) {
+        const seen = batch.filter(({ key }) => !hidden(key));
+        yield [...seen, oddity].toSorted((a, b) => compareUtf8(a.key, b.key));
+      }
+    };
+    await machine.sync();
+    expect(outOf(machine)).toEqual(['d/f']);
+    machine.tree.walk = walk;
+    expect((await machine.sync()).exit).toBe(3);
+    expect(machine.remote()).toEqual(['a', 'd/e']);
+  });
+
+  test('an object not to be fetched, over a run that only sends', async () => {
+    const shared = { clock: new ManualClock(), bucket: new MemoryBucket() };
+    const desk = await EngineMachine.with({ ...shared, host: 'desk' });
+    const laptop = await EngineMachine.with({ ...shared, host: 'laptop' });
+    for (const one of [desk, laptop]) one.direction = 'both';
+    for (const name of ['a', 'b']) desk.tree.write(name, name);
+    await desk.sync();
+    await (await leaving(laptop, 'b')).stop();
+    laptop.direction = 'push';
+    await laptop.sync();
+    expect(outOf(laptop)).toEqual(['b']);
+    laptop.direction = 'both';
+    expect((await laptop.sync()).exit).toBe(3);
+    expect(laptop.tree.files.has('b')).toBe(false);
+  });
 });
