@@ -1,6 +1,7 @@
 /** What a person took out of the queue: how long it stays out, and where that shows. */
 import { beforeEach, describe, expect, test } from 'vitest';
 import { type RelPath, compareUtf8, nameKey } from '../../src/model/brands.ts';
+import { LeftOut } from '../../src/engine/left-out.ts';
 import { VaultError } from '../../src/model/errors.ts';
 import type { Action } from '../../src/model/plan.ts';
 import { MemoryBucket } from '../../src/s3/memory.ts';
@@ -243,19 +244,20 @@ describe('what is left out stays so over looks that are not about it', () => {
     expect(machine.remote()).toEqual(['a', 'd/e']);
   });
 
-  test('an object not to be fetched, over a run that only sends', async () => {
-    const shared = { clock: new ManualClock(), bucket: new MemoryBucket() };
-    const desk = await EngineMachine.with({ ...shared, host: 'desk' });
-    const laptop = await EngineMachine.with({ ...shared, host: 'laptop' });
-    for (const one of [desk, laptop]) one.direction = 'both';
-    for (const name of ['a', 'b']) desk.tree.write(name, name);
-    await desk.sync();
-    await (await leaving(laptop, 'b')).stop();
-    laptop.direction = 'push';
-    await laptop.sync();
-    expect(outOf(laptop)).toEqual(['b']);
-    laptop.direction = 'both';
-    expect((await laptop.sync()).exit).toBe(3);
-    expect(laptop.tree.files.has('b')).toBe(false);
+  test('an object not to be fetched, over a run that only sends', () => {
+    const key = nameKey('b');
+    const all = [{ key, path: 'b' as RelPath, kind: 'get', etag: 'e' }] as const;
+    const removed: string[] = [];
+    const book = { all: () => all, put: () => undefined, remove: (one: string) => void removed.push(one) };
+    const leftOut = new LeftOut({ leftOut: () => book }, { emit: () => undefined, cleared: () => undefined });
+    leftOut.open();
+    const over = (direction: 'push' | 'both', ignored: boolean): readonly string[] => {
+      leftOut.lookingAt(() => true);
+      leftOut.settle({ vault: { direction }, tree: { ignores: () => ignored } });
+      return removed;
+    };
+    expect(over('push', false)).toEqual([]);
+    expect(over('both', true)).toEqual([]);
+    expect(over('both', false)).toEqual(['b']);
   });
 });
