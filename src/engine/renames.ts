@@ -73,3 +73,29 @@ export const mayBeRenamed =
   ({ newSizes }: Pick<CollectedPlan, 'newSizes'>) =>
   (action: Action): action is Removal =>
     action.kind === 'remove-remote' && action.record.size > 0 && newSizes.mayHave(action.record.size);
+
+type IsRenamed = (action: Action) => boolean;
+
+/** Plans under way that may still copy from what is to be removed: a removal agreed to meanwhile waits for them. */
+export class Copying {
+  readonly #open = new Set<{ readonly ended: Promise<void>; readonly isRenamed: IsRenamed }>();
+
+  /** `ended` must not reject. */
+  until(ended: Promise<void>, isRenamed: IsRenamed): void {
+    const one = { ended, isRenamed };
+    this.#open.add(one);
+    void ended.then(() => this.#open.delete(one));
+  }
+
+  /** What may go at once, and what goes after the copies; none that is empty. */
+  parts(
+    removals: readonly Action[],
+  ): readonly { readonly after: Promise<unknown>; readonly some: readonly Action[] }[] {
+    const open = [...this.#open];
+    const waits = (action: Action): boolean => open.some(({ isRenamed }) => isRenamed(action));
+    return [
+      { after: Promise.resolve(), some: removals.filter((action) => !waits(action)) },
+      { after: Promise.all(open.map(({ ended }) => ended)), some: removals.filter(waits) },
+    ].filter(({ some }) => some.length > 0);
+  }
+}

@@ -24,7 +24,7 @@ import { bytesOf } from './bytes.ts';
 import { Performer } from './perform.ts';
 import { addToTotals } from './plan.ts';
 import { notWaiting, planChanged } from './refusals.ts';
-import { type Renames, mayBeRenamed } from './renames.ts';
+import { Copying, type Renames, mayBeRenamed } from './renames.ts';
 import { Rest } from './rest.ts';
 import { Retries, isFinal } from './retries.ts';
 import { type RunHooks, Schedule } from './schedule.ts';
@@ -68,6 +68,7 @@ export class Runs {
   readonly #options: RunsOptions;
   readonly #performer: Performer;
   readonly #renames: Renames;
+  readonly #copying = new Copying();
   readonly #retries: Retries;
   readonly #brake: Brake;
   readonly #upcoming: Upcoming;
@@ -309,7 +310,8 @@ export class Runs {
     const clash = clashing(gone, plan);
     if (gone.length > 0 && !clash) void this.#runActions(new Rest(gone));
     this.#passOver(plan.rest);
-    void this.#runInTurn(new Rest(clash ? gone : []), plan.rest, hooks, new Rest(renamed));
+    const ended = this.#runInTurn(new Rest(clash ? gone : []), plan.rest, hooks, new Rest(renamed));
+    this.#copying.until(ended, isRenamed);
   }
 
   /** What was left out does not wait any more. */
@@ -347,9 +349,9 @@ export class Runs {
     emitter.emit({ event: 'answered', yes });
     // What else is under way goes on; whether all is in step, only the end of it tells.
     state('working');
-    if (removals.length > 0)
-      void this.#runActions(new Rest(removals), {
-        before: () => this.#options.online.reaching(() => this.checkSides(removals)),
+    for (const { after, some } of this.#copying.parts(removals))
+      void this.#runActions(new Rest(some), {
+        before: () => after.then(() => this.#options.online.reaching(() => this.checkSides(some))),
       });
     awake();
   }

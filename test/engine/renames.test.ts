@@ -1,7 +1,8 @@
 import { beforeEach, expect, test } from 'vitest';
-import { Renames, Sizes } from '../../src/engine/renames.ts';
+import type { Entry } from '../../src/model/entry.ts';
+import { Copying, Renames, Sizes } from '../../src/engine/renames.ts';
 import { entry, record } from '../support/facts.ts';
-import { EngineMachine, named } from './machine.ts';
+import { EngineMachine, answerTo, named } from './machine.ts';
 
 let machine: EngineMachine;
 
@@ -80,6 +81,45 @@ test('a folder of more files than removals go without consent is copied, and goe
   expect((await machine.sync({ consent: true })).exit).toBe(0);
   expect(machine.remote()).toEqual(['d/f0', 'd/f1', 'd/f2', 'd/f3', 'd/f4', 'f5']);
   expect(machine.count('put')).toBe(0);
+});
+
+test('consent given while the copies are under way removes nothing that they are made of', async () => {
+  machine.rules = { ...machine.rules, transfers: 16 };
+  for (let n = 0; n < 5; n++) machine.tree.rename(`f${n}`, `d/f${n}`);
+  const { promise: gate, resolve: open } = Promise.withResolvers<void>();
+  let copying = 0;
+  const read = machine.tree.read.bind(machine.tree);
+  machine.tree.read = async (entry: Entry) => {
+    if (entry.path.startsWith('d/')) {
+      copying++;
+      await gate;
+    }
+    return read(entry);
+  };
+  const { engine } = machine.engine({ once: false });
+  const ended = engine.run();
+  await machine.until(() => engine.snapshot().consent !== null && copying > 0);
+  engine.command(answerTo(engine, true));
+  await machine.wait(1_000);
+  open();
+  await machine.until(() => engine.snapshot().state === 'idle');
+  expect([machine.copies?.length, machine.count('put')]).toEqual([5, 0]);
+  expect(machine.remote()).toEqual(['d/f0', 'd/f1', 'd/f2', 'd/f3', 'd/f4', 'f5']);
+  engine.command({ command: 'stop' });
+  await machine.drive(ended);
+});
+
+test('a removal that may be copied from waits for the end of the Plan, others do not', () => {
+  const [one, other] = ['one', 'other'].map((name) => {
+    const known = record(name);
+    const { key, path } = known;
+    return { kind: 'remove-remote', key, path, reason: 'gone-locally', record: known } as const;
+  });
+  if (one === undefined || other === undefined) throw new Error('there are two');
+  const copying = new Copying();
+  copying.until(new Promise(() => undefined), (action) => action === one);
+  expect(copying.parts([one, other]).map(({ some }) => some)).toEqual([[other], [one]]);
+  expect(copying.parts([])).toEqual([]);
 });
 
 test('of two objects with the same bytes the one of the file is taken; one that did not serve leaves the other', () => {
