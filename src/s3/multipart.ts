@@ -39,7 +39,7 @@ import { withRetries } from './retrying.ts';
 import { carrying } from './sdk.ts';
 import { sdkSend } from './sdk-failure.ts';
 import type { Headers } from './sign.ts';
-import { notRemoved, orRemove, putObject, receiptOf } from './single.ts';
+import { explain, notRemoved, orRemove, putObject, receiptOf } from './single.ts';
 import { type Site, askedOf, headAnswer, isDenied, versionOf } from './site.ts';
 import { paying } from './throttling.ts';
 import { drain } from './wire.ts';
@@ -418,14 +418,33 @@ class RunningUpload {
     this.#receipt = receiptOf(this.#key, etag, written.versionId, this.#source.size, proof);
   }
 
-  /** The object's own word; for who may write and not read, what was said of each of its parts. */
+  /**
+   * The object's own word; for who may write and not read, what was said of each of its parts. HEAD refuses a wrong key
+   * without a word: GET says whether it is that.
+   */
   async #stored(versionId: string | undefined, said: Headers): Promise<Headers> {
     try {
       return await this.#head(versionId);
     } catch (thrown) {
+      if (!isDenied(thrown)) throw thrown;
+      const why = await this.#refusal(versionId);
+      // It lies there in another mode, which proves nothing.
+      if (why?.code === 'other-mode') return {};
       const parts = confirmedKey(this.#partKeys);
-      if (!isDenied(thrown) || parts === undefined) throw thrown;
+      if (!isDenied(why) || parts === undefined) throw why ?? thrown;
       return { ...said, ...parts };
+    }
+  }
+
+  /** Undefined: the object may be read all the same. */
+  async #refusal(versionId: string | undefined): Promise<VaultError | undefined> {
+    const { signal } = this.#options;
+    try {
+      const version = versionId === undefined ? {} : { versionId };
+      await this.#again(() => explain(this.#site, this.#key, { signal, ...version }));
+      return undefined;
+    } catch (thrown) {
+      return failureOfThrown(thrown, signal);
     }
   }
 

@@ -206,6 +206,31 @@ describe('a proof that is missing', () => {
     expect(server.keys(bucket)).toEqual([]);
   });
 
+  test.each([
+    [
+      'another key',
+      'wrong-key',
+      403,
+      'The calculated MD5 hash of the key did not match the hash that was provided.',
+    ],
+    ['another mode', 'proof-missing', 400, 'The encryption parameters are not applicable to this object.'],
+  ])('SSE-C: what its parts said proves nothing of a large object under %s', async (_, code, status, message) => {
+    const { store, bucket } = await open(protectionOf('sse-c', KMS_KEY));
+    server.faults.add({
+      match: 'HeadObject',
+      fault: { kind: 'status', status: 403, code: 'AccessDenied', message },
+    });
+    server.faults.add({
+      match: 'GetObject',
+      fault: { kind: 'status', status, code: status === 403 ? 'AccessDenied' : 'InvalidRequest', message },
+    });
+    await expect(store.upload(KEY, big(), new TestJournal())).rejects.toMatchObject({
+      kind: 'security',
+      code,
+    });
+    expect(server.keys(bucket)).toEqual([]);
+  });
+
   test('as Amazon S3, a client-side object without its CRC-32 is asked for it', async () => {
     const { store } = await open(protectionOf('client', KMS_KEY), { asAws: true });
     const fault = { kind: 'strip-headers', names: ['x-amz-checksum-crc32'] } as const;
