@@ -368,17 +368,18 @@ class RunningUpload {
     const conditional = ifMatch !== undefined || ifNoneMatch !== undefined;
     const send = (conditions: Headers): Promise<CompleteMultipartUploadCommandOutput> =>
       this.#sdk('complete', (client, waits) => client.send(complete(conditions), waits));
+    let found: Headers | undefined;
     const output = await this.#again(async (attempt) => {
       try {
         return await underConditions(this.#site, this.#key, { ...this.#options, signal: this.#signal }, send);
       } catch (thrown) {
         // An earlier try may have worked and its answer got lost: then the object says so.
         const unclear = attempt > 1 && thrown instanceof VaultError && isGone(thrown);
-        if (unclear && (await this.#isThere(thrown))) return undefined;
+        if (unclear && (found = await this.#found(thrown)) !== undefined) return undefined;
         throw conditional && isConflict(thrown) ? overtaken(this.#key, thrown) : thrown;
       }
     });
-    await this.#prove(output);
+    await this.#prove(output, found);
     return output ?? { ETag: this.#receipt?.etag };
   }
 
@@ -387,26 +388,30 @@ class RunningUpload {
   }
 
   /**
-   * Whether the object under the key is the one of this upload: by what only its bytes give. Rejects with `otherwise` where
+   * The object under the key where it is the one of this upload: by what only its bytes give. Rejects with `otherwise` where
    * nobody may look: the file is then sent again.
    */
-  async #isThere(otherwise: VaultError): Promise<boolean> {
+  async #found(otherwise: VaultError): Promise<Headers | undefined> {
     const stored = await headAnswer(this.#site, this.#key, undefined, true, this.#options).catch(
       (thrown: unknown) => {
         throw isDenied(thrown) ? otherwise : thrown;
       },
     );
-    return stored !== undefined && sharedChecksum(stored, this.#sums) !== undefined;
+    return stored !== undefined && sharedChecksum(stored, this.#sums) !== undefined ? stored : undefined;
   }
 
-  /** Complete itself proves the modes of S3 and KMS keys, as far as the store says so there, and nothing of sse-c. */
-  async #prove(output: CompleteMultipartUploadCommandOutput | undefined): Promise<void> {
+  /**
+   * Complete itself proves the modes of S3 and KMS keys, as far as the store says so there, and nothing of sse-c. `found`: the
+   * object, where the answer got lost.
+   */
+  async #prove(output: CompleteMultipartUploadCommandOutput | undefined, found: Headers = {}): Promise<void> {
     const { protection } = this.#site;
-    const versionId = output?.VersionId === 'null' ? undefined : output?.VersionId;
-    let answer = output === undefined ? {} : completeHeaders(output);
+    let answer = output === undefined ? found : completeHeaders(output);
+    const said = output === undefined ? versionOf(found) : output.VersionId;
+    const versionId = said === 'null' ? undefined : said;
     const proof = await orRemove(this.#site, this.#key, versionId, this.#options, async () => {
       let checksum = sharedChecksum(answer, this.#sums);
-      if (output === undefined || !proves(protection, answer, checksum)) {
+      if (!proves(protection, answer, checksum)) {
         answer = await this.#stored(versionId, answer);
         checksum ??= sharedChecksum(answer, this.#sums);
       }

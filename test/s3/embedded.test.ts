@@ -180,6 +180,16 @@ describe('a proof that is missing', () => {
     }
   });
 
+  test('nothing of one whose answer got lost stays, not even a delete marker over its version', async () => {
+    const { store, bucket } = await open(protectionOf('sse-s3', KMS_KEY), { versioning: true });
+    server.faults.add({ match: 'CompleteMultipartUpload', times: 1, fault: { kind: 'reset-after' } });
+    server.faults.add({ match: 'HeadObject', fault: { kind: 'strip-headers', names: [SSE] } });
+    await expect(store.upload(KEY, big(), new TestJournal())).rejects.toMatchObject({
+      code: 'proof-missing',
+    });
+    expect(server.versions(bucket, KEY)).toEqual([]);
+  });
+
   test('an SSE-C part that is not confirmed ends the upload', async () => {
     const { store, bucket } = await open(protectionOf('sse-c', KMS_KEY));
     const names = [`${SSE}-customer-key-md5`];
