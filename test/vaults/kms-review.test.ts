@@ -22,6 +22,8 @@ let quotas: Server;
 /** What Service Quotas says; undefined: it refuses. */
 let value: number | undefined;
 let asked = 0;
+/** How long its answer takes: ms. */
+let late = 0;
 let home: string;
 let clock: ManualClock;
 let opened: { close(): unknown }[] = [];
@@ -37,6 +39,7 @@ beforeAll(async () => {
   });
   quotas = createServer(tls, (request, response) => {
     request.resume();
+    if (late > 0) clock.advance(late);
     if (String(request.headers['x-amz-target']).endsWith('.GetServiceQuota')) asked++;
     response.writeHead(value === undefined ? 400 : 200, { 'content-type': 'application/x-amz-json-1.1' });
     const refusal = { __type: 'AccessDeniedException', message: 'not allowed' };
@@ -59,6 +62,7 @@ beforeEach(() => {
   clock = new ManualClock();
   value = 20_000;
   asked = 0;
+  late = 0;
   server.requests.reset();
 });
 afterEach(async () => {
@@ -100,6 +104,19 @@ test('a quota that was raised is learned within a quarter of an hour of use, and
   await pace.store(1);
   await told(vault, { quota: 60_000, limit: 30_000 });
   expect(asked).toBe(2);
+});
+
+test('under steady load, and by answers that take their time, it is learned as soon', async () => {
+  late = 1_000;
+  const { pace, vault } = await open();
+  await told(vault, { quota: 20_000, source: 'service-quotas' });
+  value = 60_000;
+  // A second has gone by: just past the quarter of an hour since it was asked, and not since it was noted.
+  clock.advance(15 * MINUTES - 500);
+  await pace.store(1);
+  clock.advance(6_000);
+  await pace.store(1);
+  await told(vault, { quota: 60_000 });
 });
 
 test('where KMS throttles, it is asked at once, and then not more than once a minute', async () => {
