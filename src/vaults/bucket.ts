@@ -157,8 +157,9 @@ async function leftoversUnder(
 ): Promise<Setting<readonly Leftover[]>> {
   const prefixes = guards.length === 0 ? [''] : [...new Set(guards.map(({ prefix }) => prefix))];
   const found = await Promise.all(prefixes.map((prefix) => trials.leftovers(prefix, waits)));
+  const value = found.flatMap((one) => (one.state === 'set' ? one.value : []));
   const unknown = found.find(({ state }) => state === 'unknown');
-  return unknown ?? { state: 'set', value: found.flatMap((one) => (one.state === 'set' ? one.value : [])) };
+  return value.length === 0 && unknown !== undefined ? unknown : { state: 'set', value };
 }
 
 async function clearAll(

@@ -345,14 +345,17 @@ describe('on the embedded server', () => {
 
   test('a test object that stays is named, found by the audit, and removed by the next harden', async () => {
     const bucket = fresh();
-    behind = 11 * 60_000;
+    behind = 16 * 60_000;
     const isTrial = ({ key }: FaultSubject) => server.versions(bucket, key).length > 0;
     const fault = server.faults.add({
       match: (request) => request.operation === 'DeleteObject' && isTrial(request),
       fault: { kind: 'status', status: 403, code: 'AccessDenied', message: 'no' },
     });
+    // What is kept is as old as that; what is asked is judged by the time it is.
+    const judged = server.faults.add({ match: () => true, fault: { kind: 'clock-skew', ms: behind } });
     const ended = await bucketRun('harden', bucket, ...ARN, '--yes', '--json');
     fault.remove();
+    judged.remove();
     expect(ended.code).toBe(4);
     expect(steps(ended)).toContain('changed policy');
     const [key] = server.keys(bucket);

@@ -15,7 +15,8 @@ const ATTEMPTS = 4;
 
 const HINT = 'remove it by hand; s3:DeleteObject and, with versioning, s3:DeleteObjectVersion are needed';
 
-const LATER = 'once the store is reached again, bucket harden removes it, from two minutes after this run on';
+const LATER =
+  'once the store is reached again, bucket harden removes it, from a quarter of an hour after this run on';
 
 /** Where something stays because the store was not reached: that, for then nothing else works either. */
 export function awayOf(error: VaultError): VaultError | undefined {

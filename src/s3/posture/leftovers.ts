@@ -15,8 +15,8 @@ import { ok, problem, unread } from './finding.ts';
 /** What `doctor`, `bucket harden`, and the trials of runs call theirs. */
 const KINDS = ['doctor', 'trial', 'probe'] as const;
 const NAME = /\/((doctor|trial)-[0-9a-f]{12}|probe-[0-9a-f-]{36})$/;
-/** Younger ones may be of a run that is under way. */
-const AGE_MS = 2 * 60_000;
+/** Younger ones may be of a run that is under way, of a machine whose clock is as far off as stores let it be. */
+export const LEFT_MS = 15 * 60_000;
 /** Of each kind; more than that are found the next time. */
 const MOST = 1_000;
 const RETRIES = { attempts: 2 };
@@ -30,23 +30,35 @@ export async function leftoversIn(
 ): Promise<Setting<readonly Leftover[]>> {
   const found = new Map<ObjectKey, number>();
   const see = (key: ObjectKey, modified: number): void => {
-    if (NAME.test(key) && modified < clock.now() - AGE_MS)
+    if (NAME.test(key) && modified < clock.now() - LEFT_MS)
       found.set(key, Math.max(modified, found.get(key) ?? 0));
   };
+  const refused = new Map<Unseen, VaultError>();
   try {
-    for (const kind of KINDS) await lookAt(site, clock, `${prefix}${OWN_FOLDER}/${kind}-`, see, waits);
+    for (const kind of KINDS)
+      await lookAt(site, clock, `${prefix}${OWN_FOLDER}/${kind}-`, { see, refused }, waits);
   } catch (thrown) {
     return unreadable(asVaultError(thrown));
   }
+  // What was found is to be removed all the same; only then does it count what else there may be.
+  if (found.size === 0 && refused.size > 0) return unseen(refused);
   const leftovers = [...found].map(([key, modified]) => ({ key, modified }));
   return { state: 'set', value: leftovers.toSorted((a, b) => a.modified - b.modified) };
+}
+
+/** What may be there and was not shown. */
+type Unseen = 'old versions' | 'unfinished uploads';
+
+interface Looking {
+  readonly see: (key: ObjectKey, modified: number) => void;
+  readonly refused: Map<Unseen, VaultError>;
 }
 
 async function lookAt(
   site: Site,
   clock: Clock,
   start: string,
-  see: (key: ObjectKey, modified: number) => void,
+  { see, refused }: Looking,
   waits: Waits,
 ): Promise<void> {
   const listing = { site, clock, retries: RETRIES };
@@ -57,12 +69,49 @@ async function lookAt(
       if ((left -= page.length) <= 0) break;
     }
   } catch (thrown) {
-    if (asVaultError(thrown).kind === 'cancelled') throw thrown;
+    refused.set('old versions', refusalIn(thrown));
     // Who may not list versions sees the newest ones.
     for await (const page of listObjects(listing, start, waits))
       for (const { key, modified } of page) see(key, modified);
   }
-  await lookAtUploads(listing, start, see, waits);
+  try {
+    await lookAtUploads(listing, start, see, waits);
+  } catch (thrown) {
+    refused.set('unfinished uploads', refusalIn(thrown));
+  }
+}
+
+/** Anything else says nothing of what is there, and is thrown. */
+function refusalIn(thrown: unknown): VaultError {
+  const error = asVaultError(thrown);
+  if (error.kind === 'refused') return error;
+  throw error;
+}
+
+const PERMISSIONS: { readonly [U in Unseen]: string } = {
+  'old versions': 's3:ListBucketVersions',
+  'unfinished uploads': 's3:ListBucketMultipartUploads',
+};
+
+function unseen(refused: ReadonlyMap<Unseen, VaultError>): Setting<never> {
+  const listed = `${[...refused.keys()].join(' and ')} could not be listed`;
+  const needed = [...refused].flatMap(([what, { code }]) =>
+    code === 'access-denied' ? [PERMISSIONS[what]] : [],
+  );
+  if (needed.length > 0) {
+    const are = needed.length > 1 ? 'are' : 'is';
+    return {
+      state: 'unknown',
+      why: 'denied',
+      reason: `${listed}: ${needed.join(' and ')} ${are} needed`,
+    };
+  }
+  const other = [...refused.values()].find(
+    ({ code, status }) => code !== 'not-implemented' && status !== 405,
+  );
+  return other === undefined
+    ? { state: 'unknown', why: 'unsupported', reason: `${listed}: this store has no such listing` }
+    : { state: 'unknown', why: 'failed', reason: `${listed}: ${other.message}` };
 }
 
 function unreadable(error: VaultError): Setting<never> {
@@ -86,10 +135,14 @@ export async function clearLeftover(
 ): Promise<VaultError | undefined> {
   const objects = await removeVersions(site, key, [], clock, waits);
   const uploads = new Set<string>();
-  await lookAtUploads({ site, clock, retries: RETRIES }, key, (_, __, id) => uploads.add(id), waits).catch(
-    asVaultError,
-  );
   let failed = objects;
+  try {
+    await lookAtUploads({ site, clock, retries: RETRIES }, key, (_, __, id) => uploads.add(id), waits);
+  } catch (thrown) {
+    const error = asVaultError(thrown);
+    // Who may not look for any was shown none either.
+    if (error.kind !== 'refused') failed ??= error;
+  }
   for (const id of uploads)
     try {
       await withRetries(() => abortUpload(site, key, id, waits), clock, RETRIES, waits.signal);
@@ -99,19 +152,14 @@ export async function clearLeftover(
   return failed;
 }
 
-/** A rule for the lifecycle ends them as well: they are looked for where that is allowed. */
 async function lookAtUploads(
   listing: Listing,
   start: string,
   see: (key: ObjectKey, begun: number, id: string) => void,
   waits: Waits,
 ): Promise<void> {
-  try {
-    for await (const { key, initiated, uploadId } of listUploads(listing, start, waits))
-      see(key, initiated, uploadId);
-  } catch (thrown) {
-    if (asVaultError(thrown).kind === 'cancelled') throw thrown;
-  }
+  for await (const { key, initiated, uploadId } of listUploads(listing, start, waits))
+    see(key, initiated, uploadId);
 }
 
 const SHOWN = 5;

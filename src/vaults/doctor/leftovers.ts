@@ -7,6 +7,7 @@ import type { Remote } from '../../model/vault.ts';
 import type { ResolvedRemote } from '../../s3/connect.ts';
 import { openStore } from '../../s3/open-store.ts';
 import { commandLine } from '../../s3/posture/guard.ts';
+import { LEFT_MS } from '../../s3/posture/leftovers.ts';
 import { shortly } from '../kms-asking.ts';
 
 export interface Leftover {
@@ -16,8 +17,6 @@ export interface Leftover {
 
 /** What `doctor`, `bucket harden`, and the trials of runs call theirs. */
 const TESTS = ['doctor-', 'trial-', 'probe-'];
-/** A younger one may be that of a run that goes on. */
-const LEFT_MS = 120_000;
 const PATIENCE_MS = 4_000;
 const MOST = 1_000;
 

@@ -228,7 +228,7 @@ describe('on the embedded server', () => {
 
   test('what earlier runs left is found once it is old enough, in any version, and removed', async () => {
     const { bucket, trials } = await fresh({ versioning: true });
-    const later = { ...clock, now: () => systemClock.now() + 11 * 60_000 };
+    const later = { ...clock, now: () => systemClock.now() + 16 * 60_000 };
     server.faults.add({ match: 'DeleteObject', fault: { kind: 'status', ...DENIED } });
     server.faults.add({ match: 'AbortMultipartUpload', fault: { kind: 'status', ...DENIED } });
     server.faults.add({ match: 'CompleteMultipartUpload', times: 1, fault: { kind: 'status', ...DENIED } });
@@ -238,7 +238,9 @@ describe('on the embedded server', () => {
     await other.multipart(begun, S3);
     await (await trialsOn(place, bucket)).put(objectKey('docs/.s3vault/trial-of-mine'), S3);
     server.faults.clear();
-    expect(await trials.leftovers('docs/')).toEqual({ state: 'set', value: [] });
+    // One whose clock is ahead sees those of a run that goes on elsewhere.
+    const ahead = await trialsOn(place, bucket, { ...clock, now: () => systemClock.now() + 14 * 60_000 });
+    expect(await ahead.leftovers('docs/')).toEqual({ state: 'set', value: [] });
     const after = await trialsOn(place, bucket, later);
     expect(await after.leftovers('')).toEqual({ state: 'set', value: [] });
     const found = await after.leftovers('docs/');
@@ -247,6 +249,42 @@ describe('on the embedded server', () => {
     for (const key of keys) expect(await after.clear(key)).toBeUndefined();
     expect(left(bucket)).toEqual([0, 0]);
     expect(await after.leftovers('docs/')).toEqual({ state: 'set', value: [] });
+  });
+
+  test.each([
+    [
+      'ListObjectVersions',
+      DENIED,
+      'denied',
+      'old versions could not be listed: s3:ListBucketVersions is needed',
+    ],
+    [
+      'ListMultipartUploads',
+      DENIED,
+      'denied',
+      'unfinished uploads could not be listed: s3:ListBucketMultipartUploads is needed',
+    ],
+    [
+      'ListObjectVersions',
+      { status: 501, code: 'NotImplemented', message: 'no' },
+      'unsupported',
+      'old versions could not be listed: this store has no such listing',
+    ],
+    ['ListObjectVersions', { ...DENIED, status: 400, code: 'OddRequest' }, 'failed', 'could not be listed: '],
+    [
+      'ListMultipartUploads',
+      { ...DENIED, status: 400, code: 'OddRequest' },
+      'failed',
+      'could not be listed: ',
+    ],
+  ] as const)('none is left only where all could be listed: %s %j', async (match, fault, why, reason) => {
+    const { trials } = await fresh({ versioning: true });
+    server.faults.add({ match, fault: { kind: 'status', ...fault } });
+    expect(await trials.leftovers('docs/')).toMatchObject({
+      state: 'unknown',
+      why,
+      reason: expect.stringContaining(reason) as string,
+    });
   });
 
   test('a store that does not answer is not waited for long after the signal', async () => {
