@@ -227,12 +227,16 @@ function publicAccess(setting: Setting<PublicAccess>, { isAws }: Ground, harden:
       'they have no effect, for IgnorePublicAcls is on; BlockPublicAcls is off, and some stores refuse every write with it',
       `${harden} --only public-access`,
     );
+  // On AWS the account's own block counts as well, and takes rights on the account to read.
+  const [itself, account] = isAws
+    ? [' by the bucket itself', '; an account-wide block is not looked at']
+    : ['', ''];
   return problem(
     base,
-    'public access is not blocked',
+    `public access is not blocked${itself}`,
     value === undefined
-      ? 'a mistaken policy or ACL would open the bucket to everybody'
-      : `these switches are off: ${open.join(', ')}`,
+      ? `a mistaken policy or ACL would open the bucket to everybody${account}`
+      : `these switches are off: ${open.join(', ')}${account}`,
     harden,
   );
 }

@@ -17,10 +17,12 @@ export function lifecycle(
   const rules = (setting.state === 'set' ? setting.value.rules : []).filter(({ enabled }) => enabled);
   const everywhere = rules.filter(({ prefix }) => prefix === '');
   const ours = rules.filter((rule) => touches(rule, guards));
-  const versioned = versions.state === 'set' && versions.value === 'Enabled';
+  // Where versioning is suspended, or was not to be read, there may be old ones all the same.
+  const versioned = versions.state !== 'absent';
+  const growing = versions.state === 'set' && versions.value === 'Enabled';
   return [
-    uploads(everywhere, harden),
-    ...(versioned ? [oldVersions(everywhere, ours, harden)] : []),
+    uploads(rules, guards, harden),
+    ...(versioned ? oldVersions(everywhere, ours, growing, harden) : []),
     ...removing(ours),
     ...archiving(ours, versioned),
   ];
@@ -32,9 +34,22 @@ function touches({ prefix = '' }: LifecycleRule, guards: readonly Guard[]): bool
   return prefixes.some((own) => own.startsWith(prefix) || prefix.startsWith(own));
 }
 
-function uploads(everywhere: readonly LifecycleRule[], harden: string): Finding {
-  const days = everywhere.find(({ abortUploadsDays }) => abortUploadsDays !== undefined)?.abortUploadsDays;
-  return days === undefined
+/** A rule without a prefix chooses by tag or size, which uploads in parts have none of yet. */
+const covers = ({ prefix }: LifecycleRule, own: string): boolean =>
+  prefix !== undefined && own.startsWith(prefix);
+
+/** Where it takes longest, of the places that are asked about. */
+function uploads(rules: readonly LifecycleRule[], guards: readonly Guard[], harden: string): Finding {
+  const prefixes = guards.length === 0 ? [''] : guards.map(({ prefix }) => prefix);
+  const soonest = prefixes.map((own) =>
+    Math.min(
+      ...rules
+        .filter((rule) => covers(rule, own))
+        .map(({ abortUploadsDays = Number.POSITIVE_INFINITY }) => abortUploadsDays),
+    ),
+  );
+  const days = Math.max(...soonest);
+  return days === Number.POSITIVE_INFINITY
     ? problem(
         UPLOADS,
         'unfinished uploads stay for ever',
@@ -50,8 +65,9 @@ const LEAST_DAYS = 7;
 function oldVersions(
   everywhere: readonly LifecycleRule[],
   ours: readonly LifecycleRule[],
+  growing: boolean,
   harden: string,
-): Finding {
+): readonly Finding[] {
   const ending = (rules: readonly LifecycleRule[]) =>
     rules.filter(({ oldVersionsDays }) => oldVersionsDays !== undefined);
   const soon = ending(ours)
@@ -59,22 +75,23 @@ function oldVersions(
     .sort((a, b) => daysOf(a) - daysOf(b));
   // What one rule keeps, another may take.
   const worst = soon.find(({ oldVersionsKept = 0 }) => oldVersionsKept === 0) ?? soon[0];
-  if (worst !== undefined) return endsSoon(worst);
+  if (worst !== undefined) return [endsSoon(worst)];
   const [first] = ending(everywhere).sort((a, b) => daysOf(a) - daysOf(b));
   if (first !== undefined)
-    return ok(
-      VERSIONS,
-      'old versions end',
-      `after ${daysOf(first)} days; what was overwritten earlier is gone`,
-    );
-  return {
-    ...note(
-      VERSIONS,
-      'old versions stay for ever',
-      'every overwritten and removed file goes on costing storage; that may be what you want',
-    ),
-    fix: `${harden} --expire-versions 90`,
-  };
+    return [
+      ok(VERSIONS, 'old versions end', `after ${daysOf(first)} days; what was overwritten earlier is gone`),
+    ];
+  if (!growing) return [];
+  return [
+    {
+      ...note(
+        VERSIONS,
+        'old versions stay for ever',
+        'every overwritten and removed file goes on costing storage; that may be what you want',
+      ),
+      fix: `${harden} --expire-versions 90`,
+    },
+  ];
 }
 
 const daysOf = ({ oldVersionsDays = Number.POSITIVE_INFINITY }: LifecycleRule): number => oldVersionsDays;

@@ -148,6 +148,35 @@ describe('each setting', () => {
       ['problem low'],
     ],
     [
+      "a rule for the vault's folder",
+      { lifecycle: set({ rules: [{ enabled: true, prefix: 'docs/', abortUploadsDays: 1 }] }) },
+      sseS3,
+      'lifecycle-uploads',
+      ['ok low'],
+    ],
+    ...(
+      [
+        ['suspended', set('Suspended' as const)],
+        ['not to be read', denied],
+      ] as const
+    ).flatMap(([name, versioning]) =>
+      (
+        [
+          [{ oldVersionsDays: 1 }, ['problem medium']],
+          [{}, []],
+        ] as const
+      ).map(
+        ([rule, expected]) =>
+          [
+            `versioning ${name}`,
+            { versioning, lifecycle: set({ rules: [{ enabled: true, prefix: '', ...rule }] }) },
+            kms,
+            'lifecycle-versions',
+            expected,
+          ] as const,
+      ),
+    ),
+    [
       'a rule that removes files',
       { lifecycle: set({ rules: [{ enabled: true, prefix: 'do', removesObjects: 'after 30 days' }] }) },
       { prefix: 'docs/', mode: 'client' },
@@ -285,6 +314,19 @@ test('what changes encryption in place is said where no statement refuses it, on
   };
   const policy = set(JSON.stringify({ Version: '2012-10-17', Statement }));
   expect(of(kms, true, { ...safe(kms), policy })).toEqual([]);
+});
+
+test('only the block of the bucket itself is looked at, and that is said of AWS', () => {
+  const found = (isAws: boolean) =>
+    findingsOf({ ...safe(kms), publicAccess: absent }, { ...ground, isAws }, [kms]).find(
+      ({ code }) => code === 'public-access',
+    );
+  expect(found(true)).toMatchObject({
+    title: 'public access is not blocked by the bucket itself',
+    reason:
+      'a mistaken policy or ACL would open the bucket to everybody; an account-wide block is not looked at',
+  });
+  expect(found(false)?.title).toBe('public access is not blocked');
 });
 
 test('ACLs that are ignored open nothing, where a store can not do more', () => {
