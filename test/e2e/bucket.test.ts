@@ -87,9 +87,9 @@ describe('on the embedded server', () => {
     expect(hardened.code).toBe(0);
     const steps = hardened.lines.filter(({ event }) => event === 'step');
     expect(steps.filter(({ step }) => step === 'proved').map(({ what }) => what)).toEqual([
-      'a write without the encryption header',
-      'a write with AES256 instead of the KMS key',
-      'a write with another KMS key',
+      'a PUT without the encryption header',
+      'a PUT with AES256 instead of the KMS key',
+      'a PUT with another KMS key',
     ]);
     expect(server.policy(bucket)).toContain(foreign(bucket));
     expect(server.keys(bucket)).toEqual([]);
@@ -169,7 +169,7 @@ describe('on the embedded server', () => {
     );
     const lifted = await machine.run([...command.trim().split(' '), '--yes']);
     expect(lifted.code).toBe(0);
-    expect(lifted.stdout).toContain('tried: a write without the encryption header under docs/ is refused');
+    expect(lifted.stdout).toContain('tried: a PUT without the encryption header under docs/ is refused');
     expect((await machine.run(rekey)).code).toBe(0);
   });
 
@@ -182,7 +182,7 @@ describe('on the embedded server', () => {
     expect(dry.stdout).toMatch(/- +SSE-C +blocked\n +\+ +SSE-C +allowed/);
     const hardened = await bucketRun('harden', bucket, '--mode', 'sse-c', '--allow-sse-c', '--yes');
     expect(hardened.code).toBe(0);
-    expect(hardened.stdout).toContain('tried: a write without the encryption header is refused');
+    expect(hardened.stdout).toContain('tried: a PUT without the encryption header is refused');
     expect(findings(await audit())).toMatchObject({ 'sse-c': 'ok', 'encryption-header': 'ok' });
   });
 
@@ -387,7 +387,7 @@ describe('on the embedded server', () => {
     expect(asked.stdout).toMatch(/nothing was tried: nobody agreed/);
     expect(server.requests.recent.filter(({ method }) => method !== 'GET' && method !== 'HEAD')).toEqual([]);
     const tried = await bucketRun('harden', bucket, ...ARN, '--yes');
-    expect(tried.stdout).toContain('tried: a write without the encryption header is refused');
+    expect(tried.stdout).toContain('tried: a PUT without the encryption header is refused');
   });
 
   test('policy prints what harden would put there, and the policies for people', async () => {
@@ -436,10 +436,10 @@ describeRgw('on', () => {
     const hardened = await bucketRun('harden', bucket, ...mode, '--yes', '--json');
     const steps = hardened.lines.filter(({ event }) => event === 'step');
     expect(steps).toContainEqual(
-      expect.objectContaining({ step: 'not-enforced', what: 'a write without the encryption header' }),
+      expect.objectContaining({ step: 'not-enforced', what: 'a PUT without the encryption header' }),
     );
     expect(steps).toContainEqual(
-      expect.objectContaining({ step: 'proved', what: 'a write with AES256 instead of the KMS key' }),
+      expect.objectContaining({ step: 'proved', what: 'a PUT with AES256 instead of the KMS key' }),
     );
     // With this switch, this version refuses every write.
     expect(steps).toContainEqual(

@@ -60,11 +60,11 @@ function forbidden(guard: Guard): readonly Forbidden[] {
   const ways = sides(guard);
   const has = (mode: Guard['mode']): boolean => ways.some((way) => way.mode === mode);
   if (has('client')) return [];
-  const bare: Forbidden = { how: { kind: 'plain' }, what: 'a write without the encryption header' };
+  const bare: Forbidden = { how: { kind: 'plain' }, what: 'a PUT without the encryption header' };
   const kms = ways.filter(isKms);
   const [first] = kms;
   if (first === undefined) return has('sse-s3') ? [bare, KMS_FOR_AES] : [bare];
-  const s3: Forbidden = { how: { kind: 'sse-s3' }, what: 'a write with AES256 instead of the KMS key' };
+  const s3: Forbidden = { how: { kind: 'sse-s3' }, what: 'a PUT with AES256 instead of the KMS key' };
   return [
     bare,
     ...(has('sse-s3') ? [] : [s3]),
@@ -76,20 +76,20 @@ function forbidden(guard: Guard): readonly Forbidden[] {
 /** Under a key of nobody: AWS would make its own one for a write that names none. */
 const KMS_FOR_AES: Forbidden = {
   how: { kind: 'sse-kms', keyId: otherKey(''), context: {} },
-  what: 'a write with aws:kms instead of AES256',
+  what: 'a PUT with aws:kms instead of AES256',
 };
 
 /** With the vault's own key, so that nothing but the algorithm is wrong. */
 function oneLayer({ kmsKeyId, kmsKey, context = {} }: Guard): readonly Forbidden[] {
   const keyId = kmsKeyId ?? kmsKey;
   if (keyId === undefined) return [];
-  const what = 'a write with aws:kms instead of aws:kms:dsse';
+  const what = 'a PUT with aws:kms instead of aws:kms:dsse';
   return [{ how: { kind: 'sse-kms', keyId, context }, what }];
 }
 
 function otherKeyTrial({ mode, kmsKey = '', context = {} }: Guard): readonly Forbidden[] {
   if (mode !== 'sse-kms' && mode !== 'dsse-kms') return [];
-  return [{ how: { kind: mode, keyId: otherKey(kmsKey), context }, what: 'a write with another KMS key' }];
+  return [{ how: { kind: mode, keyId: otherKey(kmsKey), context }, what: 'a PUT with another KMS key' }];
 }
 
 function verdict(own: VaultError | undefined, trial: Trial, what: string): Step {

@@ -44,7 +44,7 @@ describe('hardening', () => {
   test('a rule that the store takes and does not keep is said so', async () => {
     const steps = await harden(memoryBucketConfig(), WISHES, { ignoresAbsent: true });
     expect(steps.filter(({ step }) => step === 'not-enforced')).toEqual([
-      { step: 'not-enforced', what: 'a write without the encryption header under docs/' },
+      { step: 'not-enforced', what: 'a PUT without the encryption header under docs/' },
     ]);
   });
 
@@ -54,7 +54,7 @@ describe('hardening', () => {
     expect(steps.filter(({ step }) => step === 'not-enforced')).toHaveLength(2);
     expect(steps).toContainEqual({
       step: 'unknown',
-      what: 'a write with another KMS key under docs/',
+      what: 'a PUT with another KMS key under docs/',
       reason: "is refused, but for another reason: the KMS key can't be found",
     });
   });
@@ -254,7 +254,7 @@ describe('hardening', () => {
     ['dsse-kms', { ...kms, mode: 'dsse-kms' }, 'aws:kms instead of aws:kms:dsse'],
   ])('in mode %s also the other use of KMS is tried', async (_, guard, words) => {
     const wishes: HardenWishes = { ...WISHES, guards: [guard], vaults: [guard], only: ['policy'] };
-    const proved = { step: 'proved', what: `a write with ${words} under docs/` };
+    const proved = { step: 'proved', what: `a PUT with ${words} under docs/` };
     expect(await harden(memoryBucketConfig(), wishes)).toContainEqual(proved);
     const lax = await harden(memoryBucketConfig(), wishes, { ignoresPolicies: true });
     expect(lax).not.toContainEqual(proved);
