@@ -111,39 +111,34 @@ export class Engine implements EngineHandle {
         this.#awake();
       },
     });
-    this.#runs = new Runs({
+    const shared = {
       parts,
       emitter: this.#emitter,
       hints: this.#hints,
       skips: this.#skips,
       online: this.#online,
       standing: this.#standing,
-      committer: this.#committer,
       signal: this.#abort.signal,
+      fail: (error: VaultError) => this.#fail(error),
+      state: (state: EngineState) => this.#state(state),
+    };
+    this.#runs = new Runs({
+      ...shared,
+      committer: this.#committer,
       once: options.once,
       consent: options.consent,
       review: options.review ?? false,
       stopping: () => this.#stopping,
-      fail: (error) => this.#fail(error),
-      state: (state) => this.#state(state),
       declined: () => this.#decline(),
       awake: () => this.#awake(),
     });
     this.#scanning = new Scanning({
-      parts,
-      emitter: this.#emitter,
-      hints: this.#hints,
-      skips: this.#skips,
-      online: this.#online,
-      standing: this.#standing,
+      ...shared,
       timetable: this.#timetable,
       runs: this.#runs,
-      signal: this.#abort.signal,
       acceptSource: options.acceptSource,
       checkRemote: options.checkRemote,
       planned: options.planned,
-      fail: (error) => this.#fail(error),
-      state: (state) => this.#state(state),
     });
     this.ended = new Promise((resolve) => {
       this.#end = resolve;

@@ -2,7 +2,7 @@ import type { NameKey, RelPath } from '../model/brands.ts';
 import type { Command } from '../model/command.ts';
 import { plural } from '../model/display.ts';
 import { type VaultError, asVaultError } from '../model/errors.ts';
-import type { EngineState, EventBody } from '../model/event.ts';
+import type { EventBody } from '../model/event.ts';
 import type { Hint } from '../model/hint.ts';
 import { type Action, type ConsentReason, EMPTY_TOTALS, type RemoteEntry } from '../model/plan.ts';
 import type { QueueAsk, QueueWindow } from '../model/queue.ts';
@@ -12,11 +12,9 @@ import type { CollectedPlan } from './collect.ts';
 import { clashing } from './clashes.ts';
 import type { Committer } from './committer.ts';
 import { checkBucket } from './describe.ts';
-import type { Emitter } from './emitter.ts';
 import { Failures } from './failures.ts';
 import { checkSource } from './guard.ts';
-import { type Hints, coveredBy } from './hints.ts';
-import type { Online } from './online.ts';
+import { coveredBy } from './hints.ts';
 import { LeftOut } from './left-out.ts';
 import { firstLines } from './lines.ts';
 import { Looks } from './looks.ts';
@@ -27,36 +25,25 @@ import { notWaiting, planChanged } from './refusals.ts';
 import { Copying, type Renames, mayBeRenamed } from './renames.ts';
 import { Rest } from './rest.ts';
 import { Retries, isFinal } from './retries.ts';
+import type { Shared } from './shared.ts';
 import { type RunHooks, Schedule } from './schedule.ts';
-import type { Skips } from './skips.ts';
-import type { Standing } from './standing.ts';
 import { withIntents } from './strays.ts';
 import { Upcoming } from './upcoming.ts';
-import { type EngineParts, namesOf, worldOf } from './world.ts';
+import { namesOf, worldOf } from './world.ts';
 
 /** Answers to requests that were under way together are one answer. */
 const SLOWER_AT_MOST_EVERY_MS = 1_000;
 /** Removals that a Plan under review begins with, so that they are seen and leave room for the rest. */
 const FIRST_REMOVALS = 50;
 
-export interface RunsOptions {
-  readonly parts: EngineParts;
-  readonly emitter: Emitter;
-  readonly hints: Hints;
-  readonly skips: Skips;
-  readonly online: Online;
-  readonly standing: Standing;
+export interface RunsOptions extends Shared {
   readonly committer: Committer;
-  readonly signal: AbortSignal;
   readonly once: boolean;
   /** Consent to removals given beforehand. */
   readonly consent: boolean;
   /** The first Plan with something to do waits for a person. */
   readonly review: boolean;
   readonly stopping: () => boolean;
-  /** Ends the engine with this error. */
-  readonly fail: (error: VaultError) => void;
-  readonly state: (state: EngineState) => void;
   /** A person did not agree to the first Plan. */
   readonly declined: () => void;
   /** Called when something has ended. */

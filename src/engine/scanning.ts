@@ -1,6 +1,5 @@
 import { type RelPath, relPath } from '../model/brands.ts';
-import { type VaultError, asVaultError, report } from '../model/errors.ts';
-import type { EngineState } from '../model/event.ts';
+import { asVaultError, report } from '../model/errors.ts';
 import type { Hint } from '../model/hint.ts';
 import type { Action } from '../model/plan.ts';
 import { sweepUploads } from './clean.ts';
@@ -8,8 +7,6 @@ import { type CollectedPlan, collectPlan } from './collect.ts';
 import type { Emitter } from './emitter.ts';
 import { lostSource } from './guard.ts';
 import { without } from './left-out.ts';
-import type { Hints } from './hints.ts';
-import type { Online } from './online.ts';
 import { Planned, movedOn } from './planned.ts';
 import {
   type RoundOptions,
@@ -22,30 +19,20 @@ import {
   roundSources,
 } from './rounds.ts';
 import type { Runs } from './runs.ts';
-import type { SkipAction, Skips } from './skips.ts';
-import type { Standing } from './standing.ts';
+import type { Shared } from './shared.ts';
+import type { SkipAction } from './skips.ts';
 import type { Timetable } from './timetable.ts';
 import { type EngineParts, worldOf } from './world.ts';
 
 const ROOT: RelPath = relPath('');
 
-export interface ScanningOptions {
-  readonly parts: EngineParts;
-  readonly emitter: Emitter;
-  readonly hints: Hints;
-  readonly skips: Skips;
-  readonly online: Online;
-  readonly standing: Standing;
+export interface ScanningOptions extends Shared {
   readonly timetable: Timetable;
   readonly runs: Runs;
-  readonly signal: AbortSignal;
   /** As in EngineOptions. */
   readonly acceptSource: boolean;
   readonly checkRemote: boolean;
   readonly planned: readonly string[] | undefined;
-  /** Ends the engine with this error. */
-  readonly fail: (error: VaultError) => void;
-  readonly state: (state: EngineState) => void;
 }
 
 /** Looks at both sides, as a whole or at some paths, and sets the Plans that come of it going. */

@@ -36,7 +36,7 @@ export const withinMs = <T>(
   work: (waits: Waits) => Promise<T>,
 ): Promise<T> => inGrace(clock, ms, { signal: AbortSignal.abort() }, work);
 
-const noAnswer = (cause: unknown): VaultError =>
+export const noAnswer = (cause: unknown): VaultError =>
   new VaultError('offline', 'no-answer', 'the store did not answer in time', {
     cause,
     hint: 'check the network, then run the same command again',

@@ -3,37 +3,33 @@ import type { ObjectKey } from '../model/brands.ts';
 import { plural, safeName } from '../model/display.ts';
 import { VaultError, asVaultError } from '../model/errors.ts';
 import type { Clock, Waits } from '../model/ports.ts';
+import { noAnswer, withinMs } from './grace.ts';
 import { withRetries } from './retrying.ts';
 import { headObject, removeObject } from './single.ts';
 import type { Site } from './site.ts';
 import { newestVersions } from './versions.ts';
 
-/** Tries of each request in all. */
-const ATTEMPTS = 4;
+/** Tries of each request of a removal in all. */
+export const REMOVAL_ATTEMPTS = 4;
 /** What puts a mark in its place, or hides another version, is looked for again. */
 const ROUNDS = 3;
 
-const HINT = 'remove it by hand; s3:DeleteObject and, with versioning, s3:DeleteObjectVersion are needed';
+export const BY_HAND =
+  'remove it by hand; s3:DeleteObject and, with versioning, s3:DeleteObjectVersion are needed';
 
 /**
  * The key is nobody else's, so whatever is there under it is ours: also what was written and never confirmed. `written`:
  * versions that are known; undefined in a bucket without. `forMs`: no longer than that, whatever the store does. Gives what
  * stays, or may; never rejects.
  */
-export async function removeAll(
+export function removeAll(
   site: Site,
   key: ObjectKey,
   written: Iterable<string | undefined>,
   clock: Clock,
   forMs: number,
 ): Promise<VaultError | undefined> {
-  const late = new AbortController();
-  const callOff = clock.after(forMs, () => late.abort());
-  try {
-    return await removeVersions(site, key, written, clock, late);
-  } finally {
-    callOff();
-  }
+  return withinMs(clock, forMs, (waits) => removeVersions(site, key, written, clock, waits));
 }
 
 /** The same for as long as the signal lets it. */
@@ -64,7 +60,10 @@ function leftBehind(key: ObjectKey, look: Look, failed: VaultError | undefined):
       ? `${plural(known, 'version')} of ${name} stay`
       : `${name} ${known === 1 || failed !== undefined ? 'stays' : 'may stay'}`;
   const reason = cause?.message ?? 'the store took its removal, and it is there all the same';
-  return new VaultError('refused', 'trial-left', `${left} in the bucket: ${reason}`, { cause, hint: HINT });
+  return new VaultError('refused', 'trial-left', `${left} in the bucket: ${reason}`, {
+    cause,
+    hint: BY_HAND,
+  });
 }
 
 /** Whether an object of this key could be removed: a removal is asked for while nothing is there. Rejects with the refusal. */
@@ -124,13 +123,12 @@ class Cleaning {
   }
 
   #again<T>(make: () => Promise<T>): Promise<T> {
-    return withRetries(make, this.#clock, { attempts: ATTEMPTS }, this.#signal);
+    return withRetries(make, this.#clock, { attempts: REMOVAL_ATTEMPTS }, this.#signal);
   }
 
   #refusal(thrown: unknown): VaultError {
     const error = asVaultError(thrown);
-    if (error.kind !== 'cancelled') return error;
-    return new VaultError('offline', 'no-answer', 'the store did not answer in time', { cause: error });
+    return error.kind === 'cancelled' ? noAnswer(error) : error;
   }
 }
 

@@ -5,15 +5,10 @@ import { VaultError, asVaultError } from '../../model/errors.ts';
 import type { Clock, Waits } from '../../model/ports.ts';
 import { listUploads } from '../list.ts';
 import { abortUpload } from '../multipart.ts';
-import { removeVersions } from '../probe-clean.ts';
+import { BY_HAND, REMOVAL_ATTEMPTS, removeVersions } from '../probe-clean.ts';
 import { withRetries } from '../retrying.ts';
 import { type Site, askedOf } from '../site.ts';
 import { drain } from '../wire.ts';
-
-/** Tries of each removal in all. */
-const ATTEMPTS = 4;
-
-const HINT = 'remove it by hand; s3:DeleteObject and, with versioning, s3:DeleteObjectVersion are needed';
 
 const LATER =
   'once the store is reached again, bucket harden removes it, from a quarter of an hour after this run on';
@@ -76,7 +71,7 @@ export class Leavings {
     if (cause.code === 'trial-left') return cause;
     const state = this.#unsure ? 'may be left' : 'is left';
     const message = `the test object ${safeName(this.key)} ${state} in the bucket: ${cause.message}`;
-    const hint = away === undefined ? HINT : LATER;
+    const hint = away === undefined ? BY_HAND : LATER;
     return new VaultError('refused', 'trial-left', message, { cause, hint });
   }
 
@@ -127,7 +122,7 @@ export class Leavings {
     if (this.#upload !== undefined) await this.#end(this.#upload, waits);
     this.#upload = undefined;
     if (!this.#nameless) return;
-    const listing = { site: this.#site, clock: this.#clock, retries: { attempts: ATTEMPTS } };
+    const listing = { site: this.#site, clock: this.#clock, retries: { attempts: REMOVAL_ATTEMPTS } };
     for await (const { key, uploadId } of listUploads(listing, this.key, waits))
       if (key === this.key) await this.#end(uploadId, waits);
     this.#nameless = false;
@@ -139,7 +134,7 @@ export class Leavings {
   }
 
   #again<T>(make: () => Promise<T>, { signal }: Waits): Promise<T> {
-    return withRetries(make, this.#clock, { attempts: ATTEMPTS }, signal);
+    return withRetries(make, this.#clock, { attempts: REMOVAL_ATTEMPTS }, signal);
   }
 }
 

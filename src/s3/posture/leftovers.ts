@@ -14,6 +14,10 @@ import { ok, problem, unread } from './finding.ts';
 
 /** What `doctor`, `bucket harden`, and the trials of runs call theirs. */
 const KINDS = ['doctor', 'trial', 'probe'] as const;
+/** How their keys begin under a prefix. */
+export const leftoverStarts = (prefix: string): readonly string[] =>
+  KINDS.map((kind) => `${prefix}${OWN_FOLDER}/${kind}-`);
+
 const NAME = /\/((doctor|trial)-[0-9a-f]{12}|probe-[0-9a-f-]{36})$/;
 /** Younger ones may be of a run that is under way, of a machine whose clock is as far off as stores let it be. */
 export const LEFT_MS = 15 * 60_000;
@@ -35,8 +39,7 @@ export async function leftoversIn(
   };
   const refused = new Map<Unseen, VaultError>();
   try {
-    for (const kind of KINDS)
-      await lookAt(site, clock, `${prefix}${OWN_FOLDER}/${kind}-`, { see, refused }, waits);
+    for (const start of leftoverStarts(prefix)) await lookAt(site, clock, start, { see, refused }, waits);
   } catch (thrown) {
     return unreadable(asVaultError(thrown));
   }

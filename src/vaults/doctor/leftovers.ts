@@ -1,5 +1,5 @@
 /** Test objects of earlier runs that were killed before they could remove them. */
-import { OWN_FOLDER, type ObjectKey } from '../../model/brands.ts';
+import type { ObjectKey } from '../../model/brands.ts';
 import { plural, safeName, shellWord } from '../../model/display.ts';
 import { asVaultError } from '../../model/errors.ts';
 import type { Clock, ObjectStore, Waits } from '../../model/ports.ts';
@@ -7,7 +7,7 @@ import type { Remote } from '../../model/vault.ts';
 import type { ResolvedRemote } from '../../s3/connect.ts';
 import { openStore } from '../../s3/open-store.ts';
 import { commandLine } from '../../s3/posture/guard.ts';
-import { LEFT_MS } from '../../s3/posture/leftovers.ts';
+import { LEFT_MS, leftoverStarts } from '../../s3/posture/leftovers.ts';
 import { shortly } from '../kms-asking.ts';
 
 export interface Leftover {
@@ -15,8 +15,6 @@ export interface Leftover {
   readonly versionId?: string;
 }
 
-/** What `doctor`, `bucket harden`, and the trials of runs call theirs. */
-const TESTS = ['doctor-', 'trial-', 'probe-'];
 const PATIENCE_MS = 4_000;
 const MOST = 1_000;
 
@@ -55,8 +53,7 @@ async function listed(
 ): Promise<readonly Leftover[]> {
   const before = clock.now() - LEFT_MS;
   const found: Leftover[] = [];
-  for (const test of TESTS) {
-    const start = `${prefix}${OWN_FOLDER}/${test}`;
+  for (const start of leftoverStarts(prefix)) {
     for await (const page of pagesOf(store, start, waits)) {
       found.push(...page.filter(({ modified }) => modified < before));
       if (found.length >= MOST) return found;

@@ -21,6 +21,16 @@ let home: string;
 let caFile: string;
 const before = { ...process.env };
 
+/** Somebody else's client. */
+const theirs = (): S3Client =>
+  new S3Client({
+    endpoint: server.url,
+    region: server.region,
+    credentials: server.credentials,
+    forcePathStyle: true,
+    requestHandler: { httpsAgent: new Agent({ ca: server.caPem }) },
+  });
+
 beforeAll(async () => {
   home = mkdtempSync(join(tmpdir(), 's3vault-facts-'));
   server = await startEmbedded({ kmsKeys: [{ id: 'sealing' }] });
@@ -31,15 +41,7 @@ beforeAll(async () => {
   process.env['AWS_SECRET_ACCESS_KEY'] = server.credentials.secretAccessKey;
   // Nothing is written into it: what is left of KMS is what doctor asks by itself.
   server.createBucket('locked', { versioning: true });
-  const { credentials, region } = server;
-  const client = new S3Client({
-    endpoint: server.url,
-    region,
-    credentials,
-    forcePathStyle: true,
-    requestHandler: { httpsAgent: new Agent({ ca: server.caPem }) },
-  });
-  await client.send(
+  await theirs().send(
     new PutObjectLockConfigurationCommand({
       Bucket: 'locked',
       ObjectLockConfiguration: {
@@ -178,14 +180,7 @@ describe('a setting whose question hangs', () => {
 
 test('test objects of runs that were killed are found with their versions, others are not', async () => {
   server.createBucket('littered', { versioning: true });
-  const { region, credentials } = server;
-  const client = new S3Client({
-    endpoint: server.url,
-    region,
-    credentials,
-    forcePathStyle: true,
-    requestHandler: { httpsAgent: new Agent({ ca: server.caPem }) },
-  });
+  const client = theirs();
   for (const Key of [
     'docs/.s3vault/doctor-1',
     'docs/.s3vault/trial-2',
