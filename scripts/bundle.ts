@@ -1,13 +1,24 @@
 // Bundles TypeScript with all it imports: a command begins in half the time of one that looks for 370 files.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, sep } from 'node:path';
-import { rolldown } from 'rolldown';
+import { type Plugin, rolldown } from 'rolldown';
 
 /**
  * Libraries that stay what they are: a native one, which finds its own binary, and React's tools for developers, which Ink
  * only asks for where DEV is set.
  */
 const APART = ['keytar', 'react-devtools-core'];
+
+const WIDTH = join(import.meta.dirname, '..', 'src', 'tui', 'width.ts');
+const WIDTH_FOR_LIBRARIES = '\0width';
+
+/** Ink, too, finds the width of a text as `src/tui/width.ts` does: a fourth of what a frame costs. */
+const WIDTHS: Plugin = {
+  name: 'widths',
+  resolveId: (name, importer) => (name === 'string-width' && importer !== WIDTH ? WIDTH_FOR_LIBRARIES : null),
+  load: (id) =>
+    id === WIDTH_FOR_LIBRARIES ? `export { width as default } from ${JSON.stringify(WIDTH)};` : null,
+};
 
 /**
  * Writes `main.js` and, in `chunks/`, what it loads when it is needed. What names a file beside itself finds it from there:
@@ -24,6 +35,7 @@ export async function bundle(
     cwd: join(import.meta.dirname, '..'),
     platform: 'node',
     external: APART,
+    plugins: [WIDTHS],
     // React decides by it which of its two builds to load.
     transform: { define: { 'process.env.NODE_ENV': '"production"' } },
     onLog: (level, log, handler) => handler(level === 'warn' ? 'error' : level, log),

@@ -1,8 +1,8 @@
-/** A line of columns, laid out here: a Box for each column of each row that changes costs several times as much. */
+/** A line of columns, laid out here as one text: a Box or a text for each column of each row costs several times as much. */
 import cliTruncate from 'cli-truncate';
 import { Box, Text } from 'ink';
 import type { ReactNode } from 'react';
-import widthOf from 'string-width';
+import { width as widthOf } from './width.ts';
 import { colour } from './parts.tsx';
 import type { Tone } from './words.ts';
 
@@ -36,29 +36,35 @@ const blanks = (cells: number): string => ' '.repeat(Math.max(0, cells));
 /** Least cells of the part that takes what is left; where not even these are there, the last parts are cut. */
 const LEAST = 8;
 
-interface Run {
-  text: string;
+interface Look {
   readonly tone: Tone;
   readonly bold: boolean;
   readonly silent: boolean;
 }
 
-/** Parts that look alike are one text. Those beyond ASCII stand alone: their width is costly to find, often kept. */
+interface Run extends Look {
+  text: string;
+}
+
+const alike = (one: Look, other: Look): boolean =>
+  one.tone === other.tone && one.bold === other.bold && one.silent === other.silent;
+
+const plain = ({ tone, bold, silent }: Look): boolean => tone === undefined && !bold && !silent;
+
+/** Parts that look alike are one run. */
 function runsOf(parts: readonly Part[], width: number): readonly Run[] {
   const fixed = parts.reduce((sum, { cells = 0 }) => sum + cells, 0);
   const runs: Run[] = [];
   let left = width;
-  let joins = false;
   for (const { text, cells = Math.max(LEAST, width - fixed), silent, bold, tone, ...how } of parts) {
     const own = Math.min(cells, left);
     left -= own;
     if (own === 0) continue;
     const shown = fit(text, own, how);
-    const plain = silent !== true && bold !== true && tone === undefined && /^[ -~]*$/.test(shown);
+    const run: Run = { text: shown, silent: silent === true, bold: bold === true, tone };
     const last = runs.at(-1);
-    if (plain && joins && last !== undefined) last.text += shown;
-    else runs.push({ text: shown, silent: silent === true, bold: bold === true, tone });
-    joins = plain;
+    if (last !== undefined && alike(last, run)) last.text += shown;
+    else runs.push(run);
   }
   return runs;
 }
@@ -70,13 +76,22 @@ export function Cells({
   readonly width: number;
   readonly parts: readonly Part[];
 }): ReactNode {
+  const runs = runsOf(parts, width);
   return (
     <Box height={1} flexShrink={0}>
-      {runsOf(parts, width).map(({ text, silent, bold, tone }, at) => (
-        <Text key={at} aria-hidden={silent} bold={bold} {...colour(tone)}>
-          {text}
-        </Text>
-      ))}
+      <Text>
+        {runs.map(({ text, ...look }, at) =>
+          plain(look) ? text : <Styled key={at} text={text} {...look} />,
+        )}
+      </Text>
     </Box>
+  );
+}
+
+function Styled({ text, silent, bold, tone }: Run): ReactNode {
+  return (
+    <Text aria-hidden={silent} bold={bold} {...colour(tone)}>
+      {text}
+    </Text>
   );
 }

@@ -1,4 +1,4 @@
-import widthOf from 'string-width';
+import { width as widthOf } from './width.ts';
 import { escapeChar, safeName } from '../model/display.ts';
 
 /** Variation selectors: they only ask for another look of the character before. */

@@ -5,7 +5,7 @@ const GATHER_MS = 50;
 /** Under load the screen changes eight times a second at most: ten are allowed, and cost more. Keys don't wait. */
 const APART_MS = 125;
 /** Large windows and slow machines: fewer frames, so that drawing keeps below this share of a processor. */
-const SHARE = 0.08;
+const SHARE = 0.07;
 const MOST_APART_MS = 500;
 
 /** Lets all that wants to be shown be shown together, and not too often. */

@@ -44,7 +44,7 @@ test('what was dropped is not shown', () => {
 
 test.each([
   { took: 1, apart: 125 },
-  { took: 20, apart: 250 },
+  { took: 14, apart: 200 },
   { took: 300, apart: 500 },
 ])('where drawing takes $took ms it is done every $apart ms under load', ({ took, apart }) => {
   const clock = new ManualClock(0);
