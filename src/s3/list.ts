@@ -45,6 +45,7 @@ export async function* listObjects(
         modified: LastModified?.getTime() ?? 0,
       }),
     );
+    demandAsked(listed, prefix, token === undefined ? startAfter : undefined);
     if (listed.length > 0) yield listed;
     token = nextToken(page.IsTruncated, page.NextContinuationToken, token);
   } while (token !== undefined);
@@ -99,6 +100,30 @@ export function decoder(encoding: string | undefined): (text: string) => ObjectK
   };
 }
 
+/**
+ * Names are what follows the prefix, and a listing goes on behind what it was told to: of a store that gives other keys
+ * nothing is taken, and none is asked for ever.
+ */
+export function demandAsked(
+  listed: readonly { readonly key: ObjectKey }[],
+  prefix: string,
+  startAfter?: string,
+): void {
+  const [first] = listed;
+  const strange =
+    listed.find(({ key }) => !key.startsWith(prefix)) ??
+    (startAfter !== undefined && first !== undefined && !isBehind(first.key, startAfter) ? first : undefined);
+  if (strange === undefined) return;
+  const message = `the store lists what it was not asked for: ${strange.key.slice(0, 200)}`;
+  throw new VaultError('refused', 'listing', message, { hint: UNUSABLE });
+}
+
+/** S3 lists in the order of UTF-8. */
+const isBehind = (key: string, other: string): boolean =>
+  Buffer.compare(Buffer.from(key), Buffer.from(other)) > 0;
+
+const UNUSABLE = 'nothing was decided on this listing; s3vault doctor tells what this store supports';
+
 /** A store that says there is more and does not say where, or says the same again, would be asked for ever. */
 export function nextToken(
   truncated: boolean | undefined,
@@ -108,6 +133,6 @@ export function nextToken(
   if (truncated !== true) return undefined;
   if (next !== undefined && next !== '' && next !== before) return next;
   throw new VaultError('refused', 'listing', 'the store breaks its listing off in the middle', {
-    hint: 'nothing was decided on the half listing; s3vault doctor tells what this store supports',
+    hint: UNUSABLE,
   });
 }

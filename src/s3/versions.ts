@@ -7,7 +7,7 @@ import type { ObjectKey } from '../model/brands.ts';
 import { VaultError } from '../model/errors.ts';
 import type { ListedVersion, Waits } from '../model/ports.ts';
 import { unquoted } from './checksums.ts';
-import { type Listing, decoder, nextToken } from './list.ts';
+import { type Listing, decoder, demandAsked, nextToken } from './list.ts';
 import { failureOfThrown } from './network-failure.ts';
 import { withRetries } from './retrying.ts';
 import type { Headers } from './sign.ts';
@@ -32,6 +32,7 @@ export async function* listVersions(
       retries,
       signal,
     );
+    demandAsked(page.versions, prefix);
     if (page.versions.length > 0) yield page.versions;
     after = page.next(after);
   }

@@ -57,6 +57,12 @@ async function scripted(options: ScriptedOptions = {}): Promise<Scripted> {
   return server;
 }
 
+async function gathered<T>(pages: AsyncIterable<readonly T[]>): Promise<readonly T[]> {
+  const all: T[] = [];
+  for await (const page of pages) all.push(...page);
+  return all;
+}
+
 describe('the certificate', () => {
   test('of an unknown authority is refused on both roads, and the way out is named', async () => {
     const { url } = await embedded();
@@ -147,6 +153,21 @@ describe('answers of strange servers', () => {
     const page = '<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>';
     const store = await strange((_, response) => response.end(page));
     await expect(listAll(store, '')).rejects.toMatchObject({ kind: 'refused', code: 'listing' });
+  });
+
+  test('a listing of what was not asked for is not taken, and not asked for again', async () => {
+    const page = '<ListBucketResult><Contents><Key>b/1</Key></Contents></ListBucketResult>';
+    const store = await strange((_, response) => response.end(page));
+    const refused = { kind: 'refused', code: 'listing' };
+    await expect(listAll(store, 'a/')).rejects.toMatchObject(refused);
+    await expect(listAll(store, 'b/')).resolves.toHaveLength(1);
+    const after = (startAfter: string) => gathered(store.list('b/', { startAfter }));
+    await expect(after('b/1')).rejects.toMatchObject(refused);
+    await expect(after('b/0')).resolves.toHaveLength(1);
+    const versions =
+      '<ListVersionsResult><Version><Key>b/1</Key><VersionId>v</VersionId></Version></ListVersionsResult>';
+    const versioned = await strange((_, response) => response.end(versions));
+    await expect(gathered(versioned.versions('a/'))).rejects.toMatchObject(refused);
   });
 
   test('keys go out as S3 wants them, doubled slashes and dots included', async () => {
