@@ -1,4 +1,4 @@
-import { type NameKey, type RelPath, relPath } from '../model/brands.ts';
+import { type RelPath, relPath } from '../model/brands.ts';
 import type { Command, EngineHandle, Outcome } from '../model/command.ts';
 import { EXIT, type VaultError, asVaultError, report } from '../model/errors.ts';
 import type { EngineState, Event, EventBody } from '../model/event.ts';
@@ -15,7 +15,7 @@ import { Hints } from './hints.ts';
 import { bindLinks } from './kind.ts';
 import { Online } from './online.ts';
 import { previewPlan } from './preview.ts';
-import { ending, notLookedAt } from './refusals.ts';
+import { ending, notLookedAt, pathIn } from './refusals.ts';
 import { Runs } from './runs.ts';
 import { Scanning } from './scanning.ts';
 import { Skips } from './skips.ts';
@@ -23,7 +23,7 @@ import { adoptStrays } from './strays.ts';
 import { Standing } from './standing.ts';
 import { Timetable } from './timetable.ts';
 import { prepareTwoWay } from './two-way.ts';
-import { type EngineParts, namesOf } from './world.ts';
+import type { EngineParts } from './world.ts';
 
 export interface EngineOptions {
   /** Ends when in step; else keeps watching. */
@@ -54,7 +54,6 @@ const ROOT = relPath('');
  */
 export class Engine implements EngineHandle {
   readonly #parts: EngineParts;
-  readonly #key = (path: string): NameKey => namesOf(this.#parts).keyOf(path);
   readonly #options: EngineOptions;
   readonly #emitter: Emitter;
   readonly #hints: Hints;
@@ -185,13 +184,13 @@ export class Engine implements EngineHandle {
         this.#hints.add({ kind: 'under', path: ROOT }, 0);
         return;
       case 'retry':
-        this.#retry(command.paths?.map(relPath));
+        this.#retry(command.paths?.map(pathIn));
         return;
       case 'first':
-        this.#runs.first(this.#key(command.path), relPath(command.path));
+        this.#runs.first(pathIn(command.path));
         return;
       case 'skip':
-        this.#runs.skip(this.#key(command.path), relPath(command.path));
+        this.#runs.skip(pathIn(command.path));
         return;
       case 'consent':
         this.#runs.consented(command);
@@ -211,7 +210,7 @@ export class Engine implements EngineHandle {
   }
 
   #retry(paths: readonly RelPath[] = this.#runs.failedPaths()): void {
-    this.#runs.takeIn(paths.map(this.#key));
+    this.#runs.takeIn(paths);
     for (const path of paths) this.#runs.lookAgain(path);
   }
 

@@ -1,12 +1,26 @@
 /** Why a Command is not done. */
-import type { RelPath } from '../model/brands.ts';
+import { type RelPath, relPath } from '../model/brands.ts';
 import { safeName } from '../model/display.ts';
 import { VaultError } from '../model/errors.ts';
+import { pathFault } from '../model/path-fault.ts';
 
 export const planChanged = (now: string): VaultError =>
   new VaultError('consent', 'plan-changed', `the plan has changed: ${now} now`, {
     hint: 'look again, then answer; nothing was done',
   });
+
+/** Characters of a path that a refusal shows. */
+const SHOWN = 100;
+
+/** The path that a Command is about. Throws kind `usage` where none in the vault's folder can be meant. */
+export function pathIn(text: string): RelPath {
+  const fault = pathFault(text);
+  if (fault === undefined) return relPath(text);
+  const short = text.length > SHOWN ? `${text.slice(0, SHOWN).toWellFormed()}…` : text;
+  throw new VaultError('usage', 'bad-path', `${short === '' ? 'this path' : safeName(short)} ${fault}`, {
+    hint: 'give paths relative to the folder, like photos/a.jpg; an object with such a name is left alone until it is renamed in the bucket',
+  });
+}
 
 export const notWaiting = (path: RelPath): VaultError =>
   new VaultError(

@@ -1,5 +1,6 @@
 /** Paths that names of objects say, as paths of files: anybody who may write to the bucket chooses them. */
 import { OWN_FOLDER } from '../model/brands.ts';
+import { outsideFault } from '../model/path-fault.ts';
 
 /** Bytes of one name that file systems take. */
 const MAX_NAME = 255;
@@ -13,7 +14,8 @@ const DRAFT = /^\.s3vault-[0-9a-f]{8}-\d+-[0-9a-f]{12}\.part$/;
  * character that ends a path, nothing that s3vault keeps for itself.
  */
 export function fitsHere(path: string, platform: NodeJS.Platform = process.platform): boolean {
-  if (path !== path.normalize('NFC') || path.includes('\0') || !path.isWellFormed()) return false;
+  if (path !== path.normalize('NFC') || !path.isWellFormed()) return false;
+  if (outsideFault(path, platform) !== undefined) return false;
   const segments = path.split('/');
   // On a file system that is blind to case `.S3VAULT` is ours as well.
   if (segments[0]?.toLowerCase() === OWN_FOLDER) return false;
@@ -21,7 +23,7 @@ export function fitsHere(path: string, platform: NodeJS.Platform = process.platf
 }
 
 function fits(segment: string, platform: NodeJS.Platform): boolean {
-  if (DRAFT.test(segment) || segment === '' || segment === '.' || segment === '..') return false;
+  if (DRAFT.test(segment)) return false;
   if (segment.length > MAX_NAME || Buffer.byteLength(segment) > MAX_NAME) return false;
   return platform !== 'win32' || !WINDOWS_BAD.test(segment);
 }

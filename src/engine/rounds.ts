@@ -4,6 +4,7 @@ import type { Hint } from '../model/hint.ts';
 import type { Action, RemoteEntry } from '../model/plan.ts';
 import type { Names } from '../model/names.ts';
 import type { FileTree, Index, ObjectStore } from '../model/ports.ts';
+import { outsideFault } from '../model/path-fault.ts';
 import type { Record } from '../model/record.ts';
 import type { Looks } from './looks.ts';
 import { nameIn, pathOf } from './naming.ts';
@@ -97,10 +98,12 @@ export function planAll(sources: RoundSources): AsyncIterable<Action> {
   return planActions(locals, remotes, pages(index), rules);
 }
 
-/** Plans what settled Hints point at. Folders are walked, paths looked at; nothing else is touched. */
+/** Plans what settled Hints point at. Folders are walked, paths looked at; nothing else is touched, and nothing outside the root. */
 export async function* planHints(sources: RoundSources, hints: readonly Hint[]): AsyncIterable<Action> {
   const rules: PlanRules = { ...sources.rules, listed: false };
   for (const hint of hints) {
+    const isRoot = hint.kind === 'under' && hint.path === '';
+    if (!isRoot && outsideFault(hint.path) !== undefined) continue;
     if (hint.kind === 'under') yield* planUnder(sources, hint.path, rules);
     else yield* planPath(sources, hint.path, rules);
   }

@@ -208,7 +208,8 @@ export class Runs {
   }
 
   /** Leaves a path out until it changes or is taken back. Throws kind `usage` where it does not wait. */
-  skip(key: NameKey, path: RelPath): void {
+  skip(path: RelPath): void {
+    const key = this.#key(path);
     const action = this.#upcoming.get(key);
     if (action === undefined || !this.#leftOut.add(action)) throw notWaiting(path);
     this.#upcoming.drop(key);
@@ -234,15 +235,16 @@ export class Runs {
   readonly isLeftOut = (action: Action): boolean => this.#leftOut.has(action);
 
   /** These are not left out any more. */
-  takeIn(keys: readonly NameKey[]): void {
-    for (const key of keys) {
+  takeIn(paths: readonly RelPath[]): void {
+    for (const key of paths.map((path) => this.#key(path))) {
       this.#leftOut.forget(key);
       this.#retries.release(key);
     }
   }
 
   /** What waits goes first now; anything else is looked at now, and what comes of it goes first. */
-  first(key: NameKey, path: RelPath): void {
+  first(path: RelPath): void {
+    const key = this.#key(path);
     if (this.#schedule?.first(key) !== false) return;
     const rest = this.#upcoming.restOf(key);
     if (rest === undefined) {

@@ -60,6 +60,8 @@ function decideAbsent(sides: Known, rules: PlanRules): Action | undefined {
   const path = record?.path ?? relPath(sides.path ?? key);
   if (record === undefined && remote === undefined) return undefined;
   if (sides.path === null && remote !== undefined) return foreign(remote);
+  // Rules are for paths of this folder; what a stranger calls an object may be none.
+  if (record === undefined && remote !== undefined && !fitsHere(path)) return unfit(remote, path);
   if (rules.ignores(path)) return undefined;
   if (record === undefined) return remote === undefined ? undefined : getNew(remote, path);
   const base = { key, path, record };
@@ -87,12 +89,13 @@ function foreign(remote: RemoteEntry): Action | undefined {
   return marksFolder(remote) ? undefined : { kind: 'skip', key, path: relPath(key), reason: 'foreign-name' };
 }
 
-function getNew(remote: RemoteEntry, path: RelPath): Action | undefined {
+function unfit(remote: RemoteEntry, path: RelPath): Action | undefined {
   const { key } = remote;
-  if (marksFolder(remote)) return undefined;
-  if (!fitsHere(path)) return { kind: 'skip', key, path, reason: 'remote-name' };
-  return { kind: 'get', key, path, reason: 'new', remote };
+  return marksFolder(remote) ? undefined : { kind: 'skip', key, path, reason: 'remote-name' };
 }
+
+const getNew = (remote: RemoteEntry, path: RelPath): Action | undefined =>
+  marksFolder(remote) ? undefined : { kind: 'get', key: remote.key, path, reason: 'new', remote };
 
 /** The object changed. A file that provably did not is replaced; any other is compared first. */
 function meetChange(local: Entry, remote: RemoteEntry, record: Record, differs: Difference): Action {

@@ -5,13 +5,16 @@ import type { RelPath } from '../model/brands.ts';
 import type { Conflict, ConflictSide } from '../model/conflicts.ts';
 import { safeName } from '../model/display.ts';
 import { VaultError } from '../model/errors.ts';
+import { outsideFault } from '../model/path-fault.ts';
 import { draftName } from './draft-name.ts';
+import { checkInside } from './inside.ts';
 import { writeError } from './write-errors.ts';
 
 type Pair = Pick<Conflict, 'path' | 'copy' | 'mine' | 'theirs'>;
 
 /** A file or a link, undefined where there is none; a folder of the name is none. */
 export function sideAt(root: string, path: RelPath): ConflictSide | undefined {
+  if (outsideFault(path) !== undefined) return undefined;
   const stat = lstatSync(join(root, path), { throwIfNoEntry: false });
   if (stat === undefined || !(stat.isFile() || stat.isSymbolicLink())) return undefined;
   return { size: stat.size, mtime: stat.mtimeMs, inode: stat.ino };
@@ -22,6 +25,7 @@ export function sideAt(root: string, path: RelPath): ConflictSide | undefined {
  * moment lacks either, and a crash leaves a file more, never one less. Code `conflict-moved` where a side has changed.
  */
 export function takeName(root: string, { path, copy, mine, theirs }: Pair): void {
+  for (const name of [path, copy]) checkInside(name);
   try {
     checkFolder(root, path);
     checkSide(root, copy, mine);
@@ -77,6 +81,7 @@ function secondName(file: string, name: string): boolean {
 
 /** Removes the copy, if it is what was shown and the other one stands. */
 export function dropCopy(root: string, { path, copy, mine, theirs }: Pair): void {
+  for (const name of [path, copy]) checkInside(name);
   try {
     checkFolder(root, copy);
     if (theirs === undefined) throw moved(path);

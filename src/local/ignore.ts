@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import ignore, { type Ignore } from 'ignore';
 import { OWN_FOLDER, type RelPath } from '../model/brands.ts';
+import { outsideFault } from '../model/path-fault.ts';
 import { isDraftName } from './draft-name.ts';
 
 /** Rules for one folder and all below it, in gitignore syntax. Synced like any other file. */
@@ -77,9 +78,10 @@ export class IgnoreRules {
     return rules;
   }
 
-  /** True where the path, or a folder above it, is left out. `isFolder` is for the path itself. */
+  /** True where the path, or a folder above it, is left out, or it leads elsewhere. `isFolder` is for the path itself. */
   ignores(path: RelPath, isFolder = false): boolean {
     if (path === '') return false;
+    if (outsideFault(path) !== undefined) return true;
     for (let at = path.indexOf('/'); at > 0; at = path.indexOf('/', at + 1)) {
       if (this.leavesOut(path.slice(0, at), true)) return true;
     }

@@ -21,6 +21,7 @@ import { type Names, plainNames } from '../model/names.ts';
 import type { FileTraits, FolderWriter, IncomingFile } from '../model/ports.ts';
 import { DraftFile } from './draft-file.ts';
 import { changedHere, clash, incomingError, oneName, stranded } from './incoming-errors.ts';
+import { checkInside } from './inside.ts';
 import {
   exclusively,
   folderOf,
@@ -166,6 +167,8 @@ function intoPlace(
   path: RelPath,
   over: GoesOver | undefined,
 ): RelPath | undefined {
+  checkInside(path);
+  if (over !== undefined) checkInside(over.as);
   refuseOtherSpelling(root, path);
   const made = makeFolders(root, path);
   const there = standing(root, path);
@@ -184,6 +187,7 @@ function intoPlace(
 }
 
 function checkPlace(root: string, path: RelPath, over: Entry | undefined, bytes: number): void {
+  checkInside(path);
   try {
     refuseOtherSpelling(root, path);
     const above = nearestFolder(root, path);
@@ -246,6 +250,7 @@ async function removeEntry(root: string, entry: Entry): Promise<void> {
 }
 
 async function moveEntry(root: string, entry: Entry, to: RelPath): Promise<void> {
+  checkInside(to);
   await takeOut(root, entry, (away) => exclusively(away, `${root}/${to}`));
   inOrder(entry.path, () => {
     for (const folder of new Set([folderOf(to), folderOf(entry.path)])) syncFolder(root, folder);
@@ -254,6 +259,7 @@ async function moveEntry(root: string, entry: Entry, to: RelPath): Promise<void>
 
 /** A folder for each, so that names never meet; made before the file is touched. */
 async function setAside(root: string, entry: Entry): Promise<string> {
+  checkInside(entry.path);
   const above = `${OWN_FOLDER}/removed`;
   const folder = `${above}/${randomUUID().slice(0, 8)}`;
   const kept = `${folder}/${entry.path.slice(entry.path.lastIndexOf('/') + 1)}`;
@@ -304,6 +310,7 @@ function inOrder(path: string, work: () => void): void {
  */
 async function takeOut(root: string, entry: Entry, end: (away: string) => void): Promise<void> {
   const { path } = entry;
+  checkInside(path);
   try {
     await placeOf(root);
     const folder = folderOf(path);

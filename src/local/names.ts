@@ -1,5 +1,6 @@
 /** Which names from a bucket may become names on this disk. */
 import { OWN_FOLDER } from '../model/brands.ts';
+import { outsideFault } from '../model/path-fault.ts';
 import { isDraftName } from './draft-name.ts';
 
 /** Longest name of one file or folder, in bytes (Linux, macOS) or UTF-16 units (Windows). */
@@ -11,9 +12,10 @@ const FORBIDDEN = /[<>:"|?*\\\u0000-\u001f]/;
 
 /** Why a path cannot stand below a folder of this platform, in words; undefined where it can. */
 export function nameFault(path: string, platform: NodeJS.Platform = process.platform): string | undefined {
-  if (path === '') return 'has no name';
-  if (path.includes('\0')) return 'has a NUL character in its name';
   if (!path.isWellFormed()) return 'has a name that is not valid Unicode';
+  // What leads elsewhere on Windows it does not take at all.
+  const outside = outsideFault(path, 'linux');
+  if (outside !== undefined) return outside;
   const segments = path.split('/');
   if (segments[0]?.toLowerCase() === OWN_FOLDER) return `lies in ${OWN_FOLDER}, which belongs to s3vault`;
   for (const segment of segments) {
@@ -24,9 +26,6 @@ export function nameFault(path: string, platform: NodeJS.Platform = process.plat
 }
 
 function segmentFault(segment: string): string | undefined {
-  if (segment === '') return 'has an empty part in its name (a slash too many)';
-  if (segment === '.' || segment === '..')
-    return `has the part ${segment} in its name, which leads elsewhere`;
   if (isDraftName(segment)) return 'has a name that s3vault uses for files in the making';
   if (segment.length > MAX_SEGMENT || Buffer.byteLength(segment) > MAX_SEGMENT)
     return `has a part longer than ${MAX_SEGMENT} bytes in its name`;

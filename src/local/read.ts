@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { type Entry, sameStamp } from '../model/entry.ts';
 import { VaultError } from '../model/errors.ts';
 import type { Waits } from '../model/ports.ts';
+import { checkInside } from './inside.ts';
 
 /** Up to this size a file is read in one synchronous go: three times cheaper than through the thread pool. */
 const SYNC_MAX = 256 * 1024;
@@ -12,6 +13,7 @@ const FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
 /** Whole content, provably of the moment the Entry was seen: stamps before and after reading equal the Entry's. */
 export async function readEntry(root: string, entry: Entry, options: Waits = {}): Promise<Buffer> {
+  checkInside(entry.path);
   if (entry.kind === 'link') return readLink(root, entry);
   if (entry.size <= SYNC_MAX) return readAtOnce(root, entry);
   const chunks: Buffer[] = [];
@@ -61,6 +63,7 @@ export async function* streamEntry(
   chunkSize: number,
   options: Waits = {},
 ): AsyncGenerator<Buffer> {
+  checkInside(entry.path);
   let file: FileHandle;
   try {
     file = await open(join(root, entry.path), FLAGS);

@@ -1,5 +1,6 @@
 import { MAX_KEY_BYTES, relPath } from '../model/brands.ts';
 import { type Names, plainNames } from '../model/names.ts';
+import { outsideFault } from '../model/path-fault.ts';
 import type { Clock, FileTree } from '../model/ports.ts';
 import { IGNORE_FILE, IgnoreRules } from './ignore.ts';
 import { readEntry, streamEntry } from './read.ts';
@@ -24,6 +25,7 @@ export function openTree(options: TreeOptions): FileTree {
   return {
     walk: ({ under = relPath(''), signal } = {}) => walkFolder({ root, rules, clock, names, under, signal }),
     look: async (path) => {
+      if (outsideFault(path) !== undefined) return undefined;
       if (path === IGNORE_FILE || path.endsWith(`/${IGNORE_FILE}`)) {
         rules.refresh(path.slice(0, Math.max(0, path.length - IGNORE_FILE.length - 1)), true);
       }

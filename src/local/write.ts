@@ -25,6 +25,7 @@ import type { Draft, FileFacts, FileTarget, PlaceOptions, Placed, Standing } fro
 import type { DraftSubject } from '../model/draft.ts';
 import { draftName, isDraftJournal, isLeftBehind } from './draft-name.ts';
 import { DraftFile } from './draft-file.ts';
+import { checkInside } from './inside.ts';
 import { nameFault } from './names.ts';
 import { exclusively, folderOf, goOver, makeLink, setTime, standing } from './placing.ts';
 import { streamEntry } from './read.ts';
@@ -79,6 +80,7 @@ class Target implements FileTarget {
   }
 
   async look(path: RelPath): Promise<Standing | undefined> {
+    checkInside(path);
     try {
       return this.#parents(path, false) ? this.#standing(path) : undefined;
     } catch (thrown) {
@@ -100,6 +102,7 @@ class Target implements FileTarget {
   }
 
   async digest(entry: Entry, options = {}): Promise<Buffer> {
+    checkInside(entry.path);
     const hash = createHash('sha256');
     if (entry.kind === 'link') return hash.update(readlinkSync(this.#at(entry.path), 'buffer')).digest();
     for await (const chunk of streamEntry(this.#root, entry, HASH_CHUNK, options)) hash.update(chunk);
@@ -154,6 +157,7 @@ class Target implements FileTarget {
   }
 
   async amend({ path, kind, inode }: Entry, { mtime, mode }: FileFacts): Promise<void> {
+    checkInside(path);
     try {
       this.#parents(path, false);
       const at = this.#at(path);
