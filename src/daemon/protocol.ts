@@ -9,7 +9,7 @@ import type { Event } from '../model/event.ts';
 import type { HistoryAsk } from '../model/history.ts';
 import type { Flow } from '../model/plan.ts';
 import { type QueueAsk, MOST_LINES } from '../model/queue.ts';
-import type { ActiveTransfer, Problem, Snapshot } from '../model/snapshot.ts';
+import { type ActiveTransfer, type Problem, type Snapshot, problemKey } from '../model/snapshot.ts';
 import type { Vault } from '../model/vault.ts';
 
 /** Both ends speak the older of their two versions; what came later is not asked for then. */
@@ -180,7 +180,7 @@ export const packed = (snapshot: Snapshot): WireSnapshot => ({
 export const unpacked = (wire: WireSnapshot): Snapshot => ({
   ...wire,
   active: new Map(wire.active.map((one) => [one.id, one])),
-  problems: new Map(wire.problems.map((one) => [one.path, one])),
+  problems: new Map(wire.problems.map((one) => [problemKey(one), one])),
 });
 
 /** The answer to a request that failed. */

@@ -1,4 +1,4 @@
-import type { Event, EventBody } from '../model/event.ts';
+import type { Event, EventBody, ProblemSource } from '../model/event.ts';
 import type { Clock } from '../model/ports.ts';
 import { EMPTY_SNAPSHOT, foldAll, type Snapshot } from '../model/snapshot.ts';
 
@@ -32,9 +32,9 @@ export class Emitter {
   }
 
   /** See the event `cleared`. */
-  cleared(problems: readonly string[]): void {
+  cleared(problems: readonly string[], of: ProblemSource): void {
     for (let at = 0; at < problems.length; at += CLEARED_AT)
-      this.emit({ event: 'cleared', problems: problems.slice(at, at + CLEARED_AT) });
+      this.emit({ event: 'cleared', problems: problems.slice(at, at + CLEARED_AT), of });
   }
 
   emit(body: EventBody): void {

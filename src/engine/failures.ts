@@ -27,17 +27,20 @@ export class Failures {
     this.#open.delete(key);
   }
 
+  /** It is over, or does not count any more: nothing tells of it now. */
+  dismiss(key: NameKey): void {
+    const known = this.#open.get(key);
+    this.#open.delete(key);
+    if (known !== undefined) this.#emitter.cleared([known.path], 'failed');
+  }
+
   lookingAt(covers: (path: RelPath) => boolean): void {
     for (const [key, { path }] of this.#open) if (covers(path)) this.#looked.add(key);
   }
 
   /** All that came of the looks is done. */
   settle(): void {
-    for (const key of this.#looked) {
-      const known = this.#open.get(key);
-      this.#open.delete(key);
-      if (known !== undefined) this.#emitter.cleared([known.path]);
-    }
+    for (const key of this.#looked) this.dismiss(key);
     this.#looked.clear();
   }
 

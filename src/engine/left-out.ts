@@ -67,6 +67,10 @@ export class LeftOut {
     return said !== undefined && isLeftOut(action, said);
   }
 
+  knows(key: NameKey): boolean {
+    return this.#files.has(key);
+  }
+
   get count(): number {
     return this.#files.size;
   }
@@ -89,7 +93,7 @@ export class LeftOut {
     this.#index.leftOut().remove(key);
     this.#files.delete(key);
     this.#looked.delete(key);
-    this.#emitter.cleared([known.path]);
+    this.#emitter.cleared([known.path], 'left-out');
   }
 
   lookingAt(covers: (path: RelPath, kind: LeftOutKind) => boolean): void {

@@ -143,7 +143,8 @@ export class Runs {
 
   /** Paths whose last try failed. What was left out is none of them: it is taken back by name. */
   failedPaths(): readonly Action['path'][] {
-    return [...new Set([...this.#retries.paths(), ...this.#failures.paths()])];
+    const failed = new Set([...this.#retries.paths(), ...this.#failures.paths()]);
+    return [...failed].filter((path) => !this.#leftOut.knows(this.#key(path)));
   }
 
   /** See `Retries.remote`. */
@@ -212,6 +213,8 @@ export class Runs {
     const key = this.#key(path);
     const action = this.#upcoming.get(key);
     if (action === undefined || !this.#leftOut.add(action)) throw notWaiting(path);
+    this.#failures.dismiss(key);
+    if (this.#retries.attempts(key) > 0) this.#options.emitter.cleared([path], 'failed');
     this.#upcoming.drop(key);
     this.#less(action);
   }

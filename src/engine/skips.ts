@@ -139,7 +139,7 @@ export class Skips {
 
   /** The file could be taken after all. */
   forget(path: string): void {
-    if (this.#drop(path)) this.#emitter.cleared([path]);
+    if (this.#drop(path)) this.#emitter.cleared([path], 'warning');
   }
 
   #drop(path: string): boolean {
@@ -154,7 +154,7 @@ export class Skips {
     const over = [...this.#looked];
     for (const path of over) this.#drop(path);
     this.#looked.clear();
-    this.#emitter.cleared(over);
+    this.#emitter.cleared(over, 'warning');
     for (const { path, reason } of this.#waiting) {
       const { message, hint } = WORDING[reason];
       this.#emitter.emit({
@@ -174,7 +174,7 @@ export class Skips {
   #reportKept(reason: KeptReason): void {
     const count = this.#keptBack[reason];
     if (count === 0) {
-      if (this.#scanning && this.#toldKept.delete(reason)) this.#emitter.cleared([reason]);
+      if (this.#scanning && this.#toldKept.delete(reason)) this.#emitter.cleared([reason], 'warning');
       return;
     }
     this.#toldKept.add(reason);

@@ -55,8 +55,11 @@ export type EventBody =
   /** Each second in which the numbers changed; of modes that use KMS. */
   | ({ readonly event: 'kms' } & KmsGauge)
   | ({ readonly event: 'warning'; readonly path?: string } & ErrorReport)
-  /** These problems are over: looked at again, and not found. Paths, or the code of a warning that belongs to none. */
-  | { readonly event: 'cleared'; readonly problems: readonly string[] }
+  /**
+   * These problems are over: looked at again, and not found. Paths, or the code of a warning that belongs to none. Only what
+   * came from there; without `of` whatever is known of them.
+   */
+  | { readonly event: 'cleared'; readonly problems: readonly string[]; readonly of?: ProblemSource }
   | { readonly event: 'watch'; readonly state: WatchState }
   | { readonly event: 'scan'; readonly state: 'start' | 'progress' | 'done'; readonly files: number }
   /** What waits for a slot, in order; said at most twice a second. */
@@ -76,6 +79,9 @@ export type EventBody =
       readonly ms: number;
       readonly exit: number;
     };
+
+/** Where a problem comes from: a Transfer that failed, a person who left a file out, or a warning. One path may have one of each. */
+export type ProblemSource = 'failed' | 'left-out' | 'warning';
 
 export type EventName = EventBody['event'];
 

@@ -1,5 +1,13 @@
 import type { ErrorReport } from './errors.ts';
-import type { EngineState, Event, Shortfall, TransferFacts, TransferResult, WatchState } from './event.ts';
+import type {
+  EngineState,
+  Event,
+  ProblemSource,
+  Shortfall,
+  TransferFacts,
+  TransferResult,
+  WatchState,
+} from './event.ts';
 import type { KmsGauge } from './kms.ts';
 import {
   type ConsentReason,
@@ -34,6 +42,7 @@ export interface Snapshot {
   readonly recent: readonly RecentLine[];
   /** Failures alone, newest first, at most FAILURES: what succeeds does not push them out. */
   readonly failures: readonly RecentLine[];
+  /** By `problemKey`. */
   readonly problems: ReadonlyMap<string, Problem>;
   readonly throttle: {
     readonly resource: 'kms' | 's3';
@@ -67,6 +76,9 @@ export interface RecentLine {
 }
 
 export interface Problem extends ErrorReport {
+  /** Left out by daemons that knew one problem a path. */
+  readonly source?: ProblemSource;
+  /** Or its code, where it belongs to no file. */
   readonly path: string;
   readonly time: string;
   readonly again: boolean;
@@ -175,10 +187,15 @@ function step(draft: Draft, event: Event): void {
       return;
     }
     case 'warning':
-      setProblem(draft, event.path ?? event.code, event, event.time, false);
+      setProblem(draft, event, {
+        source: event.code === 'left-out' ? 'left-out' : 'warning',
+        path: event.path ?? event.code,
+        time: event.time,
+        again: false,
+      });
       return;
     case 'cleared':
-      for (const one of event.problems) draft.problems.delete(one);
+      for (const path of event.problems) dropProblems(draft, path, event.of);
       return;
     case 'watch':
       draft.watch = event.state;
@@ -235,7 +252,7 @@ function stepIdle(draft: Draft, event: Of<'idle'>): void {
   draft.files = event.files ?? null;
   draft.queue = EMPTY_SNAPSHOT.queue;
   // Nothing waits for another try: what did was sent since, or is gone.
-  for (const [path, { again }] of draft.problems) if (again) draft.problems.delete(path);
+  for (const [key, { again }] of draft.problems) if (again) draft.problems.delete(key);
 }
 
 function stepPlan(draft: Draft, event: Of<'plan'>): void {
@@ -255,7 +272,7 @@ function stepDone(draft: Draft, event: Of<'transfer.done'>): void {
   const before = draft.active.get(event.id)?.sent ?? 0;
   const moved = event.result !== 'removed' && event.result !== 'unchanged';
   draft.active.delete(event.id);
-  draft.problems.delete(event.path);
+  dropProblems(draft, event.path);
   draft.done = { files: draft.done.files + 1, bytes: draft.done.bytes + event.bytes };
   draft.acknowledged += moved ? Math.max(0, event.bytes - before) : 0;
   addRecent(draft, event);
@@ -265,7 +282,8 @@ function stepFailed(draft: Draft, event: Of<'transfer.failed'>): void {
   draft.active.delete(event.id);
   draft.failed += event.again ? 0 : 1;
   if (event.again) draft.plan = without(draft.plan, event);
-  setProblem(draft, event.path, event.error, event.time, event.again);
+  const { path, time, again } = event;
+  setProblem(draft, event.error, { source: 'failed', path, time, again });
   addRecent(draft, event);
 }
 
@@ -316,9 +334,19 @@ function addRecent(draft: Draft, event: Event): void {
   if (draft.failures.length > 2 * FAILURES) draft.failures = draft.failures.slice(-FAILURES);
 }
 
-function setProblem(draft: Draft, path: string, error: ErrorReport, time: string, again: boolean): void {
-  const { problems } = draft;
-  if (problems.size >= PROBLEMS && !problems.has(path)) return;
+const SOURCES: readonly ProblemSource[] = ['failed', 'left-out', 'warning'];
+
+/** What a Problem goes by: no two sources take each other's along. */
+export const problemKey = ({ source = 'warning', path }: Pick<Problem, 'source' | 'path'>): string =>
+  source === 'warning' ? path : `${source}\0${path}`;
+
+function dropProblems({ problems }: Draft, path: string, of?: ProblemSource): void {
+  for (const source of of === undefined ? SOURCES : [of]) problems.delete(problemKey({ source, path }));
+}
+
+function setProblem({ problems }: Draft, error: ErrorReport, facts: Omit<Problem, keyof ErrorReport>): void {
+  const key = problemKey(facts);
+  if (problems.size >= PROBLEMS && !problems.has(key)) return;
   const { code, message, hint } = error;
-  problems.set(path, { code, message, ...(hint === undefined ? {} : { hint }), path, time, again });
+  problems.set(key, { code, message, ...(hint === undefined ? {} : { hint }), ...facts });
 }

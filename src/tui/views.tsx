@@ -5,7 +5,7 @@ import { formatBytes, plural } from '../model/display.ts';
 import type { ModeKind } from '../model/mode.ts';
 import type { PlannedLine } from '../model/plan.ts';
 import type { Setting } from '../model/settings-desk.ts';
-import type { Problem, RecentLine, Snapshot } from '../model/snapshot.ts';
+import { type Problem, type RecentLine, type Snapshot, problemKey } from '../model/snapshot.ts';
 import { PlannedRow } from './planned-row.tsx';
 import { RecentRow, remarkCells } from './transfer-rows.tsx';
 import { planOf, problemsOf } from './lists.ts';
@@ -117,7 +117,7 @@ export function Problems({ snapshot, ...place }: ListProps & { readonly snapshot
       lines={lines}
       details={5}
       row={(problem, chosen) => (
-        <Line key={problem.path}>
+        <Line key={problemKey(problem)}>
           <Fixed>
             <Text {...colour('yellow')}>{chosen ? ' ▶ ' : ' ! '}</Text>
           </Fixed>

@@ -2,7 +2,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { VaultError } from '../../src/model/errors.ts';
 import { filesOf } from '../../src/model/plan.ts';
-import { EngineMachine, FakeWatcher, type Watching, checkEvents, named } from './machine.ts';
+import { EngineMachine, FakeWatcher, type Watching, checkEvents, named, problemsOf } from './machine.ts';
 
 const transient = () => new VaultError('transient', 'http-500', 'the store failed');
 let machine: EngineMachine;
@@ -86,7 +86,7 @@ describe('watching', () => {
     machine.tree.write('b', 'b');
     watcher.listener?.hint({ kind: 'path', path: 'b' as never });
     await machine.until(() => named(events, 'transfer.failed').length === 1);
-    expect(engine.snapshot().problems.get('b')).toMatchObject({ again: true });
+    expect(problemsOf(engine, 'b')).toMatchObject([{ again: true }]);
     broken = false;
     engine.command({ command: 'retry' });
     await machine.until(() => machine.remote().includes('b'));

@@ -6,7 +6,7 @@ import { VaultError } from '../../src/model/errors.ts';
 import type { Action } from '../../src/model/plan.ts';
 import { MemoryBucket } from '../../src/s3/memory.ts';
 import { ManualClock } from '../support/manual-clock.ts';
-import { EngineMachine, named, type Watching } from './machine.ts';
+import { EngineMachine, named, problemsOf, type Watching } from './machine.ts';
 
 const LEFT_OUT = { code: 'left-out' };
 
@@ -47,8 +47,8 @@ describe('a file that is not to be sent', () => {
   test('stays out in later runs, and shows there as what it is', async () => {
     const watching = await machine.watch();
     expect(machine.remote()).toEqual(['f0', 'f1', 'f2', 'f4']);
-    const { problems, short, plan } = watching.engine.snapshot();
-    expect(problems.get('f3')).toMatchObject(LEFT_OUT);
+    const { short, plan } = watching.engine.snapshot();
+    expect(problemsOf(watching.engine, 'f3')).toMatchObject([LEFT_OUT]);
     expect(short).toEqual({ failed: 0, unprotected: 1, exit: 3 });
     expect(plan.put).toBe(0);
     await watching.stop();
@@ -149,7 +149,7 @@ describe('an object that is not to be fetched', () => {
     watcher.listener?.hint({ kind: 'under', path: '' as never });
     await laptop.wait(300_000);
     expect(here('b')).toBeUndefined();
-    expect(engine.snapshot().problems.get('b')).toMatchObject(LEFT_OUT);
+    expect(problemsOf(engine, 'b')).toMatchObject([LEFT_OUT]);
     expect(outOf(laptop)).toEqual(['b']);
     await watching.stop();
     expect((await laptop.sync()).exit).toBe(3);

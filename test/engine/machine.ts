@@ -6,6 +6,7 @@ import { keyringOf } from '../../src/crypto/wrap.ts';
 import { Engine, type EngineOptions } from '../../src/engine/engine.ts';
 import { type Sealing, clientSealing, serverSealing } from '../../src/engine/sealing.ts';
 import { type NameKey, relPath, vaultId } from '../../src/model/brands.ts';
+import type { Problem } from '../../src/model/snapshot.ts';
 import type { Command, EngineHandle, Outcome } from '../../src/model/command.ts';
 import { VaultError } from '../../src/model/errors.ts';
 import type { Event, EventName } from '../../src/model/event.ts';
@@ -503,3 +504,11 @@ export function answerTo(engine: Pick<EngineHandle, 'snapshot'>, yes: boolean): 
   const question = consent === null || consent.kind === 'lost-source' ? undefined : consent.question;
   return { command: 'consent', yes, ...(question === undefined ? {} : { question }) };
 }
+
+/** What is told of a path, whatever it came from. */
+export const problemsOf = (engine: Pick<EngineHandle, 'snapshot'>, path: string): readonly Problem[] =>
+  [...engine.snapshot().problems.values()].filter((problem) => problem.path === path);
+
+/** The paths that something is told of. */
+export const troubled = (engine: Pick<EngineHandle, 'snapshot'>): readonly string[] =>
+  [...engine.snapshot().problems.values()].map(({ path }) => path);

@@ -1,6 +1,6 @@
 /** What a person sees and changes of what is about to happen: the queue, leaving out, the review of the first Plan. */
 import { beforeEach, describe, expect, test } from 'vitest';
-import { EngineMachine, named, FakeWatcher, answerTo } from './machine.ts';
+import { EngineMachine, named, FakeWatcher, answerTo, problemsOf } from './machine.ts';
 
 let machine: EngineMachine;
 
@@ -82,7 +82,7 @@ describe('the queue', () => {
     engine.command({ command: 'resume' });
     await machine.until(() => engine.snapshot().state === 'idle');
     expect(machine.remote()).not.toContain('f3');
-    expect(engine.snapshot().problems.get('f3')).toMatchObject({ code: 'left-out' });
+    expect(problemsOf(engine, 'f3')).toMatchObject([{ code: 'left-out' }]);
     expect(engine.snapshot().short).toEqual({ failed: 0, unprotected: 1, exit: 3 });
     // A scan finds it again, and it stays out.
     engine.command({ command: 'rescan' });
@@ -91,7 +91,7 @@ describe('the queue', () => {
     machine.tree.write('f3', 'changed');
     engine.command({ command: 'rescan' });
     await machine.until(() => machine.remote().includes('f3'));
-    await machine.until(() => !engine.snapshot().problems.has('f3'));
+    await machine.until(() => problemsOf(engine, 'f3').length === 0);
     engine.command({ command: 'stop' });
     await machine.drive(engine.ended);
   });

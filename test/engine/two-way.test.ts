@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import type { Direction } from '../../src/model/vault.ts';
 import { MemoryBucket } from '../../src/s3/memory.ts';
 import { ManualClock } from '../support/manual-clock.ts';
-import { EngineMachine, PREFIX, named } from './machine.ts';
+import { EngineMachine, PREFIX, named, troubled } from './machine.ts';
 
 let a: EngineMachine;
 let b: EngineMachine;
@@ -582,7 +582,7 @@ describe('watching', () => {
     expect(now().short).toEqual({ failed: 1, unprotected: 0, exit: 6 });
     watching.hint('bad');
     await b.wait(2_000);
-    expect([...now().problems.keys()]).toEqual(['bad']);
+    expect(troubled(watching.engine)).toEqual(['bad']);
     a.bucket.remove(`${PREFIX}bad`, undefined);
     watching.engine.command({ command: 'retry' });
     await b.until(() => now().short === null);

@@ -124,3 +124,26 @@ test('a transfer that was called off is no failure and no problem', () => {
   expect(before.active.size).toBe(1);
   expect(fold(before, stopped)).toEqual(EMPTY_SNAPSHOT);
 });
+
+test('what one source tells of a path goes with that source alone; a transfer that is done ends all of it', () => {
+  const time = new Date(0).toISOString();
+  const leftOut = {
+    event: 'warning',
+    code: 'left-out',
+    path: 'f1',
+    message: 'f1 was left out',
+    time,
+  } as const;
+  const odd = { event: 'warning', code: 'fifo', path: 'f1', message: 'f1 is a pipe', time } as const;
+  const all = foldAll(EMPTY_SNAPSHOT, [failed(1), leftOut, odd]);
+  expect(all.problems.size).toBe(3);
+  const codes = (...events: Event[]): readonly string[] =>
+    [...foldAll(all, events).problems.values()].map(({ code }) => code).toSorted();
+  const cleared = { event: 'cleared', problems: ['f1'], time } as const;
+  expect(codes({ ...cleared, of: 'warning' })).toEqual(codes().filter((code) => code !== 'fifo'));
+  expect(codes({ ...cleared, of: 'left-out' })).toEqual(codes().filter((code) => code !== 'left-out'));
+  expect(codes({ ...cleared, of: 'failed' })).toEqual(['fifo', 'left-out']);
+  // As an older daemon says it.
+  expect(codes(cleared)).toEqual([]);
+  expect(codes(done(1))).toEqual([]);
+});
