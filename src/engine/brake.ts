@@ -15,7 +15,7 @@ export class Brake {
   readonly #clock: Clock;
   readonly #consent: boolean;
   #held: ReadonlyMap<NameKey, Action> = new Map();
-  /** What was asked last; `question` counts up with each. */
+  /** What was asked last. */
   #asked: ManyRemovals | undefined;
   #question: number;
   #declined = 0;
@@ -31,6 +31,11 @@ export class Brake {
 
   get holding(): boolean {
     return this.#held.size > 0;
+  }
+
+  /** The question that is open; `question` counts up with each. */
+  get asked(): ManyRemovals | undefined {
+    return this.holding ? this.#asked : undefined;
   }
 
   /** The very same removal is held already. */
@@ -79,16 +84,11 @@ export class Brake {
     this.#held = new Map();
   }
 
-  /**
-   * A person answered. What was held goes, or is dropped until a scan finds it again. A yes to another question than the last
-   * changes nothing: `ask` is to be asked again.
-   */
-  answered(yes: boolean, question?: number): { go: readonly Action[]; ask?: ManyRemovals } {
+  /** A person answered what is asked. Gives what goes; what they do not want is dropped until a scan finds it again. */
+  answered(yes: boolean): readonly Action[] {
     const held = [...this.#held.values()];
-    if (yes && this.#asked !== undefined && held.length > 0 && question !== this.#asked.question)
-      return { go: [], ask: this.#asked };
     this.#held = new Map();
     this.#declined += yes ? 0 : held.length;
-    return { go: yes ? held : [] };
+    return yes ? held : [];
   }
 }

@@ -69,3 +69,7 @@ function emptied(spool: PlanSpool): PlanSpool {
   spool.clear();
   return spool;
 }
+
+/** Actions that carry something, removals left out. */
+export const moves = ({ totals }: Pick<CollectedPlan, 'totals'>): number =>
+  totals.put + totals.get + totals.conflict;

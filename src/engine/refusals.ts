@@ -9,6 +9,11 @@ export const planChanged = (now: string): VaultError =>
     hint: 'look again, then answer; nothing was done',
   });
 
+export const notAsked = (): VaultError =>
+  new VaultError('usage', 'not-asked', 'that question is no longer open', {
+    hint: 'it was answered elsewhere, or a new scan has begun; this answer did nothing',
+  });
+
 /** Characters of a path that a refusal shows. */
 const SHOWN = 100;
 

@@ -1,14 +1,13 @@
 import type { NameKey, RelPath } from '../model/brands.ts';
 import type { Command } from '../model/command.ts';
-import { plural } from '../model/display.ts';
 import { type VaultError, asVaultError } from '../model/errors.ts';
 import type { EventBody } from '../model/event.ts';
 import type { Hint } from '../model/hint.ts';
-import { type Action, type ConsentReason, EMPTY_TOTALS, type RemoteEntry } from '../model/plan.ts';
+import { type Action, EMPTY_TOTALS, type RemoteEntry } from '../model/plan.ts';
 import type { QueueAsk, QueueWindow } from '../model/queue.ts';
 import { DEFAULT_TRANSFERS } from '../model/vault.ts';
-import { Brake } from './brake.ts';
-import type { CollectedPlan } from './collect.ts';
+import { type Agreed, Asking } from './asking.ts';
+import { type CollectedPlan, moves } from './collect.ts';
 import { clashing } from './clashes.ts';
 import type { Committer } from './committer.ts';
 import { checkBucket } from './describe.ts';
@@ -16,12 +15,11 @@ import { Failures } from './failures.ts';
 import { checkSource } from './guard.ts';
 import { coveredBy } from './hints.ts';
 import { LeftOut } from './left-out.ts';
-import { firstLines } from './lines.ts';
 import { Looks } from './looks.ts';
 import { bytesOf } from './bytes.ts';
 import { Performer } from './perform.ts';
 import { addToTotals } from './plan.ts';
-import { notWaiting, planChanged } from './refusals.ts';
+import { notWaiting } from './refusals.ts';
 import { Copying, type Renames, mayBeRenamed } from './renames.ts';
 import { Rest } from './rest.ts';
 import { Retries, isFinal } from './retries.ts';
@@ -33,8 +31,6 @@ import { namesOf, worldOf } from './world.ts';
 
 /** Answers to requests that were under way together are one answer. */
 const SLOWER_AT_MOST_EVERY_MS = 1_000;
-/** Removals that a Plan under review begins with, so that they are seen and leave room for the rest. */
-const FIRST_REMOVALS = 50;
 
 export interface RunsOptions extends Shared {
   readonly committer: Committer;
@@ -57,22 +53,12 @@ export class Runs {
   readonly #renames: Renames;
   readonly #copying = new Copying();
   readonly #retries: Retries;
-  readonly #brake: Brake;
+  readonly #asking: Asking;
   readonly #upcoming: Upcoming;
   readonly #leftOut: LeftOut;
   readonly #failures: Failures;
   /** What was said last of what is short of being in step. */
   #short = '';
-  #review: boolean;
-  /** A Plan that waits for a person, with what `start` was given. */
-  #held:
-    | {
-        readonly plan: CollectedPlan;
-        readonly known: number;
-        readonly hooks: RunHooks;
-        readonly reason: { readonly question: number } & Extract<ConsentReason, { kind: 'plan-review' }>;
-      }
-    | undefined;
   #schedule: Schedule | undefined;
   #running = 0;
   #plans = 0;
@@ -83,13 +69,12 @@ export class Runs {
 
   constructor(options: RunsOptions) {
     this.#options = options;
-    const { parts, committer, emitter, signal, once, consent, stopping } = options;
+    const { parts, committer, emitter, state, signal, once, consent, review, stopping } = options;
     this.#retries = new Retries(parts.clock, once);
-    this.#brake = new Brake(parts.clock, consent);
+    this.#asking = new Asking({ clock: parts.clock, emitter, state, consent, review });
     this.#upcoming = new Upcoming(parts.clock, emitter);
     this.#leftOut = new LeftOut(parts.index, emitter);
     this.#failures = new Failures(emitter);
-    this.#review = options.review;
     const world = worldOf(parts);
     this.#renames = world.renames;
     this.#performer = new Performer(world, committer, emitter, {
@@ -123,17 +108,17 @@ export class Runs {
 
   /** Plans being carried out, or waiting for a person. */
   get running(): number {
-    return this.#running + (this.#held === undefined ? 0 : 1);
+    return this.#running + (this.#asking.reviewing ? 1 : 0);
   }
 
   /** Something waits for a person. */
   get holding(): boolean {
-    return this.#brake.holding || this.#held !== undefined;
+    return this.#asking.holding;
   }
 
   /** The first Plan waits for a person. What changes meanwhile must not take its place. */
   get reviewing(): boolean {
-    return this.#held !== undefined;
+    return this.#asking.reviewing;
   }
 
   /** Looks at a path now, on both sides. */
@@ -159,7 +144,7 @@ export class Runs {
     this.#leftOut.settle(this.#options.parts);
     const short = this.#failures.short({
       unprotected: this.#options.skips.unprotected + this.#leftOut.unsent,
-      declined: this.#brake.declined,
+      declined: this.#asking.declined,
       leftOut: this.#leftOut.count - this.#leftOut.unsent,
     });
     const before = this.#short;
@@ -190,8 +175,7 @@ export class Runs {
   forgetHeld(): void {
     this.#failures.lookingAt(() => true);
     this.#leftOut.lookingAt(() => true);
-    this.#brake.reset();
-    this.#held = undefined;
+    this.#asking.reset();
   }
 
   pause(): void {
@@ -204,7 +188,7 @@ export class Runs {
 
   stop(): void {
     this.#upcoming.close();
-    this.#held = undefined;
+    this.#asking.drop();
     this.#schedule?.stop();
   }
 
@@ -221,7 +205,7 @@ export class Runs {
 
   /** Whether the same is to be done already and has not begun, or waits for an answer. */
   waits(action: Action): boolean {
-    return this.#upcoming.has(action) || this.#brake.has(action);
+    return this.#upcoming.has(action) || this.#asking.has(action);
   }
 
   /** It is not to be done any more. */
@@ -271,28 +255,15 @@ export class Runs {
 
   /** Says what a Plan comes to. While another one is under way, or removals wait for an answer, it comes on top. */
   announce({ totals }: CollectedPlan): void {
-    const adds = this.#running > 0 || this.#brake.holding;
+    const adds = this.#running > 0 || this.#asking.holdsRemovals;
     this.#options.emitter.emit({ event: 'plan', ...totals, ...(adds ? { adds } : {}) });
   }
 
   /** Sets a Plan going; removals only with consent where there are too many. */
   start(plan: CollectedPlan, known: number, hooks: RunHooks = {}): void {
-    const { emitter, state } = this.#options;
-    if (this.#review && plan.removals.length + moves(plan) > 0) {
-      const first = firstLines([...plan.removals.slice(0, FIRST_REMOVALS), ...plan.beginning]);
-      const question = this.#brake.nextQuestion();
-      const reason = { kind: 'plan-review', question, totals: plan.totals, first } as const;
-      this.#held = { plan, known, hooks, reason };
-      emitter.emit({ event: 'consent', reason });
-      state('needs-you');
-      return;
-    }
-    const { go: removals, reason } = this.#brake.pass(plan.removals, known);
-    if (reason !== undefined) {
-      emitter.emit({ event: 'consent', reason });
-      state('needs-you');
-    }
-    if (removals.length + moves(plan) > 0) state('working');
+    if (this.#asking.holds({ plan, known, hooks })) return;
+    const removals = this.#asking.pass(plan.removals, known);
+    if (removals.length + moves(plan) > 0) this.#options.state('working');
     this.#plans++;
     const isRenamed = mayBeRenamed(plan);
     // Those that wait for consent stand in the bucket, too.
@@ -314,38 +285,22 @@ export class Runs {
     }
   }
 
-  /** A person answered. Throws kind `consent` where a yes was for another question. */
-  consented({ yes, question }: Pick<Extract<Command, { command: 'consent' }>, 'yes' | 'question'>): void {
-    const { emitter, state, awake, declined } = this.#options;
-    const held = this.#held;
-    if (held !== undefined && yes && held.reason.question !== question) {
-      emitter.emit({ event: 'consent', reason: { ...held.reason, again: true } });
-      throw planChanged('another plan');
-    }
-    if (held !== undefined) {
-      this.#held = undefined;
-      emitter.emit({ event: 'answered', yes });
-      this.#review = !yes;
-      if (yes) this.start(held.plan, held.known, held.hooks);
-      else declined();
-      awake();
-      return;
-    }
-    // Somebody else answered, or nobody asked.
-    if (!this.#brake.holding) return;
-    const { go: removals, ask } = this.#brake.answered(yes, question);
-    if (ask !== undefined) {
-      emitter.emit({ event: 'consent', reason: { ...ask, again: true } });
-      throw planChanged(plural(ask.removals, 'removal'));
-    }
-    emitter.emit({ event: 'answered', yes });
+  /** A person answered: see `Asking.answered`. */
+  consented(answer: Pick<Extract<Command, { command: 'consent' }>, 'yes' | 'question'>): void {
+    const agreed = this.#asking.answered(answer);
+    this.#goOn(agreed);
+    this.#options.awake();
+  }
+
+  #goOn(agreed: Agreed): void {
+    if (agreed.to === 'plan') return this.start(agreed.held.plan, agreed.held.known, agreed.held.hooks);
+    if (agreed.to === 'refused') return this.#options.declined();
     // What else is under way goes on; whether all is in step, only the end of it tells.
-    state('working');
-    for (const { after, some } of this.#copying.parts(removals))
+    this.#options.state('working');
+    for (const { after, some } of this.#copying.parts(agreed.removals))
       void this.#runActions(new Rest(some), {
         before: () => after.then(() => this.#options.online.reaching(() => this.checkSides(some))),
       });
-    awake();
   }
 
   /** Both sides are what they were before anything is removed or written over. Rejects with kind `consent`. */
@@ -484,7 +439,3 @@ export class Runs {
 }
 
 const receives = ({ kind }: Action): boolean => kind === 'get' || kind === 'conflict';
-
-/** Actions that carry something, removals left out. */
-export const moves = ({ totals }: Pick<CollectedPlan, 'totals'>): number =>
-  totals.put + totals.get + totals.conflict;

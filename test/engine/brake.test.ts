@@ -21,23 +21,22 @@ describe('the brake [DEL-4]', () => {
     expect(held.go).toEqual([]);
     expect(held.reason).toMatchObject({ kind: 'many-removals', removals: 40, of: 90 });
     expect(brake.holding).toBe(true);
-    expect(brake.answered(true, numberOf(held.reason)).go).toHaveLength(40);
+    expect(brake.answered(true)).toHaveLength(40);
     expect(brake.holding).toBe(false);
   });
 
-  test('a yes is for what was asked: where more came since, it is asked again', () => {
+  test('what comes while it is asked is another question', () => {
     const brake = new Brake(new ManualClock(), false);
+    expect(brake.asked).toBeUndefined();
     const first = brake.pass(removals(17), 60).reason;
+    expect(brake.asked).toBe(first);
     const second = brake.pass(removals(41, 17), 60).reason;
     expect([first, second]).toMatchObject([{ removals: 17 }, { removals: 58 }]);
-    const [old, now] = [numberOf(first), numberOf(second)];
-    expect(now).toBe((old ?? 0) + 1);
-    for (const question of [old, undefined]) {
-      expect(brake.answered(true, question)).toEqual({ go: [], ask: second });
-      expect(brake.holding).toBe(true);
-    }
-    expect(brake.answered(true, now).go).toHaveLength(58);
-    expect(brake.answered(true, now).go).toHaveLength(0);
+    expect(brake.asked).toBe(second);
+    expect(numberOf(second)).toBe((numberOf(first) ?? 0) + 1);
+    expect(brake.answered(true)).toHaveLength(58);
+    expect(brake.asked).toBeUndefined();
+    expect(brake.answered(true)).toHaveLength(0);
   });
 
   test('a mass removal in small steps is braked as one', () => {
@@ -66,7 +65,7 @@ describe('the brake [DEL-4]', () => {
   test('a no drops what was held, the next scan finds it again', () => {
     const brake = new Brake(new ManualClock(), false);
     brake.pass(removals(4), 4);
-    expect(brake.answered(false)).toEqual({ go: [] });
+    expect(brake.answered(false)).toEqual([]);
     expect([brake.holding, brake.declined]).toEqual([false, 4]);
     brake.reset();
     expect(brake.declined).toBe(0);

@@ -185,4 +185,27 @@ describe('the review of the first plan', () => {
     const { exit } = await machine.drive(engine.ended);
     expect(exit).toBe(130);
   });
+
+  test.each([
+    true,
+    false,
+  ])('an answer (yes: %s) to another question than that of this plan is none, nor is a late one', async (yes) => {
+    const { engine, events } = machine.engine({ once: false, review: true });
+    const ended = engine.run();
+    await machine.until(() => engine.snapshot().consent !== null);
+    const right = answerTo(engine, yes);
+    expect(() => engine.command({ command: 'consent', yes })).toThrow(
+      'the plan has changed: another plan now',
+    );
+    expect(engine.snapshot()).toMatchObject({
+      state: 'needs-you',
+      consent: { kind: 'plan-review', again: true },
+    });
+    expect(named(events, 'answered')).toEqual([]);
+    engine.command(right);
+    expect(named(events, 'answered')).toMatchObject([{ yes }]);
+    expect(() => engine.command(right)).toThrow('that question is no longer open');
+    engine.command({ command: 'stop' });
+    await machine.drive(ended);
+  });
 });

@@ -120,19 +120,29 @@ describe('removals', () => {
     return { engine, events, ended };
   }
 
-  test('an answer ends no work: in step is said when all of it is done, and an answer to nothing says nothing', async () => {
+  test('an answer ends no work: in step is said when all of it is done, and an answer to nothing does nothing', async () => {
     const { engine, events, ended } = await asked();
     const states = (): readonly unknown[] => named(events, 'state').map(({ state }) => state);
     const before = states().length;
-    engine.command(answerTo(engine, false));
+    const no = answerTo(engine, false);
+    engine.command(no);
     // Only the end of what is under way says that all is in step.
     expect(states().slice(before)).toEqual(['working']);
     await machine.until(() => engine.snapshot().state === 'idle');
     // What was not wanted is not in step either: `sync --once` would ask again.
     expect(engine.snapshot().short).toEqual({ failed: 0, unprotected: 0, declined: 10, exit: 5 });
+    // And that is told, with what to do.
+    const told = () => [...engine.snapshot().problems.values()].map(({ message }) => message);
+    expect(told()).toEqual(['10 removals were not done: you said no']);
     const idle = events.length;
-    engine.command(answerTo(engine, true));
+    for (const late of [{ command: 'consent', yes: true } as const, { ...no, yes: true }, no])
+      expect(() => engine.command(late)).toThrowError(
+        expect.objectContaining({ kind: 'usage', message: 'that question is no longer open' }),
+      );
     expect(events.length).toBe(idle);
+    engine.command({ command: 'rescan' });
+    await machine.until(() => engine.snapshot().consent !== null);
+    expect(told()).toEqual([]);
     engine.command({ command: 'stop' });
     await machine.drive(ended);
   });
@@ -152,6 +162,38 @@ describe('removals', () => {
     expect(machine.remote()).toHaveLength(20);
     engine.command(answerTo(engine, true));
     await machine.until(() => machine.remote().length === 9);
+    engine.command({ command: 'stop' });
+    await machine.drive(ended);
+  });
+
+  test.each([
+    true,
+    false,
+  ])('an answer (yes: %s) without the number of the question, or with another, is none', async (yes) => {
+    const { engine, ended } = await asked();
+    const { consent } = engine.snapshot();
+    const question = consent?.kind === 'many-removals' ? (consent.question ?? 0) : 0;
+    for (const other of [{}, { question: question - 1 }, { question: question + 1 }]) {
+      expect(() => engine.command({ command: 'consent', yes, ...other })).toThrow('the plan has changed');
+      expect(engine.snapshot()).toMatchObject({ state: 'needs-you', consent: { question, again: true } });
+    }
+    await machine.wait(5_000);
+    expect(machine.remote()).toHaveLength(20);
+    engine.command({ command: 'stop' });
+    await machine.drive(ended);
+  });
+
+  test('a no that was meant for the question before does not answer the next', async () => {
+    const watcher = new FakeWatcher();
+    const { engine, events, ended } = await asked(watcher);
+    const no = answerTo(engine, false);
+    machine.tree.remove('f0010');
+    watcher.listener?.hint({ kind: 'path', path: 'f0010' as never });
+    await machine.until(() => named(events, 'consent').length === 2);
+    expect(() => engine.command(no)).toThrow('the plan has changed: 11 removals now');
+    expect(named(events, 'answered')).toEqual([]);
+    engine.command(answerTo(engine, false));
+    expect(named(events, 'answered')).toMatchObject([{ yes: false }]);
     engine.command({ command: 'stop' });
     await machine.drive(ended);
   });
