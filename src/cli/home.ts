@@ -13,6 +13,7 @@ import { AskedOnce } from './asked-once.ts';
 import { desksOf } from './desks.ts';
 import { OPENING } from './key-desk.ts';
 import { keyOfMode, storeOf } from './key-uses.ts';
+import { lastProblems } from './last-problems.ts';
 import { openTerminal } from './prompt.ts';
 import { openOptions, refuseRekeyed, screenFacts } from './sync.ts';
 
@@ -153,12 +154,9 @@ async function askFirst(passphrase: AskedOnce, config: Config, where: Places): P
 function sayProblems(here: Here): number {
   const several = here.vaults.length > 1;
   for (const handle of here.vaults) {
-    const problems = [...handle.snapshot().problems.values()].slice(0, 10);
+    const problems = lastProblems(handle.snapshot());
     if (several && problems.length > 0) process.stderr.write(`${safeName(handle.vault.root)}\n`);
-    for (const { message, hint } of problems) {
-      process.stderr.write(`! ${safeName(message)}\n`);
-      if (hint !== undefined) process.stderr.write(`  ${safeName(hint)}\n`);
-    }
+    for (const line of problems) process.stderr.write(`${line}\n`);
   }
   return here.lines().find(({ exit }) => exit !== EXIT.inStep)?.exit ?? EXIT.inStep;
 }

@@ -64,8 +64,9 @@ function levelOf(event: Event): Level {
     case 'transfer.start':
     case 'transfer.done':
     case 'transfer.stopped':
-    case 'idle':
       return 'debug';
+    case 'idle':
+      return event.short === undefined ? 'debug' : 'info';
     case 'transfer.progress':
     case 'scan':
     case 'queue':

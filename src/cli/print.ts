@@ -1,6 +1,7 @@
 import type { EngineHandle } from '../model/command.ts';
 import { formatBytes, formatDuration, plural, safeName, safeText } from '../model/display.ts';
-import { CONTRACT_EVENTS, type Event, type Shortfall } from '../model/event.ts';
+import { CONTRACT_EVENTS, type Event } from '../model/event.ts';
+import { shortWords } from '../model/in-step.ts';
 import { type PlanTotals, filesOf } from '../model/plan.ts';
 import type { Proof } from '../model/receipt.ts';
 import type { Snapshot } from '../model/snapshot.ts';
@@ -106,7 +107,9 @@ export function plainLine(event: Event): Line | undefined {
         ? trouble(`… offline, trying again in ${formatDuration(event.retryIn ?? 0)}`)
         : undefined;
     case 'idle':
-      return event.short === undefined ? said('✓ in step') : trouble(shortLine(event.short));
+      return event.short === undefined
+        ? said('✓ in step')
+        : trouble(`! in step but for ${shortWords(event.short)}`);
     case 'summary':
       return said(summaryLine(event));
     case 'answered':
@@ -205,15 +208,6 @@ export function proofText(proof: Proof): string {
       return proof satisfies never;
   }
 }
-
-const shortLine = ({ failed, unprotected, leftOut = 0, declined = 0 }: Shortfall): string => {
-  const files = failed + unprotected + leftOut;
-  const but = [
-    ...(files === 0 ? [] : [plural(files, 'file')]),
-    ...(declined === 0 ? [] : [`${plural(declined, 'removal')} held back`]),
-  ];
-  return `! in step but for ${but.join(' and ')}`;
-};
 
 function consentLine({ reason }: Of<'consent'>): string {
   if (reason.kind === 'lost-source') return `! lost source: ${reason.why}`;

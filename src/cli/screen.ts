@@ -1,5 +1,4 @@
 import { systemClock } from '../clock.ts';
-import { safeName } from '../model/display.ts';
 import { EXIT } from '../model/errors.ts';
 import type { ConflictDesk } from '../model/conflicts.ts';
 import type { KeyDesk } from '../model/key-desk.ts';
@@ -8,6 +7,7 @@ import type { PostureDesk } from '../model/posture.ts';
 import type { SettingsDesk } from '../model/settings-desk.ts';
 import type { OpenVault } from '../vaults/open.ts';
 import type { OpenBrowser } from './browser.ts';
+import { lastProblems } from './last-problems.ts';
 
 export interface ScreenFacts {
   readonly title: string;
@@ -46,12 +46,9 @@ export async function showVault(open: OpenVault, facts: ScreenFacts): Promise<nu
     quit();
     await vault.browser?.close();
   }
-  const { problems } = open.engine.snapshot();
+  const problems = lastProblems(open.engine.snapshot());
   const { exit } = await ended;
-  for (const problem of [...problems.values()].slice(0, 10)) {
-    process.stderr.write(`! ${safeName(problem.message)}\n`);
-    if (problem.hint !== undefined) process.stderr.write(`  ${safeName(problem.hint)}\n`);
-  }
+  for (const line of problems) process.stderr.write(`${line}\n`);
   // Leaving the screen is how one ends watching: not an interruption.
   return exit === EXIT.interrupted && !told ? EXIT.inStep : exit;
 }

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { safeName } from '../model/display.ts';
+import { plural, safeName } from '../model/display.ts';
 import type { EngineState, Event } from '../model/event.ts';
 import type { Vault } from '../model/vault.ts';
 
@@ -32,6 +32,8 @@ export class NeedsYou {
   /** Vaults that need somebody, and for what that was said. */
   readonly #needing = new Map<string, string>();
   readonly #last = new Map<string, string>();
+  /** Files that failed for good, as far as that was said. */
+  readonly #failed = new Map<string, number>();
 
   constructor(notify: Notify) {
     this.#notify = notify;
@@ -42,12 +44,25 @@ export class NeedsYou {
     if (event.event === 'warning') this.#last.set(vault.id, event.message);
     if (event.event === 'consent') this.#last.set(vault.id, 'many files were removed: is that right?');
     if (event.event === 'idle') this.#last.delete(vault.id);
+    if (event.event === 'idle') this.#short(vault, event.short?.failed ?? 0);
     if (event.event === 'idle' || (event.event === 'state' && WELL.has(event.state)))
       this.#needing.delete(vault.id);
     if (event.event !== 'state' || event.state !== 'needs-you') return;
     const why = this.#last.get(vault.id) ?? 'see: s3vault attach';
     if (this.#needing.get(vault.id) === why || why.startsWith('locked')) return;
     this.#needing.set(vault.id, why);
+    this.#say(vault, why);
+  }
+
+  /** Nothing is left to do and files failed, which nobody sees who does not look: said again where it is more. */
+  #short(vault: Vault, failed: number): void {
+    const more = failed > (this.#failed.get(vault.id) ?? 0);
+    this.#failed.set(vault.id, failed);
+    if (more)
+      this.#say(vault, `in step but for ${plural(failed, 'file')} that failed; see: s3vault attach, P`);
+  }
+
+  #say(vault: Vault, why: string): void {
     this.#notify(`s3vault needs you: ${safeName(vault.root)}`, safeName(why));
   }
 }

@@ -70,8 +70,8 @@ interface Family {
 }
 
 /** In step, nothing is left: what two plans had in common was done once. */
-const left = ({ state, exit, planned, done }: VaultLine, of: 'files' | 'bytes'): number =>
-  state === 'idle' && exit === 0 ? 0 : Math.max(0, planned[of] - done[of]);
+const left = ({ inStep, planned, done }: VaultLine, of: 'files' | 'bytes'): number =>
+  inStep === true ? 0 : Math.max(0, planned[of] - done[of]);
 
 const FAMILIES: readonly Family[] = [
   {
@@ -129,6 +129,12 @@ const FAMILIES: readonly Family[] = [
     value: (_, { inStepAt }) => inStepAt,
   },
   {
+    name: 'in_step',
+    help: 'Nothing is left to do and nothing is short: 1.',
+    type: 'gauge',
+    value: ({ inStep }) => (inStep === true ? 1 : 0),
+  },
+  {
     name: 'transfers_active',
     help: 'Transfers under way.',
     type: 'gauge',
@@ -139,6 +145,12 @@ const FAMILIES: readonly Family[] = [
     help: 'Files that were not in the bucket and ought to be, when nothing was left to do last.',
     type: 'gauge',
     value: ({ unprotected }) => unprotected,
+  },
+  {
+    name: 'removals_declined',
+    help: 'Removals held back that a person did not want, when nothing was left to do last.',
+    type: 'gauge',
+    value: ({ short }) => short?.declined ?? 0,
   },
   { name: 'problems', help: 'Problems that are open.', type: 'gauge', value: ({ problems }) => problems },
   {

@@ -5,7 +5,7 @@
 import * as v from 'valibot';
 import type { Command } from '../model/command.ts';
 import { type ErrorKind, type ErrorReport, VaultError, report } from '../model/errors.ts';
-import type { Event } from '../model/event.ts';
+import type { Event, Shortfall } from '../model/event.ts';
 import type { HistoryAsk } from '../model/history.ts';
 import type { Flow } from '../model/plan.ts';
 import { type QueueAsk, MOST_LINES } from '../model/queue.ts';
@@ -135,7 +135,14 @@ export interface VaultLine {
   readonly state: Snapshot['state'];
   readonly paused: boolean;
   readonly failed: number;
+  /** Open, also where only so many are listed. */
   readonly problems: number;
+  /** Of `problems`: counted, and not listed on the screen. */
+  readonly unlisted?: number;
+  /** See `isInStep`. Daemons before it did not say. */
+  readonly inStep?: boolean;
+  /** What keeps it from that, where nothing is left to do. */
+  readonly short?: Shortfall;
   /** Files not in the bucket that ought to be, when nothing was left to do last. */
   readonly unprotected: number;
   readonly underWay: number;

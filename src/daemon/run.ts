@@ -3,6 +3,7 @@ import type { Config, Places } from '../config.ts';
 import { monotonicMicroseconds, systemClock } from '../clock.ts';
 import { asVaultError, report } from '../model/errors.ts';
 import type { Event } from '../model/event.ts';
+import { isInStep } from '../model/in-step.ts';
 import type { Clock } from '../model/ports.ts';
 import type { Vault } from '../model/vault.ts';
 import { takeDaemonLock } from '../vaults/daemon-lock.ts';
@@ -243,7 +244,7 @@ class Life {
       vaults: () =>
         this.#daemon.slots.map(({ vault, snapshot }) => ({
           id: vault.id,
-          inStep: snapshot.state === 'idle' && snapshot.short === null,
+          inStep: isInStep(snapshot),
         })),
       onTrouble: (message, hint) => this.#daemon.say({ event: 'warning', code: 'heartbeat', message, hint }),
     });

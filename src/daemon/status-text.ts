@@ -1,5 +1,5 @@
-import { plural } from '../model/display.ts';
 import { VaultError } from '../model/errors.ts';
+import { inStepWords } from '../model/in-step.ts';
 import { FLOW_WORDS } from '../model/plan.ts';
 import type { VaultLine } from './protocol.ts';
 
@@ -7,7 +7,7 @@ const WORDS: { readonly [state in VaultLine['state']]: string } = {
   starting: 'starting',
   scanning: 'scanning',
   working: 'working',
-  idle: 'in step',
+  idle: inStepWords(0),
   paused: 'paused',
   offline: 'offline',
   'needs-you': 'needs you',
@@ -16,11 +16,7 @@ const WORDS: { readonly [state in VaultLine['state']]: string } = {
 
 /** The state of one vault in words. */
 export const wordOf = ({ state, problems, flow }: Told): string =>
-  state === 'idle' && problems > 0
-    ? `in step but for ${plural(problems, 'problem')}`
-    : state === 'working'
-      ? FLOW_WORDS[flow]
-      : WORDS[state];
+  state === 'idle' ? inStepWords(problems) : state === 'working' ? FLOW_WORDS[flow] : WORDS[state];
 
 type Told = Pick<VaultLine, 'state' | 'problems' | 'flow'>;
 

@@ -126,9 +126,10 @@ export class Runs {
     this.#hint({ key: this.#key(path), path }, true, 0);
   }
 
-  /** Paths whose last try failed. What was left out is none of them: it is taken back by name. */
+  /** Paths whose last try failed, or that could not be read. What was left out is none of them: it is taken back by name. */
   failedPaths(): readonly Action['path'][] {
-    const failed = new Set([...this.#retries.paths(), ...this.#failures.paths()]);
+    const { skips } = this.#options;
+    const failed = new Set([...this.#retries.paths(), ...this.#failures.paths(), ...skips.unreadable()]);
     return [...failed].filter((path) => !this.#leftOut.knows(this.#key(path)));
   }
 

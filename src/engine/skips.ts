@@ -1,3 +1,4 @@
+import { type RelPath, relPath } from '../model/brands.ts';
 import type { OddityReason } from '../model/entry.ts';
 import type { Action, SkipReason } from '../model/plan.ts';
 import type { Emitter } from './emitter.ts';
@@ -105,6 +106,11 @@ export class Skips {
   /** Files that are not in the bucket and ought to be. */
   get unprotected(): number {
     return this.#unprotected;
+  }
+
+  /** What may be readable by now: tried again with all that failed. */
+  unreadable(): readonly RelPath[] {
+    return [...this.#named].filter((path) => this.#known.get(path) === 'unreadable').map(relPath);
   }
 
   /** A scan of everything begins: what was known is found again or gone. */

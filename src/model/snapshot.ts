@@ -86,7 +86,7 @@ export interface Problem extends ErrorReport {
 
 export const RECENT = 1_000;
 export const FAILURES = 500;
-/** Problems kept at most; the counts go on. */
+/** Problems of files kept at most; `problemCount` knows of the others. */
 export const PROBLEMS = 1_000;
 
 export const EMPTY_SNAPSHOT: Snapshot = {
@@ -346,7 +346,9 @@ function dropProblems({ problems }: Draft, path: string, of?: ProblemSource): vo
 
 function setProblem({ problems }: Draft, error: ErrorReport, facts: Omit<Problem, keyof ErrorReport>): void {
   const key = problemKey(facts);
-  if (problems.size >= PROBLEMS && !problems.has(key)) return;
+  // What concerns all files is one of a few, and never crowded out by them.
+  const general = facts.path === error.code;
+  if (problems.size >= PROBLEMS && !general && !problems.has(key)) return;
   const { code, message, hint } = error;
   problems.set(key, { code, message, ...(hint === undefined ? {} : { hint }), ...facts });
 }

@@ -2,7 +2,9 @@ import { Box, Text, useInput, usePaste, useWindowSize } from 'ink';
 import { type ReactNode, useMemo, useRef, useState, useSyncExternalStore } from 'react';
 import { Dashboard, Overall } from './dashboard.tsx';
 import type { Command, EngineHandle } from '../model/command.ts';
+import { formatCount } from '../model/display.ts';
 import { type VaultError, asVaultError } from '../model/errors.ts';
+import { problemCount } from '../model/in-step.ts';
 import type { Clock } from '../model/ports.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import { keyName, typedIn } from './bindings.ts';
@@ -257,10 +259,11 @@ function Body({ ui, vaults, shown, desks, width, height }: BodyProps): ReactNode
 }
 
 /** The footer's hints of a view; a word says more where there is more to say. */
-function hintsOf(view: View, { problems, state }: Snapshot): readonly Hint[] {
+function hintsOf(view: View, snapshot: Snapshot): readonly Hint[] {
+  const problems = problemCount(snapshot);
   const wordOf = (order: Order, footer: string): string => {
-    if (order === 'problems' && problems.size > 0) return `${footer} ${problems.size}`;
-    return order === 'pause' && state === 'paused' ? 'go on' : footer;
+    if (order === 'problems' && problems > 0) return `${footer} ${formatCount(problems)}`;
+    return order === 'pause' && snapshot.state === 'paused' ? 'go on' : footer;
   };
   // What a list alone has comes first: what does not fit is hidden.
   const here = BINDINGS.filter(({ views }) => views?.includes(view) ?? true);

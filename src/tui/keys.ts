@@ -1,4 +1,5 @@
 /** The keys of the screen as data: what they do, where, and why one does nothing now. Help and README come from here. */
+import { problemCount } from '../model/in-step.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import { type Binding as BindingOf, bindingIn } from './bindings.ts';
 
@@ -98,7 +99,7 @@ const LISTS: readonly View[] = [
 const FILTERED: readonly View[] = ['activity', 'problems', 'queue', 'browse', 'plan', 'conflicts'];
 
 const noProblems = ({ snapshot }: KeyContext): string | undefined =>
-  snapshot.problems.size === 0 ? 'there are no problems' : undefined;
+  problemCount(snapshot) === 0 ? 'there are no problems' : undefined;
 const noQuestion = ({ snapshot }: KeyContext): string | undefined =>
   snapshot.consent === null ? 'there is no question to answer' : undefined;
 const noLine = ({ lines }: KeyContext): string | undefined =>

@@ -2,6 +2,7 @@ import { Box, Text } from 'ink';
 import type { ReactNode } from 'react';
 import { costOf, aboutDollars } from '../model/cost.ts';
 import { formatBytes, plural } from '../model/display.ts';
+import { unlisted } from '../model/in-step.ts';
 import type { ModeKind } from '../model/mode.ts';
 import type { PlannedLine } from '../model/plan.ts';
 import type { Setting } from '../model/settings-desk.ts';
@@ -109,11 +110,13 @@ export function Mark({
 /** Each problem in one line; the selected one with its whole message and what to do. */
 export function Problems({ snapshot, ...place }: ListProps & { readonly snapshot: Snapshot }): ReactNode {
   const lines = problemsOf(snapshot, place.filter);
+  const more = unlisted(snapshot);
+  const others = more === 0 ? '' : `, and ${more.toLocaleString()} more: r tries all that failed`;
   return (
     <List<Problem>
       {...place}
       title={titled('PROBLEMS', place.filter)}
-      remark={placeOf(place.selected, lines.length, place.filter, 'none')}
+      remark={placeOf(place.selected, lines.length, place.filter, 'none') + others}
       lines={lines}
       details={5}
       row={(problem, chosen) => (

@@ -2,6 +2,7 @@
 import { formatBytes, plural } from '../model/display.ts';
 import type { VaultError } from '../model/errors.ts';
 import { OUTCOME_WORDS } from '../model/history.ts';
+import { inStepWords, problemCount } from '../model/in-step.ts';
 import {
   type Action,
   type ActionKind,
@@ -38,7 +39,7 @@ export function stateOf({
   retryIn,
   throttled,
 }: Pick<Shown, 'snapshot' | 'retryIn' | 'throttled'>): Sign {
-  const { state, throttle, consent, problems, exit, plan } = snapshot;
+  const { state, throttle, consent, exit, plan } = snapshot;
   switch (state) {
     case 'starting':
       return { sign: '⟳', word: 'starting', tone: 'cyan' };
@@ -48,10 +49,11 @@ export function stateOf({
       return throttled && throttle !== null
         ? { sign: '≈', word: `throttled (${throttle.resource.toUpperCase()})`, tone: 'yellow' }
         : { sign: FLOW_SIGNS[flowOf(plan)], word: FLOW_WORDS[flowOf(plan)], tone: 'cyan' };
-    case 'idle':
-      return problems.size === 0
-        ? { sign: '✓', word: 'in step', tone: 'green' }
-        : { sign: '!', word: `in step but for ${plural(problems.size, 'problem')}`, tone: 'yellow' };
+    case 'idle': {
+      const problems = problemCount(snapshot);
+      const word = inStepWords(problems);
+      return problems === 0 ? { sign: '✓', word, tone: 'green' } : { sign: '!', word, tone: 'yellow' };
+    }
     case 'paused':
       return { sign: '‖', word: 'paused', tone: 'yellow' };
     case 'offline':

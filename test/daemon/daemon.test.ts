@@ -119,9 +119,24 @@ test('a vault is said to do what its plan does, and to be in step only where it 
   world.engine(A).emit({ event: 'idle', short: { failed: 0, unprotected: 1, exit: 3 } });
   world.engine(B).emit({ event: 'idle' });
   expect(text()).toBe('1 in step but for problems, 1 in step');
-  expect(vaultLines(world.line(A))).toStrictEqual(['/files/a  in step but for 1 problem']);
-  expect(world.line(A)).toMatchObject({ exit: 3, unprotected: 1 });
-  expect(world.line(B)).toMatchObject({ exit: 0, unprotected: 0 });
+  expect(vaultLines(world.line(A))).toStrictEqual([
+    '/files/a  in step but for 1 problem',
+    '! not in step: 1 file',
+    '  s3vault attach shows why: P there lists the problems, r tries all that failed again',
+  ]);
+  expect(world.line(A)).toMatchObject({ exit: 3, unprotected: 1, inStep: false, short: { unprotected: 1 } });
+  expect(world.line(B)).toMatchObject({ exit: 0, unprotected: 0, inStep: true });
+  expect(world.line(B)).not.toHaveProperty('short');
+  // Short, though no problem is listed; and more than are listed.
+  world.engine(B).emit({ event: 'idle', short: { failed: 0, unprotected: 0, declined: 3, exit: 5 } });
+  expect(text()).toBe('2 in step but for problems');
+  expect(vaultLines(world.line(B)).slice(0, 2)).toStrictEqual([
+    '/files/b  in step but for 1 problem',
+    '! not in step: 3 removals held back',
+  ]);
+  world.engine(A).emit({ event: 'idle', short: { failed: 1_500, unprotected: 0, exit: 3 } });
+  expect(world.line(A)).toMatchObject({ problems: 1_500, unlisted: 1_499 });
+  expect(vaultLines(world.line(A))[0]).toBe('/files/a  in step but for 1,500 problems');
 });
 
 test('an engine that ends by itself is a problem with its own words, and begins again later', async () => {

@@ -132,6 +132,23 @@ describe('the heartbeat', () => {
   });
 });
 
+test('files that failed for good are notified once, and again where it is more; what a person chose is not', () => {
+  const said: string[] = [];
+  const needs = new NeedsYou((_, body) => said.push(body));
+  const idle = (failed: number): void =>
+    needs.hear(at({ event: 'idle', short: { failed, unprotected: 2, declined: 3, exit: 3 } }), A);
+  idle(0);
+  expect(said).toEqual([]);
+  idle(1);
+  needs.hear(at({ event: 'state', state: 'working' }), A);
+  idle(1);
+  expect(said).toEqual(['in step but for 1 file that failed; see: s3vault attach, P']);
+  idle(2);
+  needs.hear(at({ event: 'idle' }), A);
+  idle(2);
+  expect(said).toHaveLength(3);
+});
+
 test('a notification comes when a vault begins to need somebody, not again while it does', () => {
   const said: string[] = [];
   const needs = new NeedsYou((title, body) => said.push(`${title}: ${body}`));
@@ -198,6 +215,13 @@ describe('metrics', () => {
     world.engine(odd).emit({ event: 'idle' });
     const inStep = metricsText({ version: '1.2.3', vaults: world.daemon.lines(), tally, memory: 5 });
     expect(inStep.split('\n')).toContain(`s3vault_files_left{${labels}} 0`);
+    expect(inStep.split('\n')).toContain(`s3vault_in_step{${labels}} 1`);
+    const declined = { failed: 0, unprotected: 0, declined: 4, exit: 5 };
+    world.engine(odd).emit({ event: 'idle', short: declined });
+    const held = metricsText({ version: '1.2.3', vaults: world.daemon.lines(), tally, memory: 5 });
+    expect(held.split('\n')).toContain(`s3vault_in_step{${labels}} 0`);
+    expect(held.split('\n')).toContain(`s3vault_removals_declined{${labels}} 4`);
+    expect(held.split('\n')).toContain(`s3vault_problems{${labels}} 1`);
   });
 
   describe('over HTTPS', () => {

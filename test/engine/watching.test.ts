@@ -125,6 +125,20 @@ describe('a problem that is over', () => {
     await life.stop();
   });
 
+  test('is looked at again with all that failed, also where more are open than are listed', async () => {
+    for (let n = 0; n < 1_300; n++) machine.tree.odd.set(`d${n % 3}/${n}`, 'unreadable');
+    life = await machine.watch();
+    expect(problems()).toHaveLength(1_000);
+    expect(life.engine.snapshot().short).toMatchObject({ unprotected: 1_300 });
+    for (let n = 0; n < 1_300; n++) machine.tree.write(`d${n % 3}/${n}`, 'x');
+    machine.tree.odd.clear();
+    life.engine.command({ command: 'retry' });
+    await machine.until(() => life.engine.snapshot().short === null);
+    expect(problems()).toEqual([]);
+    expect(machine.remote().filter((path) => path.startsWith('d'))).toHaveLength(1_300);
+    await life.stop();
+  });
+
   test('goes with its folder', async () => {
     machine.tree.odd.set('folder/long', 'key-too-long');
     life = await machine.watch();

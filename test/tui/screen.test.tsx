@@ -228,6 +228,22 @@ describe('the dashboard at 80×24', () => {
     expect((await frame()).split('\n')[3]).not.toContain('█');
   });
 
+  test.each([80, 120])('no tick where something is short, listed or not, at %i columns', async (columns) => {
+    open(columns);
+    handle.emit({ event: 'idle', short: { failed: 0, unprotected: 0, declined: 12, exit: 5 } });
+    expect(await frame()).toContain('! in step but for 1 problem');
+    expect(await frame()).not.toContain('✓');
+    handle.emit(...Array.from({ length: 1_200 }, (_, n) => failed(n, `d/f${n}`)));
+    handle.emit({ event: 'idle', short: { failed: 1_200, unprotected: 34, exit: 3 } });
+    clock.advance(1_000);
+    expect(await frame()).toContain('! in step but for 1,234 problems');
+    const list = await press('P');
+    expect(list).toContain('1 of 1,000, and 234 more: r tries all that failed');
+    expect(list).toContain('P problems 1,234');
+    await press('r');
+    expect(handle.commands).toEqual([{ command: 'retry' }]);
+  });
+
   test('no hundred percent before the last proof', async () => {
     open();
     handle.emit(

@@ -1,0 +1,28 @@
+import { expect, test } from 'vitest';
+import { lastProblems } from '../../src/cli/last-problems.ts';
+import type { Event } from '../../src/model/event.ts';
+import { EMPTY_SNAPSHOT, foldAll } from '../../src/model/snapshot.ts';
+
+const time = new Date(0).toISOString();
+const warning = (n: number): Event => ({
+  event: 'warning',
+  time,
+  path: `f${n}`,
+  code: 'too-large',
+  message: `f${n} is too large`,
+  hint: 'split it',
+});
+
+test('the first ten with what to do, then how many more there are, listed or not', () => {
+  const of = (count: number, unprotected: number): readonly string[] =>
+    lastProblems(
+      foldAll(EMPTY_SNAPSHOT, [
+        ...Array.from({ length: count }, (_, n) => warning(n)),
+        { event: 'idle', time, short: { failed: 0, unprotected, exit: 3 } },
+      ]),
+    );
+  expect(of(1, 1)).toEqual(['! f0 is too large', '  split it']);
+  expect(of(12, 12)).toHaveLength(21);
+  expect(of(12, 12).at(-1)).toMatch(/^! and 2 more/);
+  expect(of(1_100, 1_100).at(-1)).toMatch(/^! and 1,090 more/);
+});
