@@ -33,7 +33,7 @@ describe.each(['push', 'both', 'pull'] as const)('%s', (direction) => {
   test.each([
     ...BAD,
     ...LONG,
-  ])('%j is refused as a path of a command, and nothing is looked at', async (path) => {
+  ])('%j is refused as a path of a command, and nothing is looked at [PATH-1]', async (path) => {
     machine.direction = direction;
     const life = await machine.watch();
     const { engine, events } = life;
