@@ -6,8 +6,11 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type DaemonClient, connectDaemon } from '../../src/daemon/client.ts';
 import { places } from '../../src/config.ts';
+import type { Asked } from '../../src/daemon/protocol.ts';
 import { type EmbeddedServer, startEmbedded } from '../../src/embedded/server.ts';
+import type { Command } from '../../src/model/command.ts';
 import type { Event } from '../../src/model/event.ts';
+import type { ConsentReason } from '../../src/model/plan.ts';
 import { NotifySocket, describeNotify } from '../daemon/notify-socket.ts';
 import { openIndependently } from '../support/independent-open.ts';
 import { Terminal, describeTerminal } from '../terminal.ts';
@@ -165,6 +168,60 @@ test('starts, takes files, is killed, starts again and converges; a second one i
   expect(ended.stdout).toBe(`the daemon (process ${again.facts.pid}) has ended\n`);
   expect((await machine.run(['daemon', 'stop'])).stdout).toBe('no daemon runs\n');
 }, 120_000);
+
+test('sends nothing from outside a folder, whatever the socket says; removals that were declined are not in step', async () => {
+  machine.write('.s3vaultignore', '*.tmp\n');
+  for (const name of ['a', 'b', 'c', 'd']) machine.write(name, name);
+  const secret = join(machine.root, '..', 'secret');
+  writeFileSync(secret, 'not yours');
+  await register(machine.root, 'out/', '--delete');
+  await runDaemon();
+  const client = await watching();
+  await inStep(client, machine.root);
+  const id = client.vaults[0]?.vault.id ?? '';
+  const say = (command: Command): Promise<unknown> =>
+    client.ask({ do: 'command', vault: id, command } as Asked);
+  for (const path of [
+    '../secret',
+    'x/../../secret',
+    '/../secret',
+    '',
+    '.',
+    '.s3vault/marker',
+    'x'.repeat(9_000),
+  ]) {
+    for (const command of [
+      { command: 'retry', paths: [path] },
+      { command: 'first', path },
+      { command: 'skip', path },
+    ] as const)
+      await expect(say(command)).rejects.toMatchObject({ kind: 'usage', code: 'bad-path' });
+  }
+  await expect(say({ command: 'consent', yes: false, question: 1 })).rejects.toMatchObject({
+    message: 'that question is no longer open',
+  });
+  const asked = event(client, machine.root, (one) => one.event === 'consent');
+  for (const name of ['a', 'b', 'c']) rmSync(join(machine.root, name));
+  await asked;
+  const consent = (): ConsentReason | null | undefined => client.vaults[0]?.snapshot().consent;
+  const question = (): number => {
+    const reason = consent();
+    return reason?.kind === 'many-removals' ? (reason.question ?? 0) : 0;
+  };
+  await expect(say({ command: 'consent', yes: false, question: question() + 1 })).rejects.toMatchObject({
+    code: 'plan-changed',
+  });
+  // Those that came while it was asked are part of the question that is open then.
+  const declined = event(client, machine.root, (one) => one.event === 'idle' && one.short !== undefined);
+  while (consent() !== null)
+    await say({ command: 'consent', yes: false, question: question() }).catch(() => undefined);
+  await declined;
+  const { stdout } = await machine.run(['status', machine.root]);
+  expect(stdout).toMatch(/in step but for 1 problem\n.*! not in step: \d removals? held back\n/);
+  const { stdout: json } = await machine.run(['status', machine.root, '--json']);
+  expect(JSON.parse(json)).toMatchObject({ state: 'idle', inStep: false, problems: 1, short: { exit: 5 } });
+  expect([...server.keys(BUCKET)].filter((key) => key.includes('secret'))).toEqual([]);
+});
 
 test('says why it does not start', async () => {
   mkdirSync(join(machine.home, 's3vault', 'config'), { recursive: true, mode: 0o700 });
