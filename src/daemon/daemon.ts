@@ -125,8 +125,12 @@ export class Daemon {
     );
   }
 
-  /** Throws kind `usage` where there is no such vault, or it does not run. */
+  /** Throws kind `usage` where there is no such vault, or it does not run, and once the daemon ends. */
   command(id: string, command: Command): void {
+    if (this.#stopping && command.command !== 'stop')
+      throw new VaultError('usage', 'ending', 'syncing is ending', {
+        hint: 'nothing is lost; start it again',
+      });
     this.#slot(id).command(command);
   }
 

@@ -100,7 +100,8 @@ export class Slot {
 
   /** Resolves once it is so; for `run` once it was tried. */
   want(wanted: Wanted): Promise<void> {
-    this.#wanted = wanted;
+    // Nothing that is still under way elsewhere brings it back.
+    if (this.#wanted !== 'gone') this.#wanted = wanted;
     this.#wait?.();
     this.#wait = undefined;
     return this.#next(() => this.#settle());
@@ -118,15 +119,15 @@ export class Slot {
     });
   }
 
-  /** Throws kind `usage` where the vault does not run. */
+  /** Throws kind `usage` where the vault does not run, or is not to; what was refused has no effect later either. */
   command(command: Command): void {
-    const running = this.#running !== undefined;
+    if (this.#wanted !== 'run' && command.command !== 'stop') throw refusal(HELD_BACK[this.#wanted]);
     // A pause of what does not run would be seen by nobody, and hold it back later.
-    if (command.command === 'resume' || (running && command.command === 'pause'))
-      this.#paused = command.command === 'pause';
     if (this.#running !== undefined) this.#running.engine.command(command);
     else if (this.#phase === 'waiting' && WAKES.has(command.command)) void this.want('run');
     else throw this.#notRunning();
+    if (command.command === 'pause' || command.command === 'resume')
+      this.#paused = command.command === 'pause';
   }
 
   /** Rejects where the store does not answer; a vault that does not run has none to ask. */
@@ -295,3 +296,18 @@ const RELEASED: ErrorReport = {
   message: 'another s3vault command works on this vault',
   hint: 'the daemon goes on when that ends',
 };
+
+const GONE: ErrorReport = {
+  code: 'gone',
+  message: 'this vault is no longer one of the daemon',
+  hint: 's3vault vaults lists those that are registered',
+};
+
+const HELD_BACK: { readonly [W in Exclude<Wanted, 'run'>]: ErrorReport } = {
+  locked: LOCKED,
+  released: RELEASED,
+  gone: GONE,
+};
+
+const refusal = ({ code, message, hint }: ErrorReport): VaultError =>
+  new VaultError('usage', code, message, hint === undefined ? {} : { hint });

@@ -291,3 +291,61 @@ test('a pause of what does not run is refused, and holds nothing back later', as
   expect(world.engine(A).commands).toStrictEqual([]);
   expect(world.line(A)).toMatchObject({ phase: 'running', paused: false });
 });
+
+test('a refused pause takes no effect later, and neither does a refused go-on', async () => {
+  const refused = new VaultError('usage', 'ending', 'this sync is ending');
+  world.engine(A).refuses = refused;
+  expect(() => world.daemon.command(A.id, { command: 'pause' })).toThrow(refused);
+  expect(world.line(A).paused).toBe(false);
+  world.engine(B).emit({ event: 'state', state: 'working' });
+  world.daemon.command(B.id, { command: 'pause' });
+  world.engine(B).refuses = refused;
+  expect(() => world.daemon.command(B.id, { command: 'resume' })).toThrow(refused);
+  expect(world.line(B).paused).toBe(true);
+  await world.daemon.lock();
+  expect(() => world.daemon.command(B.id, { command: 'resume' })).toThrow('locked');
+  await world.daemon.unlock();
+  expect(world.engine(A).commands).toStrictEqual([]);
+  expect(world.engine(B).commands).toStrictEqual([{ command: 'pause' }]);
+});
+
+describe('a vault that waits to be opened again', () => {
+  const WAKES = ['retry', 'rescan', 'resume'] as const;
+  beforeEach(async () => {
+    world = new FakeWorld(A, B);
+    world.fails = ({ id }) => (id === A.id ? new VaultError('usage', 'key-missing', 'no key') : undefined);
+    await world.daemon.start();
+    world.fails = () => undefined;
+  });
+
+  test.each(WAKES)('is not woken by %s while the daemon ends', async (command) => {
+    const stopped = world.daemon.stop();
+    expect(() => world.daemon.command(A.id, { command })).toThrow('syncing is ending');
+    await stopped;
+    expect(() => world.daemon.command(A.id, { command })).toThrow('syncing is ending');
+    expect(() => world.daemon.command(A.id, { command: 'pause' })).toThrow('syncing is ending');
+    await world.clock.run(3_600_000, 60_000);
+    expect(world.opened(A)).toBe(0);
+  });
+
+  test.each(WAKES)('is not woken by %s while it is taken out of the configuration', async (command) => {
+    const [slot] = world.daemon.slots;
+    world.config = { version: 1, vaults: [B] };
+    await world.daemon.reload();
+    expect(() => slot?.command({ command })).toThrow('this vault is no longer one of the daemon');
+    await world.clock.run(3_600_000, 60_000);
+    expect(world.opened(A)).toBe(0);
+  });
+
+  test.each(WAKES)('is not woken by %s while it is lent out or locked', async (command) => {
+    const released = world.daemon.release(A.id);
+    expect(() => world.daemon.command(A.id, { command })).toThrow('another s3vault command works on this');
+    await released;
+    expect(world.opened(A)).toBe(0);
+    world.daemon.takeBack(A.id);
+    const locked = world.daemon.lock();
+    await settled();
+    await locked;
+    expect(() => world.daemon.command(A.id, { command })).toThrow('locked: its key is out of memory');
+  });
+});

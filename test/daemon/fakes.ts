@@ -28,6 +28,8 @@ export class FakeEngine implements EngineHandle {
   readonly ended = this.#ended.promise;
   /** False: it does not end by itself when told to stop. */
   obeys = true;
+  /** What it throws at anything but `stop`. */
+  refuses: Error | undefined;
   queue?: (ask: QueueAsk) => Promise<QueueWindow>;
   history?: (ask: HistoryAsk) => Promise<HistoryWindow>;
 
@@ -41,6 +43,7 @@ export class FakeEngine implements EngineHandle {
   }
 
   command(command: Command): void {
+    if (this.refuses !== undefined && command.command !== 'stop') throw this.refuses;
     this.commands.push(command);
     if (command.command === 'stop' && this.obeys) this.end(130);
   }
