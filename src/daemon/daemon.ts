@@ -4,7 +4,7 @@ import { EXIT, VaultError, asVaultError, report } from '../model/errors.ts';
 import type { Event, EventBody } from '../model/event.ts';
 import { filesOf, flowOf } from '../model/plan.ts';
 import type { HistoryAsk, HistoryWindow } from '../model/history.ts';
-import { isInStep, problemCount, unlisted } from '../model/in-step.ts';
+import { problemCount, unlisted } from '../model/in-step.ts';
 import type { Clock } from '../model/ports.ts';
 import type { QueueAsk, QueueWindow } from '../model/queue.ts';
 import type { Vault } from '../model/vault.ts';
@@ -253,7 +253,7 @@ function lineOf(slot: Slot): VaultLine {
     failed,
     problems: problemCount(slot.snapshot),
     unlisted: unlisted(slot.snapshot),
-    inStep: isInStep(slot.snapshot),
+    inStep: slot.inStep,
     ...(state !== 'idle' || short === null ? {} : { short }),
     unprotected: short?.unprotected ?? 0,
     underWay: active.size,

@@ -1,25 +1,35 @@
 import { get } from 'node:https';
 import { VaultError } from '../model/errors.ts';
-import type { Event } from '../model/event.ts';
+import type { EngineState, Event } from '../model/event.ts';
 import type { Clock } from '../model/ports.ts';
 import type { Vault } from '../model/vault.ts';
 
 /** Signs of life come no closer together. */
 const AT_LEAST_MS = 60_000;
-/** And, while all vaults are in step, no further apart. */
+/** And, while all vaults are in step, no further apart; that one was in step counts no longer. */
 const AT_MOST_MS = 300_000;
 const ANSWER_MS = 10_000;
 
 export interface HeartbeatOptions {
   readonly clock: Clock;
-  /** All vaults, and whether each is in step now. */
-  readonly vaults: () => readonly { readonly id: string; readonly inStep: boolean }[];
+  /** All vaults, and how each stands now. */
+  readonly vaults: () => readonly HeartbeatVault[];
   readonly onTrouble: (message: string, hint: string) => void;
   /** Asks the store of each vault for a sign of life: where nothing changes nothing else would notice that one is gone. */
   readonly reach?: () => Promise<void>;
   /** Rejects where it is not answered with success. */
   readonly ping: () => Promise<void>;
 }
+
+export interface HeartbeatVault {
+  readonly id: string;
+  readonly inStep: boolean;
+  /** It is open: what it was a little while ago may count. */
+  readonly runs: boolean;
+}
+
+/** Nothing is sent in these, whatever comes: that it was in step before says nothing. */
+const STILL: ReadonlySet<EngineState> = new Set(['needs-you', 'stopped', 'offline', 'paused']);
 
 /** The address as `--heartbeat-url` takes it. Kind `usage` for anything but https. */
 export function heartbeatUrl(text: string): URL {
@@ -32,12 +42,16 @@ export function heartbeatUrl(text: string): URL {
 
 /**
  * Tells a watcher elsewhere that all is well, so that silence is noticed: after every vault has been in step since the
- * last time, and again and again while they all are and their stores answer. In step is where `sync --once` would end with 0: a vault that waits for
- * somebody, never gets done, or has files that are not protected makes silence.
+ * last time, within the last five minutes, and again and again while they all are and their stores answer. In step is
+ * where `sync --once` would end with 0: a vault that waits for somebody, is paused, offline, locked or lent out, never
+ * gets done, or has files that are not protected makes silence.
  */
 export class Heartbeat {
   readonly #options: HeartbeatOptions;
-  readonly #inStep = new Set<string>();
+  /** When each was in step, in ticks, since the last sign of life. */
+  readonly #inStep = new Map<string, number>();
+  /** How often one has stopped being well. */
+  #lost = 0;
   #resting: (() => void) | undefined;
   #callOff: (() => void) | undefined;
   #troubled = false;
@@ -48,12 +62,15 @@ export class Heartbeat {
   }
 
   hear(event: Event, vault: Vault | undefined): void {
-    if (event.event !== 'idle' || vault === undefined || this.#closed) return;
-    if (event.short !== undefined) {
+    if (vault === undefined || this.#closed) return;
+    const still = event.event === 'state' && STILL.has(event.state);
+    if (still || (event.event === 'idle' && event.short !== undefined)) {
       this.#inStep.delete(vault.id);
+      this.#lost++;
       return;
     }
-    this.#inStep.add(vault.id);
+    if (event.event !== 'idle') return;
+    this.#inStep.set(vault.id, this.#options.clock.ticks());
     if (this.#resting === undefined) this.#beat();
   }
 
@@ -66,7 +83,9 @@ export class Heartbeat {
   #beat(): void {
     const { clock, vaults } = this.#options;
     const all = vaults();
-    if (all.length === 0 || !all.every(({ id, inStep }) => inStep || this.#inStep.has(id))) return;
+    const lately = (id: string): boolean =>
+      clock.ticks() - (this.#inStep.get(id) ?? Number.NEGATIVE_INFINITY) <= AT_MOST_MS;
+    if (all.length === 0 || !all.every(({ id, inStep, runs }) => inStep || (runs && lately(id)))) return;
     this.#inStep.clear();
     this.#callOff?.();
     void this.#ping();
@@ -87,8 +106,10 @@ export class Heartbeat {
 
   async #ping(): Promise<void> {
     const { reach, ping } = this.#options;
+    const lost = this.#lost;
     const got = reach === undefined || (await this.#tried(reach, WITHHELD));
-    if (got && (await this.#tried(ping, NOT_THROUGH))) this.#troubled = false;
+    // Stores that are slow to answer leave time for much to happen.
+    if (got && this.#lost === lost && (await this.#tried(ping, NOT_THROUGH))) this.#troubled = false;
   }
 
   /** What goes wrong is said once, until all is well again. */

@@ -3,7 +3,6 @@ import type { Config, Places } from '../config.ts';
 import { monotonicMicroseconds, systemClock } from '../clock.ts';
 import { asVaultError, report } from '../model/errors.ts';
 import type { Event } from '../model/event.ts';
-import { isInStep } from '../model/in-step.ts';
 import type { Clock } from '../model/ports.ts';
 import type { Vault } from '../model/vault.ts';
 import { takeDaemonLock } from '../vaults/daemon-lock.ts';
@@ -242,9 +241,10 @@ class Life {
       reach: async () => void (await Promise.all(this.#daemon.slots.map((slot) => slot.reach()))),
       ping: pinging(heartbeatUrl(url)),
       vaults: () =>
-        this.#daemon.slots.map(({ vault, snapshot }) => ({
+        this.#daemon.slots.map(({ vault, phase, inStep }) => ({
           id: vault.id,
-          inStep: isInStep(snapshot),
+          inStep,
+          runs: phase === 'running',
         })),
       onTrouble: (message, hint) => this.#daemon.say({ event: 'warning', code: 'heartbeat', message, hint }),
     });

@@ -1,5 +1,6 @@
 import type { Command, EngineHandle, Outcome } from '../model/command.ts';
 import { EXIT, type ErrorReport, VaultError, asVaultError, report } from '../model/errors.ts';
+import { isInStep } from '../model/in-step.ts';
 import type { Event } from '../model/event.ts';
 import type { HistoryAsk, HistoryWindow } from '../model/history.ts';
 import type { Clock } from '../model/ports.ts';
@@ -82,6 +83,11 @@ export class Slot {
     return this.#why;
   }
 
+  /** It runs, and nothing is left to do for it. */
+  get inStep(): boolean {
+    return this.#phase === 'running' && isInStep(this.#feed.snapshot);
+  }
+
   /** It waits for a person: time alone mends nothing. */
   get barred(): boolean {
     return this.#phase === 'waiting' && this.#barred;
@@ -130,9 +136,10 @@ export class Slot {
       this.#paused = command.command === 'pause';
   }
 
-  /** Rejects where the store does not answer; a vault that does not run has none to ask. */
+  /** Rejects where the store does not answer, and with kind `usage` where the vault does not run. */
   async reach(): Promise<void> {
-    await this.#running?.opened.reach?.();
+    if (this.#running === undefined || this.#phase !== 'running') throw this.#notRunning();
+    await this.#running.opened.reach?.();
   }
 
   /** What waits; nothing where the vault does not run. */

@@ -349,3 +349,23 @@ describe('a vault that waits to be opened again', () => {
     expect(() => world.daemon.command(A.id, { command })).toThrow('locked: its key is out of memory');
   });
 });
+
+test('a vault is in step only while it runs, and one that does not run cannot be asked for its store', async () => {
+  const slot = world.daemon.slots[0];
+  world.engine(A).emit({ event: 'idle' });
+  expect(slot?.inStep).toBe(true);
+  await slot?.reach();
+  world.engine(A).emit({ event: 'idle', short: { failed: 0, unprotected: 1, exit: 3 } });
+  expect(slot?.inStep).toBe(false);
+  world.engine(A).emit({ event: 'idle' });
+  world.engine(A).obeys = false;
+  world.config = { version: 1, vaults: [vault('a', { direction: 'both' }), B] };
+  await world.daemon.reload();
+  await settled();
+  // It is being closed: that it was in step says nothing of what comes.
+  expect(slot?.inStep).toBe(false);
+  await expect(slot?.reach()).rejects.toThrow('it is being closed');
+  world.engine(A).end(130);
+  await world.daemon.lock();
+  await expect(slot?.reach()).rejects.toThrow('locked: its key is out of memory');
+});

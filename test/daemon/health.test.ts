@@ -20,6 +20,7 @@ describe('the heartbeat', () => {
   let pings: number;
   let troubles: string[];
   let states: Map<string, boolean>;
+  let closed: Set<string>;
   let fail: boolean;
   let heartbeat: Heartbeat;
 
@@ -28,6 +29,7 @@ describe('the heartbeat', () => {
     pings = 0;
     troubles = [];
     fail = false;
+    closed = new Set();
     states = new Map([
       [A.id, false],
       [B.id, false],
@@ -38,7 +40,7 @@ describe('the heartbeat', () => {
 
   const options = (): HeartbeatOptions => ({
     clock,
-    vaults: () => [...states].map(([id, inStep]) => ({ id, inStep })),
+    vaults: () => [...states].map(([id, inStep]) => ({ id, inStep, runs: !closed.has(id) })),
     onTrouble: (message) => troubles.push(message),
     ping: async () => {
       pings++;
@@ -81,6 +83,60 @@ describe('the heartbeat', () => {
     expect(pings).toBe(1);
     clock.advance(60_000);
     expect(pings).toBe(2);
+  });
+
+  test.each([
+    'needs-you',
+    'stopped',
+    'offline',
+    'paused',
+  ] as const)('does not come for a vault that was in step and is %s since', (state) => {
+    idle(A);
+    states.set(A.id, false);
+    heartbeat.hear(at({ event: 'state', state }), A);
+    idle(B);
+    clock.advance(300_000);
+    expect(pings).toBe(0);
+    // Nor when it is busy with it again: what counts is that it is in step.
+    heartbeat.hear(at({ event: 'state', state: 'working' }), A);
+    idle(B);
+    clock.advance(300_000);
+    expect(pings).toBe(0);
+    idle(A);
+    expect(pings).toBe(1);
+  });
+
+  test('does not come for a vault that was in step longer ago than the interval', () => {
+    idle(A);
+    states.set(A.id, false);
+    heartbeat.hear(at({ event: 'state', state: 'working' }), A);
+    clock.advance(300_001);
+    idle(B);
+    expect(pings).toBe(0);
+    idle(A);
+    expect(pings).toBe(1);
+  });
+
+  test('does not come for a vault that was in step and is not open any more', () => {
+    idle(A);
+    states.set(A.id, false);
+    closed.add(A.id);
+    idle(B);
+    clock.advance(299_999);
+    expect(pings).toBe(0);
+  });
+
+  test('does not come where a vault begins to need somebody while the stores are asked', async () => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    heartbeat.close();
+    heartbeat = new Heartbeat({ ...options(), reach: () => promise });
+    idle(A);
+    idle(B);
+    heartbeat.hear(at({ event: 'state', state: 'needs-you' }), B);
+    resolve();
+    await settled();
+    expect(pings).toBe(0);
+    expect(troubles).toStrictEqual([]);
   });
 
   test('does not come while files are not protected, though nothing is left to do', () => {
