@@ -1,10 +1,13 @@
 import { resolve } from 'node:path';
 import { systemClock } from '../clock.ts';
-import { type Places, findVault, places, readConfig } from '../config.ts';
+import { findVault, places, readConfig } from '../config.ts';
 import { type DaemonClient, type RemoteVault, connectDaemon } from '../daemon/client.ts';
 import { noDaemon } from '../daemon/status-text.ts';
 import { EXIT, VaultError } from '../model/errors.ts';
+import type { KeyDesk } from '../model/key-desk.ts';
+import type { Clock } from '../model/ports.ts';
 import type { Vault } from '../model/vault.ts';
+import { Comeback } from './comeback.ts';
 import { desksOf } from './desks.ts';
 import type { ScreenFacts } from './screen.ts';
 import { screenFacts } from './sync.ts';
@@ -36,111 +39,173 @@ export async function attachCommand(dir: string | undefined): Promise<number> {
   return attach(client, vault);
 }
 
-/** Waits between tries to find a daemon again: from the first on twice as long each time. */
-const FIRST_WAIT_MS = 250;
-const LONGEST_WAIT_MS = 10_000;
+const loadTui = () => import('../tui/run.tsx');
+type Tui = Pick<Awaited<ReturnType<typeof loadTui>>, 'blankStage' | 'runScreen' | 'showWaiting'>;
+type Stage = Awaited<ReturnType<Tui['blankStage']>>;
+
+/** What attaching needs; tests give their own. */
+export interface AttachWorld {
+  readonly clock: Clock;
+  readonly connect: () => Promise<AttachedDaemon | undefined>;
+  readonly tui: () => Promise<Tui>;
+  readonly facts: (vault: Vault) => Promise<ScreenFacts>;
+  readonly keyDesk: (store: Vault['keyStore']) => () => Promise<KeyDesk>;
+  readonly say: (text: string) => void;
+}
+
+/** What of a DaemonClient a screen needs. */
+export type AttachedDaemon = Pick<
+  DaemonClient,
+  'watch' | 'vaults' | 'onChange' | 'status' | 'facts' | 'over' | 'why' | 'close'
+>;
+
+function realWorld(): AttachWorld {
+  const where = places(process.env);
+  return {
+    clock: systemClock,
+    connect: () => connectDaemon(where),
+    tui: loadTui,
+    facts: (vault) => screenFacts(vault, where),
+    keyDesk: (store) => desksOf(where, {}, store).keyDesk,
+    say: (text) => void process.stderr.write(text),
+  };
+}
 
 /**
  * Shows all vaults, or one, until the user leaves. Where the daemon ends, or gives up a screen that did not read, the next one
- * is waited for, and its screen begins where this one was. Closes the client.
+ * is waited for on the screen, and shown from where this one was. Closes the client.
  */
-export async function attach(client: DaemonClient, only?: Pick<Vault, 'id'>): Promise<number> {
-  const left = new AbortController();
-  const leave = (): void => left.abort();
-  process.on('SIGTERM', leave).on('SIGHUP', leave).on('SIGINT', leave);
-  // The screen's own: where it was left.
-  const memory = {};
-  let now: DaemonClient | undefined = client;
+export async function attach(
+  client: AttachedDaemon,
+  only?: Pick<Vault, 'id'>,
+  world: AttachWorld = realWorld(),
+): Promise<number> {
+  const attached = new Attached(only, world);
+  process.on('SIGTERM', attached.leave).on('SIGHUP', attached.leave).on('SIGINT', attached.leave);
   try {
-    while (now !== undefined) {
-      const over = await showAll(now, only, left.signal, memory);
-      now.close();
-      if (now.why !== undefined) throw now.why;
-      now = over && !left.signal.aborted ? await nextDaemon(now.facts.pid, left.signal) : undefined;
-    }
+    await attached.follow(client);
   } finally {
-    process.off('SIGTERM', leave).off('SIGHUP', leave).off('SIGINT', leave);
+    process.off('SIGTERM', attached.leave).off('SIGHUP', attached.leave).off('SIGINT', attached.leave);
+    // Before anything is said.
+    await attached.close();
   }
+  if (attached.nothing) world.say(NO_VAULTS);
   return EXIT.inStep;
 }
 
-/** True where the connection is over, and nobody left. */
-async function showAll(
-  client: DaemonClient,
-  only: Pick<Vault, 'id'> | undefined,
-  left: AbortSignal,
-  memory: object,
-): Promise<boolean> {
-  await client.watch().catch((thrown: unknown) => {
-    if (!client.over) throw thrown;
-  });
-  while (!client.over && !left.aborted) {
-    const vaults = client.vaults.filter(({ vault }) => only === undefined || vault.id === only.id);
-    if (vaults.length === 0) {
-      // One that has just begun has not come to its vaults yet.
-      if (!(await client.status().catch(() => client.facts)).ready) {
-        await systemClock.sleep(FIRST_WAIT_MS, { signal: left }).catch(() => undefined);
-        continue;
-      }
-      process.stderr.write(
-        'the daemon has no vaults; make one with: s3vault sync DIR --to s3://BUCKET/PREFIX --key NAME\n',
-      );
-      return false;
+/** For a daemon that has just begun to come to its vaults. */
+const UNREADY_WAIT_MS = 250;
+
+const NO_VAULTS =
+  'the daemon has no vaults; make one with: s3vault sync DIR --to s3://BUCKET/PREFIX --key NAME\n';
+
+class Attached {
+  readonly #only: Pick<Vault, 'id'> | undefined;
+  readonly #world: AttachWorld;
+  readonly #left = new AbortController();
+  /** The screen's own: where it was left. */
+  readonly #memory = {};
+  #stage: Stage | undefined;
+  #pid = 0;
+  /** The daemon has nothing to show. */
+  nothing = false;
+
+  constructor(only: Pick<Vault, 'id'> | undefined, world: AttachWorld) {
+    this.#only = only;
+    this.#world = world;
+  }
+
+  readonly leave = (): void => this.#left.abort();
+
+  /** From one daemon to the next. Rejects with why none comes. */
+  async follow(client: AttachedDaemon): Promise<void> {
+    const { clock, connect } = this.#world;
+    const { signal } = this.#left;
+    const onWaiting = (trouble: VaultError | undefined): Promise<void> => this.#wait(trouble);
+    const comeback = new Comeback({ clock, connect, signal, onWaiting });
+    let now: AttachedDaemon | undefined = client;
+    while (now !== undefined) {
+      this.#pid = now.facts.pid;
+      const over = await this.#showAll(now).finally(() => now?.close());
+      now = over && !signal.aborted ? await comeback.next(now.why) : undefined;
     }
-    if (!(await show(client, vaults, left, memory))) break;
   }
-  return client.over;
-}
 
-/** The daemon that comes next; undefined where the user leaves first. */
-async function nextDaemon(pid: number, left: AbortSignal): Promise<DaemonClient | undefined> {
-  let told = false;
-  for (let wait = FIRST_WAIT_MS; !left.aborted; wait = Math.min(2 * wait, LONGEST_WAIT_MS)) {
-    const next = await connectDaemon(places(process.env));
-    if (next !== undefined) return next;
-    if (!told)
-      process.stderr.write(
-        `the daemon (process ${pid}) has ended; the screen comes back when one runs again\n` +
-          '  start it with: s3vault daemon start, or leave with ctrl+c\n',
-      );
-    told = true;
-    await systemClock.sleep(wait, { signal: left }).catch(() => undefined);
+  /** Puts the terminal back. Rejects with what React threw. */
+  async close(): Promise<void> {
+    this.#stage?.close();
+    await this.#stage?.over;
   }
-  return undefined;
-}
 
-/** True where the list of vaults has changed, and is to be shown anew. */
-async function show(
-  client: DaemonClient,
-  vaults: readonly RemoteVault[],
-  left: AbortSignal,
-  memory: object,
-): Promise<boolean> {
-  const { runScreen } = await import('../tui/run.tsx');
-  const changed = new AbortController();
-  const off = client.onChange(() => changed.abort());
-  const where = places(process.env);
-  const shown = await Promise.all(vaults.map((handle) => onScreen(handle, where)));
-  const [only] = vaults.length === 1 ? vaults : [];
-  try {
-    await runScreen({
-      vaults: shown,
-      keyDesk: desksOf(where, {}, only?.vault.keyStore).keyDesk,
-      clock: systemClock,
-      attached: true,
-      memory,
-      note: `daemon, process ${client.facts.pid}: it goes on when you leave`,
-      signal: left,
-      changed: changed.signal,
+  async #onStage(): Promise<Stage> {
+    if (this.#stage !== undefined) return this.#stage;
+    const { blankStage } = await this.#world.tui();
+    this.#stage = await blankStage();
+    // However it ends, there is nothing to be seen any more.
+    this.#stage.over.then(this.leave, this.leave);
+    return this.#stage;
+  }
+
+  async #wait(trouble: VaultError | undefined): Promise<void> {
+    const { showWaiting } = await this.#world.tui();
+    await showWaiting(await this.#onStage(), { pid: this.#pid, trouble, onQuit: this.leave });
+  }
+
+  /** True where the connection is over, and nobody left. */
+  async #showAll(client: AttachedDaemon): Promise<boolean> {
+    await client.watch().catch((thrown: unknown) => {
+      if (!client.over) throw thrown;
     });
-  } finally {
-    off();
-    for (const { browser } of shown) await browser?.close();
+    const { signal } = this.#left;
+    while (!client.over && !signal.aborted) {
+      // Heard from before they are read: what changes meanwhile is shown, too.
+      const changed = new AbortController();
+      const off = client.onChange(() => changed.abort());
+      try {
+        const vaults = client.vaults.filter(
+          ({ vault }) => this.#only === undefined || vault.id === this.#only.id,
+        );
+        if (vaults.length > 0) {
+          await this.#show(client, vaults, changed.signal);
+          if (!changed.signal.aborted) break;
+        } else if (!(await client.status().catch(() => client.facts)).ready) {
+          await this.#world.clock.sleep(UNREADY_WAIT_MS, { signal }).catch(() => undefined);
+        } else if (!changed.signal.aborted && !client.over) {
+          this.nothing = true;
+          return false;
+        }
+      } finally {
+        off();
+      }
+    }
+    return client.over;
   }
-  return changed.signal.aborted;
-}
 
-async function onScreen(handle: RemoteVault, where: Places): Promise<ScreenVault> {
-  const { note: _, ...facts } = await screenFacts(handle.vault, where);
-  return { ...facts, handle };
+  /** Until the user leaves, the vaults change or all of them end. */
+  async #show(client: AttachedDaemon, vaults: readonly RemoteVault[], changed: AbortSignal): Promise<void> {
+    const { clock, tui, keyDesk } = this.#world;
+    const [{ runScreen }, stage] = [await tui(), await this.#onStage()];
+    const shown = await Promise.all(vaults.map((handle) => this.#facts(handle)));
+    const [only] = vaults.length === 1 ? vaults : [];
+    try {
+      await runScreen({
+        vaults: shown,
+        keyDesk: keyDesk(only?.vault.keyStore),
+        clock,
+        stage,
+        attached: true,
+        memory: this.#memory,
+        note: `daemon, process ${client.facts.pid}: it goes on when you leave`,
+        signal: this.#left.signal,
+        changed,
+      });
+    } finally {
+      for (const { browser } of shown) await browser?.close();
+    }
+  }
+
+  async #facts(handle: RemoteVault): Promise<ScreenVault> {
+    const { note: _, ...facts } = await this.#world.facts(handle.vault);
+    return { ...facts, handle };
+  }
 }

@@ -1,5 +1,5 @@
 import type { Instance } from 'ink';
-import type { ReactNode } from 'react';
+import type { ReactElement, ReactNode } from 'react';
 
 /** For tests; the process's own otherwise. */
 export interface ScreenStreams {
@@ -14,8 +14,41 @@ const MAX_FPS = 500;
 const NO_WRAP = '\u001b[?7l';
 const WRAP = '\u001b[?7h';
 
+/** The alternate screen, kept while one thing that is drawn in it gives way to another. */
+export interface Stage {
+  /** Draws it, anew, in place of what stood there. */
+  show(node: ReactNode): void;
+  /** Resolves when what was to be seen by now is on the screen. */
+  drawn(): Promise<void>;
+  /** Resolves when it is closed, also by a signal; rejects with what React threw. */
+  readonly over: Promise<unknown>;
+  /** Puts the terminal back. */
+  close(): void;
+}
+
+export async function openStage(node: ReactNode, streams: ScreenStreams): Promise<Stage> {
+  const { createElement, Fragment } = await import('react');
+  let shown = 0;
+  const anew = (what: ReactNode): ReactNode => createElement(Fragment, { key: shown++ }, what);
+  const { screen, around } = await opened(anew(node), streams);
+  return {
+    show: (next) => screen.rerender(around(anew(next))),
+    drawn: () => screen.waitUntilRenderFlush(),
+    over: screen.waitUntilExit(),
+    close: () => screen.unmount(),
+  };
+}
+
 /** Draws in the alternate screen. The terminal is put back when it ends, on a crash and on signals, too. */
-export async function openScreen(node: ReactNode, { stdout, stdin }: ScreenStreams): Promise<Instance> {
+export const openScreen = async (node: ReactNode, streams: ScreenStreams): Promise<Instance> =>
+  (await opened(node, streams)).screen;
+
+interface Opened {
+  readonly screen: Instance;
+  readonly around: (node: ReactNode) => ReactElement;
+}
+
+async function opened(node: ReactNode, { stdout, stdin }: ScreenStreams): Promise<Opened> {
   // What is typed meanwhile is for the screen: an echo of it would shift the first frame, as a cursor amid a line would.
   const keys = stdin ?? process.stdin;
   if (keys.isTTY) keys.setRawMode(true);
@@ -25,15 +58,16 @@ export async function openScreen(node: ReactNode, { stdout, stdin }: ScreenStrea
     import('react'),
   ]);
   const terminal = stdout ?? process.stdout;
-  function Unwrapped(): ReactNode {
+  function Unwrapped({ children }: { readonly children: ReactNode }): ReactNode {
     // Ink unmounts in order also on a crash and on signals.
     useLayoutEffect(() => {
       terminal.write(NO_WRAP);
       return () => void terminal.write(WRAP);
     }, []);
-    return node;
+    return children;
   }
-  return render(createElement(Unwrapped), {
+  const around = (what: ReactNode): ReactElement => createElement(Unwrapped, null, what);
+  const screen = render(around(node), {
     alternateScreen: true,
     exitOnCtrlC: false,
     incrementalRendering: true,
@@ -41,4 +75,5 @@ export async function openScreen(node: ReactNode, { stdout, stdin }: ScreenStrea
     ...(stdout === undefined ? {} : { stdout, interactive: true, patchConsole: false }),
     ...(stdin === undefined ? {} : { stdin }),
   });
+  return { screen, around };
 }

@@ -1,3 +1,4 @@
+import type { ReactNode } from 'react';
 import type { Browser } from '../model/browser.ts';
 import type { EngineHandle } from '../model/command.ts';
 import type { ConflictDesk } from '../model/conflicts.ts';
@@ -6,12 +7,13 @@ import type { ModeKind } from '../model/mode.ts';
 import type { Clock } from '../model/ports.ts';
 import type { PostureDesk } from '../model/posture.ts';
 import type { SettingsDesk } from '../model/settings-desk.ts';
-import { type ScreenStreams, openScreen } from './full-screen.ts';
+import { type ScreenStreams, type Stage, openStage } from './full-screen.ts';
 import type { KeysAccess } from './keys-inside.tsx';
 import { Pacer } from './pacer.ts';
 import { asBuilt } from './production.ts';
 import { ScreenStore } from './store.ts';
 import type { Memory } from './ui.ts';
+import type { WaitingProps } from './waiting.tsx';
 
 /** One vault on the screen; the handle is an engine in this process or at the other end of a socket. */
 export interface ScreenVault {
@@ -44,6 +46,8 @@ export interface ScreenOptions extends ScreenStreams {
   readonly keyDesk?: () => Promise<KeyDesk>;
   /** Begins where a screen with this ended. */
   readonly memory?: Memory;
+  /** Where to draw; it stays as it is afterwards. Left out: a stage of its own. */
+  readonly stage?: Stage;
 }
 
 /**
@@ -57,12 +61,12 @@ export async function runScreen(options: ScreenOptions): Promise<void> {
   );
   const pacer = new Pacer(clock);
   const stores = vaults.map(({ handle }) => new ScreenStore(handle, clock, pacer));
-  const leave = (): void => screen.unmount();
+  const left = Promise.withResolvers<void>();
+  const leave = (): void => left.resolve();
   const gate = new Gate(leave);
+  const drawn = async (): Promise<void> => (await stage).drawn();
   const keys: KeysAccess | undefined =
-    keyDesk === undefined
-      ? undefined
-      : { desk: keyDesk, clock, drawn: () => screen.waitUntilRenderFlush(), onOpen: gate.hold };
+    keyDesk === undefined ? undefined : { desk: keyDesk, clock, drawn, onOpen: gate.hold };
   const app = createElement(App, {
     vaults,
     stores,
@@ -73,18 +77,41 @@ export async function runScreen(options: ScreenOptions): Promise<void> {
     ...(keys === undefined ? {} : { keys }),
     ...(memory === undefined ? {} : { memory }),
   });
-  const screen = await openScreen(app, options);
+  const stage = onStage(app, options);
+  const { over } = await stage;
   const ended = Promise.all(vaults.map(({ handle }) => handle.ended));
   // A vault at the other end that is let go of for a change of its keys is no end of the change.
   const end = attached === true ? gate.leave : leave;
   void ended.then(end, end);
   const stopHearing = [hear(signal, leave), hear(changed, gate.leave)];
   try {
-    await screen.waitUntilExit();
+    await Promise.race([left.promise, over]);
+    if (options.stage === undefined) {
+      (await stage).close();
+      await over;
+    }
   } finally {
     for (const stop of stopHearing) stop();
     for (const store of stores) store.close();
   }
+}
+
+async function onStage(node: ReactNode, options: ScreenOptions): Promise<Stage> {
+  if (options.stage === undefined) return openStage(node, options);
+  options.stage.show(node);
+  return options.stage;
+}
+
+/** A stage for screens that follow one another; blank at first. */
+export const blankStage = (streams: ScreenStreams = {}): Promise<Stage> =>
+  asBuilt(() => openStage(null, streams));
+
+/** Draws why there is nothing to be seen just now, until something else is shown. */
+export async function showWaiting(stage: Stage, options: WaitingProps): Promise<void> {
+  const [{ Waiting }, { createElement }] = await asBuilt(() =>
+    Promise.all([import('./waiting.tsx'), import('react')]),
+  );
+  stage.show(createElement(Waiting, options));
 }
 
 function hear(signal: AbortSignal | undefined, fn: () => void): () => void {

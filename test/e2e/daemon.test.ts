@@ -393,18 +393,21 @@ describeTerminal('attach', () => {
       machine.write('last.txt', 'last');
       await second.shows(/✓ last\.txt/);
       daemon.kill('SIGTERM');
-      await second.shows(/the daemon \(process \d+\) has ended[^]*leave with ctrl\+c/);
+      await second.shows(/… waiting for a daemon[^]*The daemon \(process \d+\) has ended[^]*q leave/);
       expect((await daemon.ended).code).toBe(0);
+      expect(second.alternate).toBe(true);
       // The screen comes back with the next one, and knows what has happened since.
       machine.write('meanwhile.txt', 'x');
       const next = await runDaemon();
       await second.shows(/✓ in step[^]*✓ meanwhile\.txt/);
       next.kill('SIGTERM');
-      await second.shows(/has ended[^]*has ended/);
-      second.press('C-c');
-      // The shell takes it, too.
-      await second.shows(/\^C\s+\$/);
+      await second.shows(/waiting for a daemon/);
       expect((await next.ended).code).toBe(0);
+      second.press('C-c');
+      await second.shows(/exit 0/);
+      // As before, with nothing of the screen left on it.
+      expect([second.alternate, second.cursorShown, second.wraps]).toStrictEqual([false, true, true]);
+      expect(second.screen()).not.toMatch(/waiting|s3vault {2}/);
     } finally {
       for (const terminal of terminals) terminal.close();
     }
