@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
-import { plural, safeName } from '../model/display.ts';
+import { formatCount, plural, safeName } from '../model/display.ts';
 import type { EngineState, Event } from '../model/event.ts';
+import type { ConsentReason } from '../model/plan.ts';
 import type { Vault } from '../model/vault.ts';
 
 export type Notify = (title: string, body: string) => void;
@@ -22,6 +23,14 @@ const escaped = (text: string): string =>
 
 /** It got past what was in its way. */
 const WELL: ReadonlySet<EngineState> = new Set(['working', 'idle']);
+/** Nobody is asked any more. */
+const UNASKED: ReadonlySet<EngineState> = new Set(['starting', 'scanning', 'working', 'idle', 'stopped']);
+
+interface Why {
+  readonly code: string;
+  readonly message: string;
+  readonly hint?: string | undefined;
+}
 
 /**
  * Says so each time a vault begins to need somebody, and not again while it does for the same reason: one that cannot be
@@ -31,7 +40,8 @@ export class NeedsYou {
   readonly #notify: Notify;
   /** Vaults that need somebody, and for what that was said. */
   readonly #needing = new Map<string, string>();
-  readonly #last = new Map<string, string>();
+  readonly #asked = new Map<string, Why>();
+  readonly #last = new Map<string, Why>();
   /** Files that failed for good, as far as that was said. */
   readonly #failed = new Map<string, number>();
 
@@ -41,28 +51,57 @@ export class NeedsYou {
 
   hear(event: Event, vault: Vault | undefined): void {
     if (vault === undefined) return;
-    if (event.event === 'warning') this.#last.set(vault.id, event.message);
-    if (event.event === 'consent') this.#last.set(vault.id, 'many files were removed: is that right?');
-    if (event.event === 'idle') this.#last.delete(vault.id);
+    const { id } = vault;
+    // What is the matter with one file stops no vault.
+    if (event.event === 'warning' && event.path === undefined) this.#last.set(id, event);
+    if (event.event === 'consent') this.#asked.set(id, asking(event.reason));
+    const state = event.event === 'idle' ? 'idle' : event.event === 'state' ? event.state : undefined;
+    if (event.event === 'answered' || (state !== undefined && UNASKED.has(state))) this.#asked.delete(id);
+    if (event.event === 'idle') this.#last.delete(id);
     if (event.event === 'idle') this.#short(vault, event.short?.failed ?? 0);
-    if (event.event === 'idle' || (event.event === 'state' && WELL.has(event.state)))
-      this.#needing.delete(vault.id);
-    if (event.event !== 'state' || event.state !== 'needs-you') return;
-    const why = this.#last.get(vault.id) ?? 'see: s3vault attach';
-    if (this.#needing.get(vault.id) === why || why.startsWith('locked')) return;
-    this.#needing.set(vault.id, why);
-    this.#say(vault, why);
+    if (state !== undefined && WELL.has(state)) this.#needing.delete(id);
+    if (state === 'needs-you') this.#needs(vault);
+  }
+
+  #needs({ id, root }: Vault): void {
+    const { code, message, hint } = this.#asked.get(id) ?? this.#last.get(id) ?? UNKNOWN;
+    if (code === 'locked' || this.#needing.get(id) === message) return;
+    this.#needing.set(id, message);
+    this.#say(root, hint === undefined ? [message] : [message, hint]);
   }
 
   /** Nothing is left to do and files failed, which nobody sees who does not look: said again where it is more. */
-  #short(vault: Vault, failed: number): void {
-    const more = failed > (this.#failed.get(vault.id) ?? 0);
-    this.#failed.set(vault.id, failed);
+  #short({ id, root }: Vault, failed: number): void {
+    const more = failed > (this.#failed.get(id) ?? 0);
+    this.#failed.set(id, failed);
     if (more)
-      this.#say(vault, `in step but for ${plural(failed, 'file')} that failed; see: s3vault attach, P`);
+      this.#say(root, [`in step but for ${plural(failed, 'file')} that failed`, 'see: s3vault attach, P']);
   }
 
-  #say(vault: Vault, why: string): void {
-    this.#notify(`s3vault needs you: ${safeName(vault.root)}`, safeName(why));
+  #say(root: string, lines: readonly string[]): void {
+    this.#notify(`s3vault needs you: ${safeName(root)}`, lines.map(safeName).join('\n'));
+  }
+}
+
+const UNKNOWN: Why = { code: 'unknown', message: 'see: s3vault attach' };
+
+const ANSWER = 'answer on the screen: s3vault attach';
+
+/** What is asked, in a line. */
+function asking(reason: ConsentReason): Why {
+  const changed = 'again' in reason && reason.again === true ? 'the plan has changed: ' : '';
+  switch (reason.kind) {
+    case 'many-removals': {
+      const here = reason.first?.some(({ kind }) => kind === 'remove-local') === true;
+      const what = `remove ${formatCount(reason.removals)} of ${plural(reason.of, 'file')}`;
+      const message = `${changed}${what} ${here ? 'here' : 'in the bucket'}?`;
+      return { code: reason.kind, message, hint: ANSWER };
+    }
+    case 'plan-review':
+      return { code: reason.kind, message: `${changed}the first plan is to be confirmed`, hint: ANSWER };
+    case 'lost-source':
+      return { code: reason.kind, message: 'is this still the right folder?', hint: ANSWER };
+    default:
+      return reason satisfies never;
   }
 }

@@ -16,6 +16,9 @@ const matches = (filter: string, ...texts: readonly (string | null | undefined)[
 export const problemsOf = ({ problems }: Snapshot, filter: string): readonly Problem[] =>
   [...problems.values()].filter(({ path, message, code }) => matches(filter, path, message, code));
 
+/** It is about the vault: it stands under its code, where that of a file stands under its path. */
+export const isOfVault = ({ path, code }: Pick<Problem, 'path' | 'code'>): boolean => path === code;
+
 /** Newest first, behind what is recent the failures before it: as far as Events say. */
 export function activityOf({ recent, failures }: Snapshot, filter: string): readonly RecentLine[] {
   const known = recent.reduce((count, { outcome }) => count + (outcome === 'failed' ? 1 : 0), 0);

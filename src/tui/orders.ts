@@ -4,7 +4,7 @@ import type { Problem, Snapshot } from '../model/snapshot.ts';
 import { unknownKey } from './bindings.ts';
 import { type Binding, type KeyContext, BINDINGS, bindingOf } from './keys.ts';
 import { browseLines, browsed, removedFile, settled, wentUp } from './desk-orders.ts';
-import { conflictsOf, countOf, problemsOf } from './lists.ts';
+import { conflictsOf, countOf, isOfVault, problemsOf } from './lists.ts';
 import { type Typing, typeKey } from './typing.ts';
 import { waitsFor } from './words.ts';
 import { type Around, type Asked, type Led, type Ui, START, led } from './ui.ts';
@@ -133,8 +133,23 @@ function answerWords(answer: 'yes' | 'no', snapshot: Snapshot): string {
 
 type PathOrder = 'retry-one' | 'take-back' | 'raise' | 'skip';
 
+/** A problem of the vault is no file that could be tried again. */
+function retriedVault(ui: Ui, { snapshot }: Around): Led {
+  const { state, consent, problems } = snapshot;
+  const stands = (state === 'needs-you' && consent === null) || state === 'offline';
+  const when = waitsFor(snapshot) ?? '';
+  if (stands)
+    return led({ ...ui, message: `the whole vault is tried again ${when}`.trimEnd() }, { command: 'retry' });
+  if ([...problems.values()].every(isOfVault))
+    return led({ ...ui, message: 'no file to try again: it goes once what is said here is mended' });
+  const message = `about the vault, not one file: all that failed is tried again ${when}`.trimEnd();
+  return led({ ...ui, message }, { command: 'retry' });
+}
+
 /** What is done to the selected file. */
 function withPath(order: PathOrder, ui: Ui, around: Around): Led {
+  const problem = order === 'retry-one' ? selectedProblem(ui, around) : undefined;
+  if (problem !== undefined && isOfVault(problem)) return retriedVault(ui, around);
   const path = selectedPath(order, ui, around);
   if (path === undefined) return led({ ...ui, message: 'this line is still being read; press it again' });
   if (order === 'retry-one')

@@ -7,7 +7,7 @@ import { NeedsYou } from '../../src/daemon/desktop.ts';
 import { Heartbeat, type HeartbeatOptions, heartbeatUrl } from '../../src/daemon/heartbeat.ts';
 import { type MetricsServer, serveMetrics } from '../../src/daemon/metrics-server.ts';
 import { Tally, metricsText } from '../../src/daemon/metrics.ts';
-import { EMPTY_TOTALS } from '../../src/model/plan.ts';
+import { type ConsentReason, EMPTY_TOTALS } from '../../src/model/plan.ts';
 import { takeDaemonLock } from '../../src/vaults/daemon-lock.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { FakeWorld, at, settled, tempPlaces, vault } from './fakes.ts';
@@ -227,6 +227,45 @@ test('a notification comes when a vault begins to need somebody, not again while
   warn('the disk is gone');
   state('needs-you');
   expect(said.at(-1)).toBe('s3vault needs you: /files/a: the disk is gone');
+});
+
+test('a notification says what is asked, in the words of the question, and what to do', () => {
+  const said: string[] = [];
+  const needs = new NeedsYou((_, body) => said.push(body));
+  const hear = (body: Parameters<typeof at>[0]): void => needs.hear(at(body), A);
+  const asked = (reason: ConsentReason): string | undefined => {
+    hear({ event: 'consent', reason });
+    hear({ event: 'state', state: 'needs-you' });
+    // Of a file, or of something else: not what is asked.
+    hear({ event: 'warning', code: 'x', path: 'x', message: 'x is too long' });
+    hear({ event: 'warning', code: 'watch-limit', message: 'not everything is watched' });
+    hear({ event: 'state', state: 'needs-you' });
+    hear({ event: 'answered', yes: true });
+    hear({ event: 'state', state: 'working' });
+    return said.splice(0).join(' | ');
+  };
+  const local = { kind: 'remove-local', path: 'a', bytes: 0, reason: 'gone-remotely' } as const;
+  expect(asked({ kind: 'many-removals', removals: 1_204, of: 5_310 })).toBe(
+    'remove 1,204 of 5,310 files in the bucket?\nanswer on the screen: s3vault attach',
+  );
+  expect(asked({ kind: 'many-removals', removals: 2, of: 3, first: [local] })).toBe(
+    'remove 2 of 3 files here?\nanswer on the screen: s3vault attach',
+  );
+  expect(asked({ kind: 'many-removals', removals: 1, of: 1, again: true })).toMatch(
+    /^the plan has changed: remove 1 of 1 file in the bucket\?/,
+  );
+  expect(asked({ kind: 'plan-review', totals: EMPTY_TOTALS, first: [] })).toMatch(
+    /^the first plan is to be confirmed\n/,
+  );
+  expect(asked({ kind: 'lost-source', why: 'other-device' })).toMatch(/^is this still the right folder\?\n/);
+  // The question was answered: what is wrong now is something else.
+  hear({ event: 'warning', code: 'key-missing', message: 'there is no key k', hint: 'bring it' });
+  hear({ event: 'state', state: 'needs-you' });
+  expect(said).toStrictEqual(['there is no key k\nbring it']);
+  // Who locked it knows.
+  hear({ event: 'warning', code: 'locked', message: 'locked: its key is out of memory' });
+  hear({ event: 'state', state: 'needs-you' });
+  expect(said).toHaveLength(1);
 });
 
 describe('metrics', () => {

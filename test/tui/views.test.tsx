@@ -1,6 +1,7 @@
 /** The lists of the screen: activity, queue, plan, settings; their filter; a window that is too small. */
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { VaultError } from '../../src/model/errors.ts';
+import type { EventBody } from '../../src/model/event.ts';
 import { EMPTY_TOTALS, type PlannedLine } from '../../src/model/plan.ts';
 import type { Setting } from '../../src/model/settings-desk.ts';
 import { ManualClock } from '../support/manual-clock.ts';
@@ -304,4 +305,40 @@ test('a window too small to read anything says so, and is back once it is larger
   expect(shown).toContain('s3vault needs 40 × 10');
   stage.stdout.resize(80, 24);
   await stage.shows(/TRANSFERS/);
+});
+
+describe('a problem that belongs to no file', () => {
+  const ofVault = { event: 'warning', code: 'watch-limit', message: 'not everything is watched' } as const;
+  const tried = async (...events: readonly EventBody[]): Promise<string> => {
+    const { handle } = open();
+    handle.emit(...events);
+    await stage.press('P');
+    await stage.press('home');
+    return stage.press('return');
+  };
+
+  test('is not tried again as if it were one', async () => {
+    const frame = await tried(ofVault, { event: 'idle' });
+    expect(frame).toContain('no file to try again');
+    expect(stage.handle.commands).toStrictEqual([]);
+  });
+
+  test('has all that failed tried again, and says so', async () => {
+    const frame = await tried(ofVault, failed(1, 'scans/tax.pdf'));
+    expect(frame).toContain('about the vault, not one file: all that failed is tried again');
+    expect(stage.handle.commands).toStrictEqual([{ command: 'retry' }]);
+  });
+
+  test('has a vault that stands still tried again', async () => {
+    const missing = { event: 'warning', code: 'key-missing', message: 'there is no key k' } as const;
+    const frame = await tried(missing, { event: 'state', state: 'needs-you' });
+    expect(frame).toContain('the whole vault is tried again');
+    expect(stage.handle.commands).toStrictEqual([{ command: 'retry' }]);
+    expect(await stage.press('down')).not.toContain('tried again');
+  });
+
+  test('leaves a file of its own to itself', async () => {
+    await tried(failed(1, 'scans/tax.pdf'), ofVault);
+    expect(stage.handle.commands).toStrictEqual([{ command: 'retry', paths: ['scans/tax.pdf'] }]);
+  });
 });
