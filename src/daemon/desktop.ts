@@ -89,7 +89,7 @@ const ANSWER = 'answer on the screen: s3vault attach';
 
 /** What is asked, in a line. */
 function asking(reason: ConsentReason): Why {
-  const changed = 'again' in reason && reason.again === true ? 'the plan has changed: ' : '';
+  const changed = 'again' in reason ? 'the plan has changed: ' : '';
   switch (reason.kind) {
     case 'many-removals': {
       const here = reason.first?.some(({ kind }) => kind === 'remove-local') === true;

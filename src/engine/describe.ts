@@ -3,6 +3,7 @@ import { VaultError } from '../model/errors.ts';
 import type { Clock, Index, ObjectStore, StoredObject, WriteOptions } from '../model/ports.ts';
 import type { NamesSetting, WrappedNamesKey } from '../model/names.ts';
 import type { Vault } from '../model/vault.ts';
+import { acceptingCommand } from './guard.ts';
 import { forgetListing, pages } from './rounds.ts';
 
 /**
@@ -215,7 +216,7 @@ async function settleSharing(
   if (vault.direction !== 'push' || found.shared !== true) return;
   if (!acceptSource) {
     throw new VaultError('usage', 'shared-vault', `s3://${bucket}/${prefix} is kept in step both ways`, {
-      hint: 'use --direction both here too; if no other machine writes there any more, add --accept-source',
+      hint: 'use --direction both here too; if no other machine writes there any more, add --accept-source to s3vault sync',
     });
   }
   const { shared: _shared, ...alone } = found;
@@ -237,7 +238,7 @@ export async function checkBucket(
     'lost-remote',
     `s3://${bucket}/${prefix} is no longer this vault: its description is gone`,
     {
-      hint: 'nothing was removed here; is it the right bucket? to fill it again, run the same command with --accept-source',
+      hint: `nothing was removed here; is it the right bucket? to fill it again: ${acceptingCommand(vault)}`,
     },
   );
 }

@@ -1,3 +1,4 @@
+import { shellWord } from '../model/display.ts';
 import { VaultError } from '../model/errors.ts';
 import type { ConsentReason } from '../model/plan.ts';
 import type { FileTree, Index, SourceState } from '../model/ports.ts';
@@ -21,7 +22,9 @@ interface Guarded {
 export async function checkSource(guarded: Guarded): Promise<void> {
   const source = await guarded.tree.source();
   const why = source.state === 'missing' ? 'root-missing' : whyLost(source, guarded);
-  if (why !== undefined) throw lostSource(guarded.vault, { kind: 'lost-source', why });
+  if (why === undefined) return;
+  const known = guarded.index.meta(META_DEVICE) !== undefined;
+  throw lostSource(guarded.vault, { kind: 'lost-source', why }, known);
 }
 
 function whyLost(source: Here, { vault, index }: Guarded): Lost['why'] | undefined {
@@ -51,8 +54,20 @@ const LOST_MESSAGE: { readonly [K in Lost['why']]: string } = {
   'empty-root': 'the folder used to hold files and is empty now: is its disk mounted',
 };
 
-export function lostSource(vault: Vault, lost: Lost): VaultError {
+/** `known`: the folder was taken for this vault before. */
+export function lostSource(vault: Vault, lost: Lost, known = true): VaultError {
   return new VaultError('consent', lost.why, `${vault.root}: ${LOST_MESSAGE[lost.why]}`, {
-    hint: 'nothing was sent or removed; if this is what you want, run the same command with --accept-source',
+    hint: `nothing was sent or removed; ${wayOut(vault, lost, known)}`,
   });
+}
+
+/** What takes the folder, or the bucket, as it is: wherever the vault is looked at, on a screen or in a daemon. */
+export const acceptingCommand = ({ root }: Pick<Vault, 'root'>): string =>
+  `s3vault sync ${shellWord(root)} --accept-source`;
+
+function wayOut(vault: Vault, { why }: Lost, known: boolean): string {
+  if (why === 'root-missing') return 'mount its disk or bring the folder back, then try again';
+  if (known) return `if this is what you want: ${acceptingCommand(vault)}`;
+  // The first sync names the bucket, which nothing else knows yet.
+  return `if this is what you want, run the same command with --accept-source; where the vault is registered: ${acceptingCommand(vault)}`;
 }

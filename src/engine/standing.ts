@@ -1,6 +1,7 @@
 import { asVaultError, type VaultError } from '../model/errors.ts';
 import { type Described, checkDescription, placeOf, readDescription } from './describe.ts';
 import type { Emitter } from './emitter.ts';
+import { acceptingCommand } from './guard.ts';
 import type { Online } from './online.ts';
 
 /** Milliseconds that a look at the description is good for while something is written. */
@@ -118,7 +119,7 @@ export class Standing {
       hint:
         vault.direction === 'push'
           ? 'sync goes on; the next start writes it again and compares the whole bucket'
-          : 'no file is removed here for it; is it the right bucket? to fill it again, stop and sync with --accept-source',
+          : `no file is removed here for it; is it the right bucket? to fill it again, leave this and run: ${acceptingCommand(vault)}`,
     });
   }
 }

@@ -1,6 +1,7 @@
 /** What is gone here: told, braked, done, or the sign of a lost disk. */
 import { beforeEach, describe, expect, test } from 'vitest';
 import { VaultError } from '../../src/model/errors.ts';
+import { lostSource } from '../../src/engine/guard.ts';
 import { EngineMachine, FakeWatcher, named, answerTo } from './machine.ts';
 
 let machine: EngineMachine;
@@ -271,9 +272,30 @@ describe('a lost source', () => {
     lose();
     const { exit, events } = await machine.sync({ consent: true });
     expect(exit).toBe(5);
-    expect(named(events, 'warning').at(-1)?.code).toBe(code);
+    const warning = named(events, 'warning').at(-1);
+    expect(warning?.code).toBe(code);
+    // The command that works wherever this is read: on a screen, of a daemon, after `sync`.
+    if (code === 'root-missing') expect(warning?.hint).toMatch(/mount its disk or bring the folder back/);
+    else expect(warning?.hint).toMatch(/if this is what you want: s3vault sync \S+ --accept-source$/);
     expect(machine.count('put') + machine.count('remove')).toBe(0);
     expect(machine.remote()).toHaveLength(5);
+  });
+
+  test('of a vault that never came to be, the first command is the way: nothing else knows the bucket', async () => {
+    machine = await EngineMachine.make();
+    machine.tree.marker = 'another';
+    const { events } = await machine.sync();
+    expect(named(events, 'warning').at(-1)?.hint).toMatch(
+      /run the same command with --accept-source; where the vault is registered: s3vault sync \S+ --acc/,
+    );
+  });
+
+  test('names a folder so that it can be pasted', () => {
+    const lost = { kind: 'lost-source', why: 'marker-missing' } as const;
+    const root = "/home/me/My Mother's";
+    expect(lostSource({ ...machine.vault, root }, lost).hint).toContain(
+      String.raw`s3vault sync '/home/me/My Mother'\''s' --accept-source`,
+    );
   });
 
   test('taken as it is where the user says so', async () => {
