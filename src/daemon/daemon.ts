@@ -76,7 +76,7 @@ export class Daemon {
       const removed = this.slots.filter(({ vault }) => !now.vaults.some(({ id }) => id === vault.id));
       const changed = now.vaults.filter((vault) => {
         const slot = this.#slots.get(vault.id);
-        return slot !== undefined && differs(slot.vault, before, vault, now);
+        return slot !== undefined && differs(slot.configured, before, vault, now);
       });
       for (const slot of removed) await this.#remove(slot);
       for (const vault of changed) this.#change(vault);

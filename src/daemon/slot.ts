@@ -28,6 +28,8 @@ export interface SlotWorld {
 /** What the daemon wants of a vault: run it, keep its key out of memory, leave it to another process, be done with it. */
 export type Wanted = 'run' | 'locked' | 'released' | 'gone';
 
+/** A vault with another configuration lets its transfers end for so long before it takes that over. */
+const PATIENCE_MS = 120_000;
 /** After `stop` an engine ends within seconds; then it is told once more. */
 const STOP_AGAIN_MS = 6_000;
 /** Opening waits for key stores and commands, each with limits of its own; longer than this nothing is alive any more. */
@@ -41,6 +43,9 @@ export class Slot {
   readonly #world: SlotWorld;
   readonly #feed: Feed;
   #vault: Vault;
+  /** Its configuration once what runs under the old one has ended. */
+  #coming: Vault | undefined;
+  #hurry: (() => void) | undefined;
   #wanted: Wanted = 'run';
   #phase: Phase = 'opening';
   #running:
@@ -64,6 +69,11 @@ export class Slot {
 
   get vault(): Vault {
     return this.#vault;
+  }
+
+  /** As the configuration has it: it may have to be taken over still. */
+  get configured(): Vault {
+    return this.#coming ?? this.#vault;
   }
 
   get phase(): Phase {
@@ -110,14 +120,19 @@ export class Slot {
     if (this.#wanted !== 'gone') this.#wanted = wanted;
     this.#wait?.();
     this.#wait = undefined;
+    if (this.#wanted !== 'run') this.#hurry?.();
     return this.#next(() => this.#settle());
   }
 
-  /** Another configuration of the same vault: what runs ends in order, and begins anew under it. */
+  /** Another configuration of the same vault: the transfers under way end, two minutes at most, and all begins anew under it. */
   change(vault: Vault): Promise<void> {
+    this.#coming = vault;
     return this.#next(async () => {
-      await this.#close();
-      this.#vault = vault;
+      // Taken over with an earlier one.
+      if (this.#coming === undefined) return;
+      await this.#close(true);
+      this.#vault = this.#coming;
+      this.#coming = undefined;
       this.#failures = 0;
       this.#wait?.();
       this.#wait = undefined;
@@ -248,14 +263,30 @@ export class Slot {
     });
   }
 
-  async #close(): Promise<void> {
+  /** `patient`: lets transfers end, unless the vault is to be closed for another reason meanwhile. */
+  async #close(patient = false): Promise<void> {
     const running = this.#running;
     if (running === undefined) return;
     this.#enter('closing');
+    const { clock } = this.#world;
     const { engine, ended } = running;
-    engine.command({ command: 'stop' });
-    const callOff = this.#world.clock.after(STOP_AGAIN_MS, () => engine.command({ command: 'stop' }));
+    const stop = (): void => engine.command({ command: 'stop' });
+    let callOff = (): void => undefined;
+    const hurry = (): void => {
+      this.#hurry = undefined;
+      callOff();
+      stop();
+      callOff = clock.after(STOP_AGAIN_MS, stop);
+    };
+    const { active, state } = this.snapshot;
+    // Nothing of it moves while the store is not reached.
+    if (patient && this.#wanted === 'run' && active.size > 0 && state !== 'offline') {
+      engine.command({ command: 'stop', patient: true });
+      callOff = clock.after(PATIENCE_MS, hurry);
+      this.#hurry = hurry;
+    } else hurry();
     await ended;
+    this.#hurry = undefined;
     callOff();
   }
 

@@ -70,6 +70,8 @@ export class Engine implements EngineHandle {
   /** A person did not agree to the first Plan: nothing is looked at before they go on. */
   #declined = false;
   #stopping = false;
+  /** It ends, and what is under way may take its time. */
+  #patient = false;
   #interrupted = false;
   #fatal: VaultError | undefined;
   #wake: (() => void) | undefined;
@@ -196,7 +198,7 @@ export class Engine implements EngineHandle {
         this.#runs.consented(command);
         return;
       case 'stop':
-        this.#stop();
+        this.#stop(command.patient === true);
         return;
       default:
         command satisfies never;
@@ -346,17 +348,16 @@ export class Engine implements EngineHandle {
     this.#stopSoon();
   }
 
-  #stop(): void {
+  #stop(patient: boolean): void {
     this.#interrupted = true;
-    if (this.#stopping) {
-      this.#abort.abort();
-      return;
-    }
-    this.#stopSoon();
+    if (!this.#stopping || this.#patient) this.#stopSoon(patient);
+    else if (!patient) this.#abort.abort();
   }
 
-  #stopSoon(): void {
-    if (!this.#stopping) this.#parts.clock.after(STOP_GRACE_MS, () => this.#abort.abort());
+  #stopSoon(patient = false): void {
+    const waits = !this.#stopping || this.#patient;
+    if (waits && !patient) this.#parts.clock.after(STOP_GRACE_MS, () => this.#abort.abort());
+    this.#patient = waits && patient;
     this.#stopping = true;
     this.#runs.stop();
     this.#awake();

@@ -17,8 +17,11 @@ export type Command =
   | { readonly command: 'skip'; readonly path: string }
   /** `question`: the number of the question that was shown, where it had one. A yes to another one is not taken. */
   | { readonly command: 'consent'; readonly yes: boolean; readonly question?: number }
-  /** Ends after what is under way; a second one ends at once. */
-  | { readonly command: 'stop' };
+  /**
+   * Ends after what is under way, but calls off what takes longer than seconds; a second one ends at once. `patient`: waits
+   * as long as it takes, until one without it follows.
+   */
+  | { readonly command: 'stop'; readonly patient?: true };
 
 /** A running engine as screens see it, in this process or at the other end of a socket. */
 export interface EngineHandle {

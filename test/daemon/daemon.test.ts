@@ -192,6 +192,65 @@ describe('a reload', () => {
     expect(await world.daemon.reload()).toStrictEqual({ added: [], removed: [], changed: [] });
   });
 
+  describe('of a vault whose transfers are under way', () => {
+    const other = vault('a', { direction: 'both' });
+    const [patient, stop] = [{ command: 'stop', patient: true }, { command: 'stop' }] as const;
+    const reload = async (one = other): Promise<void> => {
+      world.config = { version: 1, vaults: [one, B] };
+      await world.daemon.reload();
+      await settled();
+    };
+
+    beforeEach(() => {
+      world.engine(A).obeys = false;
+      world.engine(A).emit({ event: 'state', state: 'working' });
+      const facts = { id: 1, path: 'a', key: 'a', bytes: 1, mode: 'sse-s3', direction: 'up' } as const;
+      world.engine(A).emit({ event: 'transfer.start', ...facts });
+    });
+
+    test('lets them end, and takes over the newest configuration once', async () => {
+      await reload();
+      await reload();
+      world.clock.advance(119_999);
+      const first = world.engine(A);
+      expect(first.commands).toStrictEqual([patient]);
+      const newest = vault('a', { direction: 'pull' });
+      await reload(newest);
+      first.end(130);
+      await settled();
+      expect(world.opened(A)).toBe(2);
+      expect(world.daemon.slots[0]?.vault).toStrictEqual(newest);
+      world.clock.advance(600_000);
+      expect(world.engine(A).commands).toStrictEqual([]);
+      expect(first.commands).toStrictEqual([patient]);
+    });
+
+    test('calls them off after two minutes, in order', async () => {
+      await reload();
+      world.clock.advance(120_000);
+      expect(world.engine(A).commands).toStrictEqual([patient, stop]);
+      world.clock.advance(6_000);
+      expect(world.engine(A).commands).toStrictEqual([patient, stop, stop]);
+    });
+
+    test.each(['stop', 'lock'] as const)('makes haste on %s, and is not opened again', async (order) => {
+      await reload();
+      const done = world.daemon[order]();
+      await settled();
+      const engine = world.engine(A);
+      expect(engine.commands).toStrictEqual([patient, stop]);
+      engine.end(130);
+      await done;
+      expect(world.opened(A)).toBe(1);
+    });
+
+    test('does not wait where the store is not reached', async () => {
+      world.engine(A).emit({ event: 'state', state: 'offline' });
+      await reload();
+      expect(world.engine(A).commands).toStrictEqual([stop]);
+    });
+  });
+
   test('of a configuration that cannot be read changes nothing', async () => {
     const { daemon } = world;
     Object.defineProperty(world, 'config', {

@@ -318,6 +318,30 @@ describe('a large file under way', () => {
     expect(server.object(BUCKET, 'h/large.bin')).toBeDefined();
   }, 120_000);
 
+  test('goes to its end where its own vault is changed, which holds afterwards', async () => {
+    const { client, daemon, go } = await largeUpload('g/');
+    const file = join(machine.home, 's3vault', 'config', 'config.json');
+    const config = JSON.parse(readFileSync(file, 'utf8')) as { vaults: { rules: object }[] };
+    const [first] = config.vaults;
+    writeFileSync(
+      file,
+      JSON.stringify({ ...config, vaults: [{ ...first, rules: { ...first?.rules, transfers: 3 } }] }),
+    );
+    const phase = async (): Promise<string | undefined> => (await client.status()).vaults[0]?.phase;
+    daemon.kill('SIGHUP');
+    while ((await phase()) !== 'closing') await client.status();
+    expect(client.vaults[0]?.snapshot().active.size).toBe(1);
+    const done = event(client, machine.root, (one) => one.event === 'transfer.done');
+    const again = event(client, machine.root, (one) => one.event === 'state' && one.state === 'starting');
+    go();
+    await done;
+    await again;
+    await inStep(client, machine.root);
+    expect(client.vaults[0]?.vault.rules).toMatchObject({ transfers: 3 });
+    expect(stored('g/large.bin')).toBe(readFileSync(join(machine.root, 'large.bin')).toString('latin1'));
+    expect(server.pendingUploads(BUCKET)).not.toContain('g/large.bin');
+  }, 120_000);
+
   test('is journaled within ten seconds of SIGTERM, and goes on at the next start', async () => {
     const { daemon, go } = await largeUpload('t/');
     daemon.kill('SIGTERM');

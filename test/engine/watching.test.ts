@@ -200,19 +200,43 @@ describe('a pause', () => {
 });
 
 describe('stopping', () => {
-  async function hanging(): Promise<void> {
+  async function hanging(patient = false): Promise<() => void> {
     life = await machine.watch();
     let hangs = false;
+    const { promise, resolve } = Promise.withResolvers<void>();
     machine.fault = ({ operation, when }) => {
       if (operation !== 'put' || when !== 'before') return undefined;
       hangs = true;
-      return new Promise<void>(() => undefined);
+      return promise;
     };
     machine.tree.write('new', 'x');
     life.hint('new');
     await machine.until(() => hangs);
-    life.engine.command({ command: 'stop' });
+    life.engine.command(patient ? { command: 'stop', patient } : { command: 'stop' });
+    return resolve;
   }
+
+  test('with patience waits for what is under way as long as it takes, and starts nothing new', async () => {
+    const goOn = await hanging(true);
+    machine.tree.write('newer', 'y');
+    life.hint('newer');
+    await machine.wait(100_000);
+    expect(life.engine.snapshot().exit).toBeNull();
+    goOn();
+    expect((await machine.drive(life.ended)).exit).toBe(130);
+    expect(machine.remote()).toHaveLength(11);
+  });
+
+  test('with patience makes haste once it is told to, with the same few seconds', async () => {
+    await hanging(true);
+    await machine.wait(10_000);
+    life.engine.command({ command: 'stop', patient: true });
+    life.engine.command({ command: 'stop' });
+    await machine.wait(2_500);
+    expect(life.engine.snapshot().exit).toBeNull();
+    await machine.wait(1_000);
+    expect(life.engine.snapshot().exit).toBe(130);
+  });
 
   test('waits for what is under way, a few seconds', async () => {
     await hanging();
