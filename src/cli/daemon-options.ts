@@ -88,7 +88,10 @@ function addHealthOptions(command: Command): Command {
       'serve /metrics for Prometheus on the loopback, over HTTPS (port 9763)',
       parsePort,
     )
-    .option('--heartbeat-url <url>', 'https address to call after success, so that silence is noticed')
+    .option(
+      '--heartbeat-url <url>',
+      'https address to call while every vault is in step, none paused, so that silence is noticed',
+    )
     .option('--log-level <level>', 'error, warn, info, debug, trace (default: info)');
 }
 

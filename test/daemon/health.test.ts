@@ -198,7 +198,7 @@ test('files that failed for good are notified once, and again where it is more; 
   idle(1);
   needs.hear(at({ event: 'state', state: 'working' }), A);
   idle(1);
-  expect(said).toEqual(['in step but for 1 file that failed; see: s3vault attach, P']);
+  expect(said).toEqual(['in step but for 1 file that failed\nsee: s3vault attach, P']);
   idle(2);
   needs.hear(at({ event: 'idle' }), A);
   idle(2);
