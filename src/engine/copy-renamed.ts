@@ -1,11 +1,8 @@
 /** Renames, found by the bytes: the object is copied inside the store instead of sent again. */
 import { asVaultError, VaultError } from '../model/errors.ts';
-import type { Entry } from '../model/entry.ts';
 import { META_NAME } from '../model/names.ts';
 import type { Action } from '../model/plan.ts';
 import type { Receipt } from '../model/receipt.ts';
-import type { Record } from '../model/record.ts';
-import { objectFits } from './compare.ts';
 import { statMetadata } from './stats.ts';
 import { type World, keyIn } from './world.ts';
 
@@ -29,10 +26,6 @@ export async function copyRenamed(
   // Its keyed digest says what it is.
   if (old.kind !== local.kind) return undefined;
   try {
-    if (old.digest === undefined && !(await hasBytes(world, local, old, digest, signal))) {
-      renames.drop(old);
-      return undefined;
-    }
     return await copier.copy(
       keyIn(world, old.key),
       ({ etag, metadata }) => {
@@ -48,18 +41,6 @@ export async function copyRenamed(
     renames.drop(old);
     return undefined;
   }
-}
-
-/** What the Index has from a listing only is looked at: the object must say that it is this file. */
-async function hasBytes(
-  world: World,
-  local: Entry,
-  old: Record,
-  digest: Buffer,
-  signal: AbortSignal,
-): Promise<boolean> {
-  const stat = await world.store.head(keyIn(world, old.key), { signal });
-  return stat?.etag === old.etag && objectFits(world, local, stat, digest, signal);
 }
 
 const STOPS: ReadonlySet<string> = new Set(['cancelled', 'offline', 'security', 'internal']);

@@ -4,8 +4,8 @@ import type { Record } from '../model/record.ts';
 import type { CollectedPlan } from './collect.ts';
 
 /**
- * Objects whose files are gone, for as long as they stand in the bucket: found by the digest of their plaintext, the one
- * with the file's inode first, or where no digest is remembered by inode, size and time.
+ * Objects whose files are gone, for as long as they stand in the bucket: found by the digest of their plaintext and by nothing
+ * else, the one with the file's inode first.
  */
 export class Renames {
   readonly #byDigest = new Map<string, Set<Record>>();
@@ -13,8 +13,8 @@ export class Renames {
 
   offer(records: Iterable<Record>): void {
     for (const record of records) {
-      this.#byInode.set(record.inode, record);
       if (record.digest === undefined) continue;
+      this.#byInode.set(record.inode, record);
       const digest = text(record.digest);
       const same = this.#byDigest.get(digest);
       if (same === undefined) this.#byDigest.set(digest, new Set([record]));
@@ -22,14 +22,12 @@ export class Renames {
     }
   }
 
-  /** `record.digest` undefined: nothing says yet that it has these bytes. */
   find(local: Entry, digest: Uint8Array): Record | undefined {
     const moved = this.#byInode.get(local.inode);
     const same = this.#byDigest.get(text(digest));
     if (moved !== undefined && same?.has(moved) === true) return moved;
     const [first] = same ?? [];
-    if (first !== undefined || moved?.digest !== undefined) return first;
-    return moved?.size === local.size && moved.mtime === local.mtime ? moved : undefined;
+    return first;
   }
 
   /** It is gone, or did not serve. */
