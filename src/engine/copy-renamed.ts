@@ -1,8 +1,11 @@
 /** Renames, found by the bytes: the object is copied inside the store instead of sent again. */
+import { timingSafeEqual } from 'node:crypto';
 import { asVaultError, VaultError } from '../model/errors.ts';
+import type { Entry } from '../model/entry.ts';
 import { META_NAME } from '../model/names.ts';
 import type { Action } from '../model/plan.ts';
 import type { Receipt } from '../model/receipt.ts';
+import type { Record } from '../model/record.ts';
 import { statMetadata } from './stats.ts';
 import { type World, keyIn } from './world.ts';
 
@@ -20,7 +23,7 @@ export async function copyRenamed(
   const old =
     copier === undefined || record !== undefined || reason !== 'new'
       ? undefined
-      : renames.find(local, digest);
+      : oldRecord(world, local, digest);
   if (copier === undefined || old?.modeFingerprint !== modeFingerprint || old.size !== local.size)
     return undefined;
   // Its keyed digest says what it is.
@@ -38,8 +41,20 @@ export async function copyRenamed(
   } catch (thrown) {
     const error = asVaultError(thrown);
     if (STOPS.has(error.kind)) throw error;
-    renames.drop(old);
+    renames.drop(old.key);
     return undefined;
+  }
+}
+
+/** What the Index says now of an object that has these bytes. */
+function oldRecord({ renames, index }: World, local: Entry, digest: Buffer): Record | undefined {
+  for (;;) {
+    const key = renames.find(local, digest);
+    if (key === undefined) return undefined;
+    const record = index.get(key);
+    const known = record?.digest;
+    if (known?.length === digest.length && timingSafeEqual(known, digest)) return record;
+    renames.drop(key);
   }
 }
 

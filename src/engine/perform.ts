@@ -172,7 +172,7 @@ export class Performer {
   async #removeRemote({ key, record }: Of<'remove-remote'>, stored: () => void): Promise<CarriedOut> {
     const { signal } = this.#options;
     const { direction, store, renames } = this.#world;
-    renames.drop(record);
+    renames.drop(key);
     await dropUpload(this.#world, key, signal);
     const condition = direction === 'push' ? {} : { ifMatch: record.etag };
     await store.remove(keyIn(this.#world, key), { signal, ...condition });

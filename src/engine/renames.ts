@@ -1,47 +1,73 @@
+import type { NameKey } from '../model/brands.ts';
 import type { Entry } from '../model/entry.ts';
 import type { Action } from '../model/plan.ts';
 import type { Record } from '../model/record.ts';
 import type { CollectedPlan } from './collect.ts';
 
+/** Objects known at a time: some 60 MB. Beyond that those offered first are forgotten, and their files are sent. */
+const MOST = 2 ** 18;
+
 /**
  * Objects whose files are gone, for as long as they stand in the bucket: found by the digest of their plaintext and by nothing
- * else, the one with the file's inode first.
+ * else, the one with the file's inode first. Known by their names: what the Index says of one is asked when it is needed.
  */
 export class Renames {
-  readonly #byDigest = new Map<string, Set<Record>>();
-  readonly #byInode = new Map<number, Record>();
+  readonly #most: number;
+  /** Oldest first. */
+  readonly #offered = new Map<NameKey, { readonly digest: string; readonly inode: number }>();
+  readonly #byDigest = new Map<string, Set<NameKey>>();
+  readonly #byInode = new Map<number, NameKey>();
 
-  offer(records: Iterable<Record>): void {
-    for (const record of records) {
-      if (record.digest === undefined) continue;
-      this.#byInode.set(record.inode, record);
-      const digest = text(record.digest);
+  constructor(most = MOST) {
+    this.#most = most;
+  }
+
+  get size(): number {
+    return this.#offered.size;
+  }
+
+  offer(records: Iterable<Pick<Record, 'key' | 'digest' | 'inode'>>): void {
+    for (const { key, digest: bytes, inode } of records) {
+      this.drop(key);
+      if (bytes === undefined) continue;
+      const digest = text(bytes);
+      this.#offered.set(key, { digest, inode });
+      this.#byInode.set(inode, key);
       const same = this.#byDigest.get(digest);
-      if (same === undefined) this.#byDigest.set(digest, new Set([record]));
-      else same.add(record);
+      if (same === undefined) this.#byDigest.set(digest, new Set([key]));
+      else same.add(key);
+      const [first] = this.#offered.size > this.#most ? this.#offered.keys() : [];
+      if (first !== undefined) this.drop(first);
     }
   }
 
-  find(local: Entry, digest: Uint8Array): Record | undefined {
-    const moved = this.#byInode.get(local.inode);
+  find({ inode }: Pick<Entry, 'inode'>, digest: Uint8Array): NameKey | undefined {
     const same = this.#byDigest.get(text(digest));
+    const moved = this.#byInode.get(inode);
     if (moved !== undefined && same?.has(moved) === true) return moved;
     const [first] = same ?? [];
     return first;
   }
 
   /** It is gone, or did not serve. */
-  drop(record: Record): void {
-    if (this.#byInode.get(record.inode) === record) this.#byInode.delete(record.inode);
-    if (record.digest === undefined) return;
-    const digest = text(record.digest);
+  drop(key: NameKey): void {
+    const known = this.#offered.get(key);
+    if (known === undefined) return;
+    const { digest, inode } = known;
+    this.#offered.delete(key);
+    if (this.#byInode.get(inode) === key) this.#byInode.delete(inode);
     const same = this.#byDigest.get(digest);
-    same?.delete(record);
+    same?.delete(key);
     if (same?.size === 0) this.#byDigest.delete(digest);
+  }
+
+  /** Whatever still counts is offered anew. */
+  forget(): void {
+    for (const known of [this.#offered, this.#byDigest, this.#byInode]) known.clear();
   }
 }
 
-const text = (digest: Uint8Array): string => Buffer.from(digest).toString('base64');
+const text = (digest: Uint8Array): string => Buffer.from(digest).toString('latin1');
 
 const SIZES = 2 ** 20;
 

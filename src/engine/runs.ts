@@ -177,6 +177,8 @@ export class Runs {
     this.#failures.lookingAt(() => true);
     this.#leftOut.lookingAt(() => true);
     this.#asking.reset();
+    // A Plan under way may still copy from what it offered.
+    if (!this.busy) this.#renames.forget();
   }
 
   pause(): void {

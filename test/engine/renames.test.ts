@@ -1,8 +1,8 @@
-import { beforeEach, expect, test } from 'vitest';
+import { beforeEach, expect, test, vi } from 'vitest';
 import type { Entry } from '../../src/model/entry.ts';
 import { Copying, Renames, Sizes } from '../../src/engine/renames.ts';
 import { nameKey } from '../../src/model/brands.ts';
-import { entry, record } from '../support/facts.ts';
+import { record } from '../support/facts.ts';
 import { EngineMachine, answerTo, named } from './machine.ts';
 
 let machine: EngineMachine;
@@ -128,12 +128,38 @@ test('of two objects with the same bytes the one of the file is taken; one that 
   const [one, two] = [record('one', { inode: 1, digest }), record('two', { inode: 2, digest })];
   const renames = new Renames();
   renames.offer([one, two]);
-  const find = (inode: number) => renames.find(entry('new', { inode }), digest)?.path;
+  const find = (inode: number) => renames.find({ inode }, digest);
   expect([find(1), find(2), find(3)]).toEqual(['one', 'two', 'one']);
-  renames.drop(one);
+  renames.drop(one.key);
   expect([find(1), find(3)]).toEqual(['two', 'two']);
-  renames.drop(two);
+  renames.drop(two.key);
   expect(find(2)).toBeUndefined();
+});
+
+test('an object is known once, by its name, and no more than so many are', () => {
+  const digest = Buffer.alloc(32, 1);
+  const renames = new Renames(2);
+  for (let n = 0; n < 3; n++) renames.offer([record('one', { inode: n, digest })]);
+  expect(renames.size).toBe(1);
+  renames.drop(nameKey('one'));
+  expect([renames.size, renames.find({ inode: 2 }, digest)]).toEqual([0, undefined]);
+  renames.offer(['a', 'b', 'c'].map((name, inode) => record(name, { inode, digest })));
+  // Those offered first go.
+  expect([renames.size, renames.find({ inode: 0 }, digest)]).toEqual([2, nameKey('b')]);
+  renames.forget();
+  expect([renames.size, renames.find({ inode: 1 }, digest)]).toEqual([0, undefined]);
+});
+
+test('a scan forgets what was offered before and is no longer so', async () => {
+  const watching = await machine.watch();
+  const forgotten = vi.spyOn(Renames.prototype, 'forget');
+  const offered = vi.spyOn(Renames.prototype, 'offer');
+  machine.tree.rename('f1', 'renamed');
+  watching.engine.command({ command: 'rescan' });
+  await machine.until(() => machine.remote().includes('renamed') && !machine.remote().includes('f1'));
+  expect(machine.copies).toEqual(['docs/renamed']);
+  expect(forgotten.mock.invocationCallOrder[0]).toBeLessThan(offered.mock.invocationCallOrder[0] ?? 0);
+  await watching.stop();
 });
 
 test('without its digest nothing leads to an object, however much else fits', async () => {
