@@ -1,5 +1,6 @@
 import { type Action, EMPTY_TOTALS, type PlanTotals } from '../model/plan.ts';
 import type { Index, PlanSpool, SpoolLine } from '../model/ports.ts';
+import type { Record } from '../model/record.ts';
 import { addToTotals } from './plan.ts';
 import { Sizes } from './renames.ts';
 import { Rest } from './rest.ts';
@@ -8,6 +9,8 @@ import { canSpool, spoolLine } from './spooled.ts';
 /** Actions kept in memory; a longer Plan waits in the Index's spool. */
 const IN_MEMORY = 20_000;
 const SPOOL_LINES = 500;
+/** Objects of files that are gone and stay, for copies: those of further ones are not found. */
+const STAYING = 2 ** 15;
 
 /** A Plan as a value: totals now, Actions when drawn. Skips are counted and handed to `onSkip`, not kept. */
 export interface CollectedPlan {
@@ -23,6 +26,8 @@ export interface CollectedPlan {
   readonly spooled: boolean;
   /** Of files that are new in the bucket, in the spool as well. */
   readonly newSizes: Sizes;
+  /** Objects whose files are gone, which stay: one of the new files, as large as its file was, may be the same. */
+  readonly staying: readonly Record[];
 }
 
 export interface CollectOptions {
@@ -41,13 +46,16 @@ export async function collectPlan(
   const kept: Action[] = [];
   const removals: Action[] = [];
   const newSizes = new Sizes();
+  const staying: Record[] = [];
   let lines: SpoolLine[] = [];
   let spool: PlanSpool | undefined;
   for await (const action of actions) {
     totals = addToTotals(totals, action);
     if (action.kind === 'put' && action.reason === 'new') newSizes.add(action.local.size);
-    if (action.kind === 'skip') onSkip(action);
-    else if (action.kind === 'remove-remote' || action.kind === 'remove-local') removals.push(action);
+    if (action.kind === 'skip') {
+      onSkip(action);
+      if (action.stays !== undefined && staying.length < STAYING) staying.push(action.stays);
+    } else if (action.kind === 'remove-remote' || action.kind === 'remove-local') removals.push(action);
     else if (kept.length < IN_MEMORY || !canSpool(action)) kept.push(action);
     else if (spoolTaken) return undefined;
     else {
@@ -62,7 +70,9 @@ export async function collectPlan(
   spool?.push(lines);
   const empty = kept.length + removals.length === 0;
   const rest = new Rest(kept, spool === undefined ? undefined : { spool, index });
-  return { totals, removals, empty, beginning: kept, rest, newSizes, spooled: spool !== undefined };
+  const spooled = spool !== undefined;
+  const copied = staying.filter(({ size }) => size > 0 && newSizes.mayHave(size));
+  return { totals, removals, empty, beginning: kept, rest, newSizes, spooled, staying: copied };
 }
 
 function emptied(spool: PlanSpool): PlanSpool {

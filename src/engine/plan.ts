@@ -36,7 +36,7 @@ function skipOddity(oddity: Oddity): Action {
 function decideGone(record: Record, rules: PlanRules): Action | undefined {
   const { key, path } = record;
   if (rules.ignores(path)) return undefined;
-  if (!rules.removals) return { kind: 'skip', key, path, reason: 'removal-off' };
+  if (!rules.removals) return { kind: 'skip', key, path, reason: 'removal-off', stays: record };
   return { kind: 'remove-remote', key, path, reason: 'gone-locally', record };
 }
 

@@ -271,6 +271,7 @@ export class Runs {
     const isRenamed = mayBeRenamed(plan);
     // Those that wait for consent stand in the bucket, too.
     this.#renames.offer(plan.removals.filter(isRenamed).map(({ record }) => record));
+    this.#renames.offer(plan.staying);
     const renamed = removals.filter(isRenamed);
     const gone = removals.filter((action) => !isRenamed(action));
     const clash = clashing(gone, plan);

@@ -72,7 +72,7 @@ function decideAbsent(sides: Known, rules: PlanRules): Action | undefined {
   if (rules.direction === 'pull') {
     return remote === undefined ? undefined : { ...base, kind: 'get', reason: 'missing-locally', remote };
   }
-  if (!rules.removals) return { kind: 'skip', key, path, reason: 'removal-off' };
+  if (!rules.removals) return { kind: 'skip', key, path, reason: 'removal-off', stays: record };
   return { ...base, kind: 'remove-remote', reason: 'gone-locally' };
 }
 

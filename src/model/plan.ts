@@ -87,6 +87,8 @@ export type Action =
       readonly path: RelPath;
       readonly reason: SkipReason;
       readonly code?: string;
+      /** Of a file that is gone here: its object, which stays. A renamed file's is copied from it. */
+      readonly stays?: Record;
     };
 
 export type ActionKind = Action['kind'];

@@ -88,6 +88,7 @@ describe('one key, push', () => {
     expect(decide({ key, record: record('a') }, { ...rules, removals: false })).toMatchObject({
       kind: 'skip',
       reason: 'removal-off',
+      stays: record('a'),
     });
   });
 

@@ -1,4 +1,4 @@
-import { beforeEach, expect, test, vi } from 'vitest';
+import { beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Entry } from '../../src/model/entry.ts';
 import { Copying, Renames, Sizes } from '../../src/engine/renames.ts';
 import { nameKey } from '../../src/model/brands.ts';
@@ -47,6 +47,45 @@ test('one that was changed too is sent', async () => {
   await machine.sync();
   expect(machine.copies).toEqual([]);
   expect(machine.inStep()).toEqual([]);
+});
+
+describe.each(['push', 'both'] as const)('where removals are not let through (%s)', (direction) => {
+  beforeEach(async () => {
+    machine.direction = direction;
+    machine.rules = { ...machine.rules, removals: false };
+    await machine.sync();
+    machine.forget();
+  });
+
+  test('a renamed file is copied too, and its old object stays', async () => {
+    machine.tree.rename('f1', 'd/renamed');
+    expect((await machine.sync()).exit).toBe(0);
+    expect([machine.copies, machine.count('put', 'd/renamed')]).toEqual([['docs/d/renamed'], 0]);
+    expect(machine.remote()).toEqual(['d/renamed', 'f0', 'f1', 'f2', 'f3', 'f4', 'f5']);
+    expect(machine.inStep()).toEqual([]);
+  });
+
+  test('from an object that is no longer the one of its Record nothing is copied', async () => {
+    machine.tree.rename('f1', 'renamed');
+    const stored = machine.bucket.find('docs/f2');
+    if (stored === undefined) throw new Error('f2 is not there');
+    machine.fault = (step) => {
+      // After the listing, where there is one; on looking at the object else.
+      if (step.operation === 'get' && step.when === 'after')
+        machine.bucket.add('docs/f1', { id: undefined, stored });
+    };
+    await machine.sync();
+    expect(machine.copies).toEqual([]);
+    expect(machine.plaintext('renamed').toString()).toBe('content 1');
+  });
+
+  test('one that was changed too is sent', async () => {
+    machine.tree.rename('f1', 'renamed');
+    machine.tree.write('renamed', 'CONTENT 1');
+    await machine.sync();
+    expect(machine.copies).toEqual([]);
+    expect(machine.inStep()).toEqual([]);
+  });
 });
 
 test('an old object that somebody else replaced is not copied', async () => {
