@@ -1,4 +1,5 @@
 import type { NameKey, RelPath } from './brands.ts';
+import type { Entry } from './entry.ts';
 import type { Action } from './plan.ts';
 
 /** What a person took out of the queue, and both sides of it as they were then: it stays out until one of them changes. */
@@ -8,9 +9,19 @@ export interface LeftOutFile {
   /** What was not to be done. */
   readonly kind: LeftOutKind;
   /** Undefined where there was no file. */
-  readonly local?: { readonly size: number; readonly mtime: number };
+  readonly local?: LeftOutStamp;
   /** Of the object; undefined where there was none, or none was known of. */
   readonly etag?: string;
+}
+
+/**
+ * What tells that a file is another one by now, or has other permissions. Not the inode: who writes a new file in its place gives
+ * it another ctime, and some network disks number their files anew each time they are mounted.
+ */
+export interface LeftOutStamp extends Pick<Entry, 'size' | 'mtime'> {
+  /** Undefined where an older version noted it. */
+  readonly ctime?: number;
+  readonly mode?: number;
 }
 
 export type LeftOutKind = Exclude<Action['kind'], 'skip' | 'forget'>;
@@ -34,7 +45,7 @@ export function leftOutBy(action: Action): LeftOutFile | undefined {
     kind,
     key,
     path,
-    ...(local === undefined ? {} : { local: { size: local.size, mtime: local.mtime } }),
+    ...(local === undefined ? {} : { local: stampOf(local) }),
     ...(etag === undefined || kind === 'remove-local' ? {} : { etag }),
   };
 }
@@ -43,7 +54,15 @@ export function leftOutBy(action: Action): LeftOutFile | undefined {
 export function isLeftOut(action: Action, said: LeftOutFile): boolean {
   const now = leftOutBy(action);
   if (now === undefined) return false;
-  const sameFile = now.local?.size === said.local?.size && now.local?.mtime === said.local?.mtime;
+  const sameFile = isStill(said.local, now.local);
   // What is sent is sent whatever stands there; only a listing knows, and not every look makes one.
   return sameFile && (now.kind === 'put' ? said.kind === 'put' : now.etag === said.etag);
+}
+
+const stampOf = ({ size, mtime, ctime, mode }: Entry): LeftOutStamp => ({ size, mtime, ctime, mode });
+
+function isStill(said: LeftOutStamp | undefined, now: LeftOutStamp | undefined): boolean {
+  if (said === undefined || now === undefined) return said === now;
+  const { ctime = now.ctime, mode = now.mode } = said;
+  return said.size === now.size && said.mtime === now.mtime && ctime === now.ctime && mode === now.mode;
 }

@@ -37,6 +37,7 @@ const MIGRATIONS: readonly string[] = [
     key TEXT PRIMARY KEY, path TEXT NOT NULL, kind TEXT NOT NULL, size INTEGER, mtime REAL, etag TEXT
   ) WITHOUT ROWID;
   `,
+  'ALTER TABLE left_out ADD COLUMN ctime REAL; ALTER TABLE left_out ADD COLUMN mode INTEGER;',
 ];
 
 export const SCHEMA_VERSION = MIGRATIONS.length;

@@ -8,25 +8,40 @@ export function openLeftOut(sql: Sql): LeftOutBook {
   const known = sql.prepare("SELECT 1 FROM sqlite_master WHERE name = 'left_out'").get();
   if (known === undefined) return { all: () => [], put: () => undefined, remove: () => undefined };
   const all = sql.prepare('SELECT * FROM left_out ORDER BY key');
-  const put = sql.prepare(
-    'INSERT OR REPLACE INTO left_out (key, path, kind, size, mtime, etag) VALUES (?, ?, ?, ?, ?, ?)',
-  );
+  // Not before it is needed: one without the newer columns can be looked at, too.
+  let put: ReturnType<Sql['prepare']> | undefined;
   const remove = sql.prepare('DELETE FROM left_out WHERE key = ?');
   return {
     all: () => all.all().map(toFile),
-    put: ({ key, path, kind, local, etag }) =>
-      put.run(key, path, kind, local?.size ?? null, local?.mtime ?? null, etag ?? null),
+    put: ({ key, path, kind, local: { size, mtime, ctime, mode } = {}, etag }) => {
+      put ??= sql.prepare(
+        'INSERT OR REPLACE INTO left_out (key, path, kind, size, mtime, ctime, mode, etag) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+      );
+      const stamp = [size, mtime, ctime, mode].map((value) => value ?? null);
+      put.run(key, path, kind, ...stamp, etag ?? null);
+    },
     remove: (key) => remove.run(key),
   };
 }
 
 function toFile(row: Row): LeftOutFile {
-  const { size, mtime, etag } = row;
+  const { etag } = row;
+  const local = localOf(row);
   return {
     key: String(row['key']) as NameKey,
     path: relPath(String(row['path'])),
     kind: String(row['kind']) as LeftOutKind,
-    ...(size === null || mtime === null ? {} : { local: { size: Number(size), mtime: Number(mtime) } }),
+    ...(local === undefined ? {} : { local }),
     ...(typeof etag === 'string' ? { etag } : {}),
+  };
+}
+
+function localOf({ size, mtime, ctime, mode }: Row): LeftOutFile['local'] {
+  if (typeof size !== 'number' || typeof mtime !== 'number') return undefined;
+  return {
+    size,
+    mtime,
+    ...(typeof ctime === 'number' ? { ctime } : {}),
+    ...(typeof mode === 'number' ? { mode } : {}),
   };
 }

@@ -155,7 +155,7 @@ export function indexContract(name: string, make: () => Promise<IndexUnderTest>)
         key: nameKey('b'),
         path: relPath('b'),
         kind: 'put',
-        local: { size: 3, mtime: 1_700_000_000_123.456 },
+        local: { size: 3, mtime: 1_700_000_000_123.456, ctime: 1_700_000_000_124.5, mode: 0o100644 },
       };
       const fetched: LeftOutFile = { key: nameKey('a'), path: relPath('a'), kind: 'get', etag: 'e1' };
       index.leftOut().put({ ...sent, local: { size: 9, mtime: 1 } });

@@ -5,9 +5,11 @@ import { LeftOut } from '../../src/engine/left-out.ts';
 import { VaultError } from '../../src/model/errors.ts';
 import type { Action } from '../../src/model/plan.ts';
 import { MemoryBucket } from '../../src/s3/memory.ts';
+import type { FakeTree } from '../support/fake-tree.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { EngineMachine, named, problemsOf, type Watching } from './machine.ts';
 
+const MTIME = 1_600_000_000_000;
 const LEFT_OUT = { code: 'left-out' };
 
 /** An engine that watches, paused before anything is sent; what waits is left out as asked, then it goes on. */
@@ -60,6 +62,21 @@ describe('a file that is not to be sent', () => {
     machine.tree.write('f3', 'more');
     expect((await machine.sync()).exit).toBe(0);
     expect(machine.remote()).toContain('f3');
+    expect(outOf(machine)).toEqual([]);
+  });
+
+  test.each([
+    ['its bytes, with size and time as they were', (tree: FakeTree) => tree.write('f3', 'x', MTIME)],
+    ['its permissions', (tree: FakeTree) => tree.chmod('f3', 0o100600)],
+  ])('goes when something else of it has changed: %s', async (_, change) => {
+    machine.tree.write('f3', '3', MTIME);
+    machine.clock.advance(5_000);
+    await (await leaving(machine, 'f3')).stop();
+    machine.clock.advance(5_000);
+    expect((await machine.sync()).exit).toBe(3);
+    change(machine.tree);
+    expect((await machine.sync()).exit).toBe(0);
+    expect(machine.inStep()).toEqual([]);
     expect(outOf(machine)).toEqual([]);
   });
 

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { nameKey } from '../../src/model/brands.ts';
+import { nameKey, relPath } from '../../src/model/brands.ts';
 import { VaultError } from '../../src/model/errors.ts';
 import type { UploadSubject } from '../../src/model/ports.ts';
 import { SCHEMA_VERSION, indexFile } from '../../src/state/database.ts';
@@ -118,6 +118,25 @@ test('an Index of schema 1 is brought to the newest, and can be looked at before
   const after = new DatabaseSync(indexFile(folder));
   expect(after.prepare('PRAGMA user_version').get()).toEqual({ user_version: SCHEMA_VERSION });
   after.close();
+});
+
+test('what was left out under schema 6 is kept as far as it says, and can be looked at before', async () => {
+  (await openIndex({ folder })).close();
+  const old = new DatabaseSync(indexFile(folder));
+  old.exec(`ALTER TABLE left_out DROP COLUMN ctime; ALTER TABLE left_out DROP COLUMN mode;
+    INSERT INTO left_out (key, path, kind, size, mtime) VALUES ('f', 'f', 'put', 3, 1.5); PRAGMA user_version = 6;`);
+  old.close();
+  const f = { key: nameKey('f'), path: relPath('f'), kind: 'put' as const };
+  const known = { ...f, local: { size: 3, mtime: 1.5 } };
+  const view = await readIndex({ folder });
+  expect(view?.leftOut().all()).toEqual([known]);
+  view?.close();
+  const index = await openIndex({ folder });
+  expect(index.leftOut().all()).toEqual([known]);
+  const more = { ...f, local: { ...known.local, ctime: 2.5, mode: 0o100600 } };
+  index.leftOut().put(more);
+  expect(index.leftOut().all()).toEqual([more]);
+  index.close();
 });
 
 test('an Index of a newer s3vault is refused and left as it is', async () => {
