@@ -23,6 +23,10 @@ export class Failures {
     this.#open.set(key, { path, distrusted: kind === 'security' });
   }
 
+  has(key: NameKey): boolean {
+    return this.#open.has(key);
+  }
+
   forget(key: NameKey): void {
     this.#open.delete(key);
   }

@@ -48,17 +48,26 @@ export class LeftOut {
     return true;
   }
 
-  /** Whether this Action is to be passed over. One for a file or an object that has changed ends the leaving out. */
+  /**
+   * Whether this Action is to be passed over. One for a file or an object that has changed ends the leaving out; one that will
+   * change the object does so once it is done (`done`).
+   */
   has(action: Action): boolean {
     if (action.kind === 'skip') {
       this.#skipped(action);
       return false;
     }
-    if (!this.#files.has(action.key)) return false;
+    const said = this.#files.get(action.key);
+    if (said === undefined) return false;
     this.#looked.delete(action.key);
-    const same = this.covers(action);
-    if (!same) this.forget(action.key);
-    return same;
+    if (isLeftOut(action, said)) return true;
+    if (writes(said) || !writes(action)) this.forget(action.key);
+    return false;
+  }
+
+  /** What was said of the object is over: it is another one now, or gone. */
+  done(action: Action): void {
+    if (writes(action)) this.forget(action.key);
   }
 
   /** The same, and nothing comes of it. */
@@ -75,11 +84,15 @@ export class LeftOut {
     return this.#files.size;
   }
 
-  /** Files that are not in the bucket, or not as they are here. */
-  get unsent(): number {
-    let unsent = 0;
-    for (const { kind } of this.#files.values()) if (kind === 'put') unsent++;
-    return unsent;
+  /** Files that are not in the bucket, or not as they are here, and all others; without those that are counted elsewhere. */
+  counts(elsewhere: (file: LeftOutFile) => boolean): { readonly unsent: number; readonly others: number } {
+    let [unsent, others] = [0, 0];
+    for (const file of this.#files.values()) {
+      if (elsewhere(file)) continue;
+      if (file.kind === 'put') unsent++;
+      else others++;
+    }
+    return { unsent, others };
   }
 
   keys(): readonly NameKey[] {
@@ -146,6 +159,9 @@ export class LeftOut {
     });
   }
 }
+
+/** It changes the object. */
+const writes = ({ kind }: Pick<Action, 'kind'>): boolean => kind === 'put' || kind === 'remove-remote';
 
 /** What a person took out of the queue is in no Plan. */
 export async function* without(

@@ -143,11 +143,12 @@ export class Runs {
     this.#retries.clear();
     this.#failures.settle();
     this.#leftOut.settle(this.#options.parts);
-    const short = this.#failures.short({
-      unprotected: this.#options.skips.unprotected + this.#leftOut.unsent,
-      declined: this.#asking.declined,
-      leftOut: this.#leftOut.count - this.#leftOut.unsent,
-    });
+    const { skips } = this.#options;
+    const { unsent, others } = this.#leftOut.counts(
+      ({ key, path }) => skips.isUnprotected(path) || this.#failures.has(key),
+    );
+    const unprotected = skips.unprotected + unsent;
+    const short = this.#failures.short({ unprotected, declined: this.#asking.declined, leftOut: others });
     const before = this.#short;
     this.#short = JSON.stringify(short ?? '');
     if (said && this.#short === before) return undefined;
@@ -388,6 +389,7 @@ export class Runs {
     }
     this.#retries.forget(action.key);
     this.#failures.forget(action.key);
+    this.#leftOut.done(action);
     skips.forget(action.path);
     if (performed.ended === 'nothing') {
       this.#less(action);

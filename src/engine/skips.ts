@@ -113,6 +113,12 @@ export class Skips {
     return [...this.#named].filter((path) => this.#known.get(path) === 'unreadable').map(relPath);
   }
 
+  /** Whether this is one of them. */
+  isUnprotected(path: string): boolean {
+    const reason = this.#known.get(path);
+    return reason !== undefined && WORDING[reason].unprotected;
+  }
+
   /** A scan of everything begins: what was known is found again or gone. */
   restart(): void {
     this.#scanning = true;

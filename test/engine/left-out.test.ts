@@ -96,6 +96,19 @@ describe('a file that is not to be sent', () => {
     await watching.stop();
   });
 
+  test('that cannot be read now is counted once', async () => {
+    machine.tree.odd.set('f3', 'unreadable');
+    const watching = await machine.watch();
+    expect(watching.engine.snapshot().short).toEqual({ failed: 0, unprotected: 1, exit: 3 });
+    machine.tree.odd.clear();
+    watching.engine.command({ command: 'rescan' });
+    const before = watching.idles();
+    await machine.until(() => watching.idles() > before);
+    expect(watching.engine.snapshot().short).toEqual({ failed: 0, unprotected: 1, exit: 3 });
+    expect(outOf(machine)).toEqual(['f3']);
+    await watching.stop();
+  });
+
   test('is forgotten with the file', async () => {
     machine.tree.remove('f3');
     expect((await machine.sync()).exit).toBe(0);
@@ -179,6 +192,25 @@ describe('an object that is not to be fetched', () => {
     await desk.sync();
     expect((await laptop.sync()).exit).toBe(0);
     expect(here('b')).toBe('another');
+    expect(outOf(laptop)).toEqual([]);
+  });
+
+  test('a file that is sent over it ends it once it is sent, and no sooner', async () => {
+    await laptop.sync();
+    desk.tree.write('b', 'theirs');
+    await desk.sync();
+    await (await leaving(laptop, 'b')).stop();
+    laptop.direction = 'push';
+    laptop.fault = ({ operation, key, when }) => {
+      if (operation === 'put' && key === 'docs/b' && when === 'before')
+        throw new VaultError('file', 'no-luck', 'not this time');
+    };
+    const over = { acceptSource: true, checkRemote: true };
+    expect((await laptop.sync(over)).exit).toBe(3);
+    expect(outOf(laptop)).toEqual(['b']);
+    laptop.fault = () => undefined;
+    expect((await laptop.sync(over)).exit).toBe(0);
+    expect(laptop.plaintext('b').toString()).toBe('b');
     expect(outOf(laptop)).toEqual([]);
   });
 
