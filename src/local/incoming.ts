@@ -18,8 +18,9 @@ import { OWN_FOLDER, type RelPath, relPath } from '../model/brands.ts';
 import type { DraftSubject, GoesOver, InPlace } from '../model/draft.ts';
 import type { Entry } from '../model/entry.ts';
 import { type Names, plainNames } from '../model/names.ts';
-import type { FileTraits, FolderWriter, IncomingFile } from '../model/ports.ts';
+import type { Clock, FileTraits, FolderWriter, IncomingFile } from '../model/ports.ts';
 import { DraftFile } from './draft-file.ts';
+import { FolderLists } from './folder-lists.ts';
 import { changedHere, clash, incomingError, oneName, stranded } from './incoming-errors.ts';
 import { checkInside } from './inside.ts';
 import {
@@ -43,22 +44,27 @@ const isDraft = (name: string): boolean => name.startsWith(COMING) && name.endsW
 export function openWriter(
   root: string,
   names = plainNames(Number.MAX_SAFE_INTEGER),
-  now: () => number = () => 0,
+  { now, ticks }: Pick<Clock, 'now'> & Partial<Pick<Clock, 'ticks'>> = { now: () => 0 },
 ): FolderWriter {
   /** Drafts that are being written. */
   const busy = new Set<string>();
+  const lists = new FolderLists(ticks);
   return {
-    check: async (path, over, bytes) => checkPlace(root, path, over, bytes),
-    begin: (subject) => beginDraft({ root, names, now, busy }, subject),
-    remove: (entry) => removeEntry(root, entry),
-    move: (entry, to) => moveEntry(root, entry, to),
-    setAside: (entry) => setAside(root, entry),
+    check: async (path, over, bytes) => checkPlace({ root, lists }, path, over, bytes),
+    begin: (subject) => beginDraft({ root, names, now, busy, lists }, subject),
+    remove: (entry) => removeEntry({ root, lists }, entry),
+    move: (entry, to) => moveEntry({ root, lists }, entry, to),
+    setAside: (entry) => setAside({ root, lists }, entry),
     sweep: async () => sweep(root, now()),
   };
 }
 
-interface Writing {
+interface Place {
   readonly root: string;
+  readonly lists: FolderLists;
+}
+
+interface Writing extends Place {
   readonly names: Names;
   readonly now: () => number;
   readonly busy: Set<string>;
@@ -99,13 +105,11 @@ function leftFor(folder: string, line: string, { busy, now }: Writing): LeftDraf
 }
 
 class FileComing implements IncomingFile {
-  readonly #root: string;
-  readonly #names: Names;
+  readonly #writing: Writing;
   readonly #draft: DraftFile;
 
-  constructor({ root, names }: Writing, draft: DraftFile) {
-    this.#root = root;
-    this.#names = names;
+  constructor(writing: Writing, draft: DraftFile) {
+    this.#writing = writing;
     this.#draft = draft;
   }
 
@@ -129,7 +133,7 @@ class FileComing implements IncomingFile {
     try {
       await this.#draft.finish({ mtime, mode });
       if (kind === 'link') this.#becomeLink(mtime);
-      const keptAs = intoPlace(this.#root, this.#draft.at, path, over);
+      const keptAs = intoPlace(this.#writing, this.#draft.at, path, over);
       await this.discard();
       return { entry: this.#placed(path), ...(keptAs === undefined ? {} : { keptAs }) };
     } catch (thrown) {
@@ -138,7 +142,7 @@ class FileComing implements IncomingFile {
   }
 
   #placed(path: RelPath): Entry {
-    const placed = lookAt({ root: this.#root, names: this.#names }, path, this.#names.keyOf(path));
+    const placed = lookAt(this.#writing, path, this.#writing.names.keyOf(path));
     if (placed === undefined || placed.kind === 'oddity') throw changedHere(path);
     return placed;
   }
@@ -162,15 +166,16 @@ class FileComing implements IncomingFile {
 
 /** Gives the name under which goes on what stood there. */
 function intoPlace(
-  root: string,
+  place: Place,
   draft: string,
   path: RelPath,
   over: GoesOver | undefined,
 ): RelPath | undefined {
+  const { root } = place;
   checkInside(path);
   if (over !== undefined) checkInside(over.as);
-  refuseOtherSpelling(root, path);
-  const made = makeFolders(root, path);
+  refuseOtherSpelling(place, path);
+  const made = makeFolders(place, path);
   const there = standing(root, path);
   let keptAs: RelPath | undefined;
   if (over === undefined) {
@@ -186,10 +191,11 @@ function intoPlace(
   return keptAs;
 }
 
-function checkPlace(root: string, path: RelPath, over: Entry | undefined, bytes: number): void {
+function checkPlace(place: Place, path: RelPath, over: Entry | undefined, bytes: number): void {
+  const { root } = place;
   checkInside(path);
   try {
-    refuseOtherSpelling(root, path);
+    refuseOtherSpelling(place, path);
     const above = nearestFolder(root, path);
     accessSync(above === '' ? root : `${root}/${above}`, constants.W_OK | constants.X_OK);
     const there = above === folderOf(path) ? standing(root, path) : undefined;
@@ -221,10 +227,10 @@ function nearestFolder(root: string, path: RelPath): string {
 }
 
 /** Folders that are missing are made; nothing is ever written through a link. Gives the folders whose lists are new. */
-function makeFolders(root: string, path: RelPath): readonly string[] {
+function makeFolders({ root, lists }: Place, path: RelPath): readonly string[] {
   const changed: string[] = [];
   const folder = folderOf(path);
-  if (folder === '' || isRealFolder(root, folder)) return changed;
+  if (folder === '' || isRealFolder(root, folder, lists)) return changed;
   for (let at = folder.indexOf('/'); ; at = folder.indexOf('/', at + 1)) {
     const part = at < 0 ? folder : folder.slice(0, at);
     const there = standing(root, part);
@@ -239,26 +245,28 @@ function makeFolders(root: string, path: RelPath): readonly string[] {
 }
 
 /** Where case or form of a name make no difference, another file or folder may answer to a part of this path. */
-function refuseOtherSpelling(root: string, path: RelPath): void {
-  const other = otherSpelling(root, path);
+function refuseOtherSpelling({ root, lists }: Place, path: RelPath): void {
+  const other = otherSpelling(root, path, lists);
   if (other !== undefined) throw oneName(path, other);
 }
 
-async function removeEntry(root: string, entry: Entry): Promise<void> {
-  await takeOut(root, entry, (away) => unlinkSync(away));
-  inOrder(entry.path, () => removeEmpty(root, folderOf(entry.path)));
+async function removeEntry(place: Place, entry: Entry): Promise<void> {
+  await takeOut(place, entry, (away) => unlinkSync(away));
+  inOrder(entry.path, () => removeEmpty(place.root, folderOf(entry.path)));
 }
 
-async function moveEntry(root: string, entry: Entry, to: RelPath): Promise<void> {
+async function moveEntry(place: Place, entry: Entry, to: RelPath): Promise<void> {
+  const { root } = place;
   checkInside(to);
-  await takeOut(root, entry, (away) => exclusively(away, `${root}/${to}`));
+  await takeOut(place, entry, (away) => exclusively(away, `${root}/${to}`));
   inOrder(entry.path, () => {
     for (const folder of new Set([folderOf(to), folderOf(entry.path)])) syncFolder(root, folder);
   });
 }
 
 /** A folder for each, so that names never meet; made before the file is touched. */
-async function setAside(root: string, entry: Entry): Promise<string> {
+async function setAside(place: Place, entry: Entry): Promise<string> {
+  const { root } = place;
   checkInside(entry.path);
   const above = `${OWN_FOLDER}/removed`;
   const folder = `${above}/${randomUUID().slice(0, 8)}`;
@@ -267,7 +275,7 @@ async function setAside(root: string, entry: Entry): Promise<string> {
     for (const made of [above, folder]) makePrivate(`${root}/${made}`);
   });
   try {
-    await takeOut(root, entry, (away) => exclusively(away, `${root}/${kept}`));
+    await takeOut(place, entry, (away) => exclusively(away, `${root}/${kept}`));
   } catch (thrown) {
     for (const made of [folder, above]) removeIfEmpty(`${root}/${made}`);
     throw thrown;
@@ -308,15 +316,16 @@ function inOrder(path: string, work: () => void): void {
  * Moved out of sight first and looked at there: what was written in the last moment is found, and comes back. So does all
  * that `end` fails on. A process that dies in between leaves the file where it was moved to, and `sweep` tells of it.
  */
-async function takeOut(root: string, entry: Entry, end: (away: string) => void): Promise<void> {
+async function takeOut(place: Place, entry: Entry, end: (away: string) => void): Promise<void> {
+  const { root, lists } = place;
   const { path } = entry;
   checkInside(path);
   try {
     await placeOf(root);
     const folder = folderOf(path);
-    const there = folder === '' || isRealFolder(root, folder) ? standing(root, path) : undefined;
+    const there = folder === '' || isRealFolder(root, folder, lists) ? standing(root, path) : undefined;
     if (there === undefined || !isStill(entry, there)) throw changedHere(path);
-    refuseOtherSpelling(root, path);
+    refuseOtherSpelling(place, path);
     const away = `${PLACE}/${GOING}${randomUUID()}`;
     renameSync(`${root}/${path}`, `${root}/${away}`);
     try {

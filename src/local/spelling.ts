@@ -3,7 +3,8 @@
  * answer to a name that does not stand in the folder, so being found proves nothing: a name stands where its folder lists it.
  * Asked of each name by itself, for one folder may fold and the next one not.
  */
-import { type Stats, lstatSync, readdirSync } from 'node:fs';
+import { type Stats, lstatSync } from 'node:fs';
+import type { FolderLists } from './folder-lists.ts';
 
 /** A part of a path that another name answers to. */
 export interface OtherSpelling {
@@ -14,24 +15,24 @@ export interface OtherSpelling {
 }
 
 /** The first part of a path, its last name included, for which something else stands; undefined where none is. */
-export function otherSpelling(root: string, path: string): OtherSpelling | undefined {
+export function otherSpelling(root: string, path: string, lists: FolderLists): OtherSpelling | undefined {
   for (let at = path.indexOf('/'); ; at = path.indexOf('/', at + 1)) {
     const part = at < 0 ? path : path.slice(0, at);
     const stat = lstatSync(`${root}/${part}`, { throwIfNoEntry: false });
     if (stat === undefined) return undefined;
-    const there = nameThere(root, part, stat);
+    const there = nameThere(root, part, stat, lists);
     if (there !== undefined) return { part, there };
     if (at < 0 || !stat.isDirectory()) return undefined;
   }
 }
 
 /** What stands where `part` was found, where that is not its name in either Unicode form. */
-export function nameThere(root: string, part: string, stat: Stats): string | undefined {
+export function nameThere(root: string, part: string, stat: Stats, lists: FolderLists): string | undefined {
   const slash = part.lastIndexOf('/') + 1;
   const [above, name] = [part.slice(0, slash), part.slice(slash).normalize('NFC')];
   if (!mayFold(`${root}/${above}`, name, stat)) return undefined;
-  const names = readdirSync(`${root}/${above}`);
-  if (names.some((other) => other.normalize('NFC') === name)) return undefined;
+  const { names, nfc } = lists.of(`${root}/${above}`);
+  if (nfc.has(name)) return undefined;
   const isSame = (other: string): boolean => {
     const seen = lstatSync(`${root}/${above}${other}`, { throwIfNoEntry: false });
     return seen?.ino === stat.ino && seen.dev === stat.dev;

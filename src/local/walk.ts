@@ -4,6 +4,7 @@ import type { Entry, Oddity, OddityReason, Seen } from '../model/entry.ts';
 import { VaultError } from '../model/errors.ts';
 import type { Names } from '../model/names.ts';
 import type { Clock } from '../model/ports.ts';
+import type { FolderLists } from './folder-lists.ts';
 import { IGNORE_FILE, type IgnoreRules } from './ignore.ts';
 import { nameThere } from './spelling.ts';
 
@@ -16,6 +17,7 @@ export interface WalkOptions {
   readonly rules: IgnoreRules;
   readonly clock: Clock;
   readonly names: Names;
+  readonly lists: FolderLists;
   readonly under: RelPath;
   readonly signal: AbortSignal | undefined;
 }
@@ -56,22 +58,22 @@ export async function* walkFolder(options: WalkOptions): AsyncIterable<readonly 
 }
 
 /** True for a folder reached through folders of these very names only: nothing is ever looked at through a link. */
-export function isRealFolder(root: string, path: string): boolean {
+export function isRealFolder(root: string, path: string, lists: FolderLists): boolean {
   for (let at = path.indexOf('/'); ; at = path.indexOf('/', at + 1)) {
     const part = at < 0 ? path : path.slice(0, at);
     const stat = lstatSync(`${root}/${part}`, { throwIfNoEntry: false });
-    if (stat?.isDirectory() !== true || nameThere(root, part, stat) !== undefined) return false;
+    if (stat?.isDirectory() !== true || nameThere(root, part, stat, lists) !== undefined) return false;
     if (at < 0) return true;
   }
 }
 
 /** Whether a folder is there, or what keeps from knowing: below a closed folder nothing is seen, and nothing is gone. */
 export function lookForFolder(
-  { root, names }: Pick<WalkOptions, 'root' | 'names'>,
+  { root, names, lists }: Pick<WalkOptions, 'root' | 'names' | 'lists'>,
   path: string,
 ): boolean | Oddity {
   try {
-    return isRealFolder(root, path);
+    return isRealFolder(root, path, lists);
   } catch (thrown) {
     const { code } = thrown as NodeJS.ErrnoException;
     if (code !== 'EACCES' && code !== 'EPERM' && code !== 'EIO') return false;
@@ -154,14 +156,16 @@ const isOther = (name: string): number => Number(name !== name.normalize('NFC'))
 
 /** As `lookAt`, for a name that no listing has given: the disk may find something else under it. */
 export function lookFor(
-  options: Pick<WalkOptions, 'root' | 'names'>,
+  options: Pick<WalkOptions, 'root' | 'names' | 'lists'>,
   path: RelPath,
   key: NameKey,
 ): Seen | undefined {
   const seen = lookAt(options, path, key);
   if (seen === undefined || seen.kind === 'oddity') return seen;
   const stat = lstatSync(`${options.root}/${path}`, { throwIfNoEntry: false });
-  return stat === undefined || nameThere(options.root, path, stat) === undefined ? seen : undefined;
+  return stat === undefined || nameThere(options.root, path, stat, options.lists) === undefined
+    ? seen
+    : undefined;
 }
 
 /** What stands at a path now; undefined where nothing does, or a folder. */

@@ -24,6 +24,7 @@ import type { Clock } from '../model/ports.ts';
 import type { Draft, FileFacts, FileTarget, PlaceOptions, Placed, Standing } from '../model/target.ts';
 import type { DraftSubject } from '../model/draft.ts';
 import { draftName, isDraftJournal, isLeftBehind } from './draft-name.ts';
+import { FolderLists } from './folder-lists.ts';
 import { DraftFile } from './draft-file.ts';
 import { checkInside } from './inside.ts';
 import { nameFault } from './names.ts';
@@ -36,7 +37,8 @@ import { exists, folderInTheWay, noFolderAbove, oddInTheWay, sameName, writeErro
 export interface TargetOptions {
   /** Absolute path of the folder. */
   readonly root: string;
-  readonly clock: Pick<Clock, 'now'>;
+  /** Without `ticks` no folder's names are kept. */
+  readonly clock: Pick<Clock, 'now'> & Partial<Pick<Clock, 'ticks'>>;
   readonly platform?: NodeJS.Platform;
 }
 
@@ -50,6 +52,7 @@ class Target implements FileTarget {
   readonly #root: string;
   readonly #clock: Pick<Clock, 'now'>;
   readonly #platform: NodeJS.Platform;
+  readonly #lists: FolderLists;
   /** Folders that were met in this run. */
   readonly #met = new Set<string>();
   /** Drafts that can be gone on with, by what they are for. */
@@ -61,6 +64,7 @@ class Target implements FileTarget {
     this.#root = root;
     this.#clock = clock;
     this.#platform = platform;
+    this.#lists = new FolderLists(clock.ticks?.bind(clock));
   }
 
   async open(): Promise<void> {
@@ -91,7 +95,7 @@ class Target implements FileTarget {
   #standing(path: RelPath): Standing | undefined {
     const stat = lstatSync(this.#at(path), { throwIfNoEntry: false });
     if (stat === undefined) return undefined;
-    const other = nameThere(this.#root, path, stat);
+    const other = nameThere(this.#root, path, stat, this.#lists);
     if (other !== undefined) return { kind: 'clash', name: other };
     if (stat.isDirectory()) return { kind: 'folder' };
     const { mtimeMs: mtime, ctimeMs: ctime, ino: inode, mode } = stat;
@@ -228,7 +232,7 @@ class Target implements FileTarget {
         this.#met.add(folder);
         continue;
       }
-      const other = nameThere(this.#root, folder, stat);
+      const other = nameThere(this.#root, folder, stat, this.#lists);
       if (other !== undefined) throw sameName(path, { part: folder, there: other });
       if (!stat.isDirectory()) throw noFolderAbove(path, folder);
     }

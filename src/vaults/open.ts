@@ -102,7 +102,7 @@ function assemble(
       store,
       index,
       tree,
-      writer: openWriter(vault.root, names, () => clock.now()),
+      writer: openWriter(vault.root, names, { now: () => clock.now(), ticks: () => clock.ticks() }),
       copier,
       host: hostname(),
       watcher,

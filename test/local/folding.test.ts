@@ -2,15 +2,16 @@
 import type * as Fs from 'node:fs';
 import { mkdirSync, readFileSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { FolderLists } from '../../src/local/folder-lists.ts';
 import { openWriter } from '../../src/local/incoming.ts';
 import { otherSpelling } from '../../src/local/spelling.ts';
 import { openTree } from '../../src/local/tree.ts';
 import { openTarget } from '../../src/local/write.ts';
-import { relPath } from '../../src/model/brands.ts';
+import { type RelPath, relPath } from '../../src/model/brands.ts';
 import type { Entry } from '../../src/model/entry.ts';
 import type { FileTree, FolderWriter } from '../../src/model/ports.ts';
 import { Folder } from '../support/folder.ts';
-import { foldBelow } from '../support/folding-fs.ts';
+import { foldBelow, listings } from '../support/folding-fs.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 
 vi.mock('node:fs', async (original) =>
@@ -69,12 +70,13 @@ const all = (): string[] =>
 const text = (path: string): string => readFileSync(folder.at(path), 'utf8');
 
 test('the disk of these tests folds', () => {
+  const spelling = (path: string) => otherSpelling(folder.root, path, new FolderLists());
   folder.write('Fold/Er', 'x');
   expect(text('fOLD/eR')).toBe('x');
-  expect(otherSpelling(folder.root, 'Fold/Er')).toBeUndefined();
-  expect(otherSpelling(folder.root, 'Fold/er')).toEqual({ part: 'Fold/er', there: 'Fold/Er' });
-  expect(otherSpelling(folder.root, 'FOLD/Er')).toEqual({ part: 'FOLD', there: 'Fold' });
-  expect(otherSpelling(folder.root, 'Fold/nothing')).toBeUndefined();
+  expect(spelling('Fold/Er')).toBeUndefined();
+  expect(spelling('Fold/er')).toEqual({ part: 'Fold/er', there: 'Fold/Er' });
+  expect(spelling('FOLD/Er')).toEqual({ part: 'FOLD', there: 'Fold' });
+  expect(spelling('Fold/nothing')).toBeUndefined();
 });
 
 describe.each([
@@ -163,4 +165,58 @@ test('a file that was renamed to another case is not removed for the one that it
   renameSync(folder.at('D'), folder.at('d'));
   await expect(writer.remove(inFolder)).rejects.toMatchObject({ kind: 'changed' });
   expect(all()).toEqual(['d', 'd/f', 'note']);
+});
+
+describe('1,000 files of one folder', () => {
+  const paths = Array.from({ length: 1_000 }, (_, n) => relPath(`Top/big/f${n}`));
+  const clock = new ManualClock();
+  const counts = (): readonly number[] => ['', '/Top', '/Top/big'].map((at) => listings(folder.root + at));
+
+  beforeEach(() => {
+    tree = openTree({ root: folder.root, include: [], exclude: [], clock });
+    writer = openWriter(folder.root, undefined, { now: () => 0, ticks: () => clock.ticks() });
+  });
+
+  /** A millisecond each, as if it took that long. */
+  async function each(work: (path: RelPath) => Promise<unknown>): Promise<void> {
+    for (const path of paths) {
+      await work(path);
+      clock.advance(1);
+    }
+  }
+
+  test('are looked at without a list of it for each', async () => {
+    for (const path of paths) folder.write(path);
+    await each(async (path) => {
+      expect(await tree.look(path)).toBeDefined();
+      expect(await tree.look(relPath(path.toUpperCase()))).toBeUndefined();
+      await expect(writer.check(path, undefined, 1)).rejects.toMatchObject({ kind: 'changed' });
+    });
+    // While its times may still be those of a change to come, which is over after 50 ms.
+    for (const count of counts()) expect(count).toBeLessThan(330);
+    const before = counts();
+    await each((path) => tree.look(path));
+    expect(counts()).toEqual(before);
+  });
+
+  test('come without a list for each of the folders above', async () => {
+    folder.write('Top/big/first');
+    await each((path) => come(path, 'theirs'));
+    for (const count of counts()) expect(count).toBeLessThan(330);
+    await expect(come('top/big/new', 'theirs')).rejects.toMatchObject({ code: 'name-clash' });
+  });
+
+  test('what is renamed meanwhile is seen at once', async () => {
+    for (const path of paths.slice(0, 5)) folder.write(path);
+    const first = relPath('Top/big/f0');
+    for (let n = 0; n < 3; n++) {
+      expect(await tree.look(first)).toBeDefined();
+      clock.advance(100);
+    }
+    renameSync(folder.at('Top/big/f0'), folder.at('Top/big/F0'));
+    expect(await tree.look(first)).toBeUndefined();
+    expect(await tree.look(relPath('Top/big/F0'))).toBeDefined();
+    renameSync(folder.at('Top'), folder.at('TOP'));
+    expect(await tree.look(relPath('Top/big/F0'))).toBeUndefined();
+  });
 });

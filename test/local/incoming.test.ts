@@ -278,7 +278,7 @@ describe('a draft that was interrupted', () => {
   test('outlives a start, but not a week, nor damage', async () => {
     await interrupted();
     let now = Date.now();
-    const later = openWriter(folder.root, undefined, () => now);
+    const later = openWriter(folder.root, undefined, { now: () => now });
     await later.sweep();
     const draft = await later.begin(subject);
     expect(draft.kept).toBe(PART);

@@ -5,8 +5,15 @@
 import type * as Fs from 'node:fs';
 
 /** The folder below which names are folded; none where it is empty. Kept where every copy of this module finds it. */
-const state = globalThis as { foldingRoot?: string };
-export const foldBelow = (root: string): void => void (state.foldingRoot = root);
+const state = globalThis as { foldingRoot?: string; foldingListed?: string[] };
+export const foldBelow = (root: string): void => {
+  state.foldingRoot = root;
+  state.foldingListed = [];
+};
+
+/** How often a folder was listed since `foldBelow`. */
+export const listings = (folder: string): number =>
+  (state.foldingListed ?? []).filter((listed) => listed === folder).length;
 
 const fold = (name: string): string => name.normalize('NFC').toUpperCase().toLowerCase();
 
@@ -15,7 +22,6 @@ type Call = (...all: unknown[]) => unknown;
 const ONE = [
   'lstatSync',
   'statSync',
-  'readdirSync',
   'openSync',
   'unlinkSync',
   'mkdirSync',
@@ -45,6 +51,10 @@ export function foldingFs(real: typeof Fs): typeof Fs {
     fs[name] = (...all: unknown[]): unknown => call(work, all);
   };
   for (const name of ONE) wrap(name, (work, [path, ...rest]) => work(found(path), ...rest));
+  wrap('readdirSync', (work, [path, ...rest]) => {
+    state.foldingListed?.push(String(found(path)).replace(/\/$/, ''));
+    return work(found(path), ...rest);
+  });
   for (const name of TWO) wrap(name, (work, [from, to, ...rest]) => work(found(from), found(to), ...rest));
   wrap('symlinkSync', (work, [to, path, ...rest]) => work(to, found(path), ...rest));
   wrap('renameSync', (work, [from, to]) => {
@@ -62,12 +72,13 @@ export function foldingFs(real: typeof Fs): typeof Fs {
 }
 
 function nameIn(real: typeof Fs, folder: string, name: string): string {
+  // The real one folds nothing.
+  if (real.lstatSync(`${folder}/${name}`, { throwIfNoEntry: false }) !== undefined) return name;
   let names: readonly string[];
   try {
     names = real.readdirSync(folder);
   } catch {
     return name;
   }
-  if (names.includes(name)) return name;
   return names.find((other) => fold(other) === fold(name)) ?? name;
 }
