@@ -35,3 +35,24 @@ export async function sweepUploads(world: World, signal: AbortSignal): Promise<v
   }
   index.setMeta(META_SWEPT, String(now));
 }
+
+/**
+ * Drafts of interrupted fetches that nobody will go on with: their object is another one by now or gone, or the vault's mode
+ * makes others. What the store does not say keeps them.
+ */
+export async function sweepDrafts(
+  { writer, store, sealing, prefix, direction }: World,
+  signal: AbortSignal,
+): Promise<void> {
+  await writer?.sweepDrafts(async ({ key, etag, versionId, tagged }) => {
+    if (tagged !== (sealing.keyring !== undefined) || !key.startsWith(prefix)) return false;
+    // Nothing comes from there now.
+    if (direction === 'push') return true;
+    try {
+      const stat = await store.head(key, { signal });
+      return stat?.etag === etag && stat.versionId === versionId;
+    } catch {
+      return true;
+    }
+  });
+}

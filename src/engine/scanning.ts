@@ -2,7 +2,7 @@ import { type RelPath, relPath } from '../model/brands.ts';
 import { asVaultError, report } from '../model/errors.ts';
 import type { Hint } from '../model/hint.ts';
 import type { Action } from '../model/plan.ts';
-import { sweepUploads } from './clean.ts';
+import { sweepDrafts, sweepUploads } from './clean.ts';
 import { type CollectedPlan, collectPlan } from './collect.ts';
 import type { Emitter } from './emitter.ts';
 import { lostSource } from './guard.ts';
@@ -90,7 +90,7 @@ export class Scanning {
   /** Everything. */
   async all(): Promise<void> {
     const { index } = this.#parts;
-    const { standing, online, skips, acceptSource, checkRemote, signal, state } = this.#options;
+    const { standing, online, skips, acceptSource, checkRemote, state } = this.#options;
     this.#scanDue = false;
     this.#scanAlone = false;
     if (this.#scanned) await standing.look();
@@ -126,10 +126,20 @@ export class Scanning {
     skips.report();
     // Marked when all of it is done or known to the Index: a listing that led to nothing is made again.
     this.#runs.start(plan, known, listed ? { onDone: () => markListed(this.#parts) } : {});
-    this.#sweep = sweepUploads(worldOf(this.#parts), signal).catch((thrown: unknown) => {
+    this.#sweep = this.#clean();
+  }
+
+  /** Of what interrupted runs left, each time everything is looked at. */
+  async #clean(): Promise<void> {
+    const { signal } = this.#options;
+    const world = worldOf(this.#parts);
+    try {
+      await sweepUploads(world, signal);
+      await sweepDrafts(world, signal);
+    } catch (thrown) {
       const error = asVaultError(thrown);
       if (error.kind !== 'cancelled') this.#emitter.emit({ event: 'warning', ...report(error) });
-    });
+    }
   }
 
   /** What settled Hints point at. */

@@ -17,9 +17,26 @@ export const isDraftJournal = (name: string): boolean => isDraftName(name) && na
 /** True for what a process of this machine that is gone has left behind. */
 export function isLeftBehind(name: string): boolean {
   const match = PATTERN.exec(name);
-  if (match === null || match[1] !== host) return false;
+  return match?.[1] === host && isGone(Number(match[2]));
+}
+
+const COMING = /^coming-([0-9a-f]{8})-(\d+)-[0-9a-f]{12}\.parts?$/;
+
+/** The same for a file that comes into a vault's folder. */
+export const comingName = (): string =>
+  `coming-${host}-${process.pid}-${randomBytes(6).toString('hex')}.part`;
+
+/** Whether no process but this one can be writing a draft of this name. Older versions' names say nothing of that. */
+export function isNobodyElses(name: string): boolean {
+  const match = COMING.exec(name);
+  if (match === null) return true;
+  const pid = Number(match[2]);
+  return match[1] === host && (pid === process.pid || isGone(pid));
+}
+
+function isGone(pid: number): boolean {
   try {
-    process.kill(Number(match[2]), 0);
+    process.kill(pid, 0);
     return false;
   } catch (thrown) {
     return (thrown as NodeJS.ErrnoException).code === 'ESRCH';

@@ -20,6 +20,7 @@ import type { Entry } from '../model/entry.ts';
 import { type Names, plainNames } from '../model/names.ts';
 import type { Clock, FileTraits, FolderWriter, IncomingFile } from '../model/ports.ts';
 import { DraftFile } from './draft-file.ts';
+import { comingName, isNobodyElses } from './draft-name.ts';
 import { FolderLists } from './folder-lists.ts';
 import { changedHere, clash, incomingError, oneName, stranded } from './incoming-errors.ts';
 import { checkInside } from './inside.ts';
@@ -35,7 +36,7 @@ import {
 } from './placing.ts';
 import { type LeftDraft, leftDraft, subjectLine } from './resumable.ts';
 import { otherSpelling } from './spelling.ts';
-import { COMING, DRAFT, GOING, PLACE, sweep } from './sweep.ts';
+import { COMING, DRAFT, GOING, PLACE, sweep, sweepDrafts } from './sweep.ts';
 import { isRealFolder, lookAt } from './walk.ts';
 
 const isDraft = (name: string): boolean => name.startsWith(COMING) && name.endsWith(DRAFT);
@@ -55,7 +56,8 @@ export function openWriter(
     remove: (entry) => removeEntry({ root, lists }, entry),
     move: (entry, to) => moveEntry({ root, lists }, entry, to),
     setAside: (entry) => setAside({ root, lists }, entry),
-    sweep: async () => sweep(root, now()),
+    sweep: async () => sweep(root, now(), busy),
+    sweepDrafts: (wants) => sweepDrafts(root, now, busy, wants),
   };
 }
 
@@ -81,7 +83,7 @@ async function placeOf(root: string): Promise<string> {
 
 async function beginDraft(writing: Writing, subject: DraftSubject | undefined): Promise<IncomingFile> {
   const folder = await placeOf(writing.root);
-  const at = `${folder}/${COMING}${randomUUID()}${DRAFT}`;
+  const at = `${folder}/${comingName()}`;
   const { busy } = writing;
   const failed = (thrown: unknown): Error => incomingError(PLACE, thrown);
   try {
@@ -97,7 +99,7 @@ async function beginDraft(writing: Writing, subject: DraftSubject | undefined): 
 
 function leftFor(folder: string, line: string, { busy, now }: Writing): LeftDraft | undefined {
   for (const name of readdirSync(folder)) {
-    if (!isDraft(name) || busy.has(`${folder}/${name}`)) continue;
+    if (!isDraft(name) || busy.has(`${folder}/${name}`) || !isNobodyElses(name)) continue;
     const left = leftDraft(`${folder}/${name}`, now());
     if (left?.subject === line) return left;
   }

@@ -18,12 +18,13 @@ import {
 } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { type Hash, createHash } from 'node:crypto';
+import type { ObjectKey } from '../model/brands.ts';
 import type { DraftSubject } from '../model/draft.ts';
 import { VaultError } from '../model/errors.ts';
 
 const PART = 8 * 2 ** 20;
 /** Longer nobody comes back for it, and the disk is not ours alone. */
-const KEPT_MS = 7 * 86_400_000;
+export const KEPT_MS = 7 * 86_400_000;
 const NOFOLLOW = constants.O_NOFOLLOW ?? 0;
 const DIGEST = /^[A-Za-z0-9+/]{43}=$/;
 
@@ -35,6 +36,25 @@ export const subjectLine = (
   { key, etag, versionId, size, tagged = false }: DraftSubject,
 ): string =>
   JSON.stringify([tagged ? TAGGED : 's3vault-draft 1', path, key, etag, versionId ?? null, size, PART]);
+
+/** What such a line says; undefined where it is of another format, so that nobody goes on with the draft. */
+export function readSubject(
+  line: string,
+): { readonly path: string; readonly subject: DraftSubject } | undefined {
+  let said: unknown;
+  try {
+    said = JSON.parse(line);
+  } catch {
+    return undefined;
+  }
+  if (!Array.isArray(said)) return undefined;
+  const [title, path, key, etag, version, size]: unknown[] = said;
+  if (typeof path !== 'string' || typeof key !== 'string' || typeof etag !== 'string') return undefined;
+  if (typeof size !== 'number') return undefined;
+  const versionId = typeof version === 'string' ? { versionId: version } : {};
+  const subject = { key: key as ObjectKey, etag, ...versionId, size, tagged: title === TAGGED };
+  return subjectLine(path, subject) === line ? { path, subject } : undefined;
+}
 
 const TAGGED = 's3vault-draft 1 tagged';
 /** In place of a digest. */

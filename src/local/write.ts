@@ -30,7 +30,7 @@ import { checkInside } from './inside.ts';
 import { nameFault } from './names.ts';
 import { exclusively, folderOf, goOver, makeLink, setTime, standing } from './placing.ts';
 import { streamEntry } from './read.ts';
-import { type LeftDraft, leftDraft, removeDraft, subjectLine } from './resumable.ts';
+import { type LeftDraft, leftDraft, readSubject, removeDraft, subjectLine } from './resumable.ts';
 import { nameThere } from './spelling.ts';
 import { exists, folderInTheWay, noFolderAbove, oddInTheWay, sameName, writeError } from './write-errors.ts';
 
@@ -120,7 +120,7 @@ class Target implements FileTarget {
       const at = this.#beside(path);
       const line = subject === undefined ? undefined : subjectLine(path, subject);
       const left = line === undefined ? undefined : this.#left.get(line);
-      if (line !== undefined) this.#left.delete(line);
+      if (line !== undefined) this.#dropOthers(path, line);
       const onEnd = (kept?: LeftDraft): void => {
         if (kept !== undefined) this.#left.set(kept.subject, kept);
       };
@@ -144,6 +144,16 @@ class Target implements FileTarget {
       };
     } catch (thrown) {
       throw failed(thrown);
+    }
+  }
+
+  /** What was left of another object for this path, or in another format: nobody goes on with that. */
+  #dropOthers(path: RelPath, line: string): void {
+    this.#left.delete(line);
+    for (const [other, { draft }] of this.#left) {
+      if (readSubject(other)?.path !== path) continue;
+      this.#left.delete(other);
+      removeDraft(draft);
     }
   }
 

@@ -271,6 +271,11 @@ export interface FolderWriter {
    * check never ended.
    */
   sweep(): Promise<readonly string[]>;
+  /**
+   * Removes what can be gone on with and is too old, or what `wants` says no to. Never what is being written, here or by another
+   * process.
+   */
+  sweepDrafts(wants: (subject: DraftSubject) => Promise<boolean>): Promise<void>;
 }
 
 /** Bytes on their way to become a file. `place`, `keep` or `discard` ends it. */

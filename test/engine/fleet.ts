@@ -261,6 +261,7 @@ export class Fleet {
       move: async (entry, to) => (dead ? hang() : writer.move(entry, to)),
       setAside: async (entry) => (dead ? hang() : writer.setAside(entry)),
       sweep: () => writer.sweep(),
+      sweepDrafts: (wants) => writer.sweepDrafts(wants),
     });
     const { engine } = machine.engine({ consent: true, acceptSource: true }, undefined, async (step) => {
       if (dead) return hang();

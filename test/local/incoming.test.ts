@@ -4,6 +4,7 @@ import {
   mkdirSync,
   readFileSync,
   readdirSync,
+  renameSync,
   symlinkSync,
   utimesSync,
   writeFileSync,
@@ -13,6 +14,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openWriter } from '../../src/local/incoming.ts';
 import { openTree } from '../../src/local/tree.ts';
 import { objectKey, relPath } from '../../src/model/brands.ts';
+import type { DraftSubject } from '../../src/model/draft.ts';
 import type { Entry } from '../../src/model/entry.ts';
 import type { FileTree, FileTraits, FolderWriter } from '../../src/model/ports.ts';
 import { Folder } from '../support/folder.ts';
@@ -213,7 +215,22 @@ test('what a killed run left is cleared away, but never a file on its way out', 
   mkdirSync(at('d/e'), { recursive: true });
   writeFileSync(at('d/e/deep'), 'stands');
   linkSync(at('d/e/deep'), at('.s3vault/tmp/going-4'));
-  expect((await writer.sweep()).toSorted()).toEqual(['.s3vault/tmp/going-1', '.s3vault/tmp/going-3']);
+  const [half = ''] = names('.s3vault/tmp').filter((name) => name.startsWith('coming-'));
+  // What is being written stays; so does what another process of this machine writes, or another machine.
+  const [, host = ''] = half.split('-');
+  const others = [`coming-${host}-1-0123456789ab.part`, `coming-00000000-1-0123456789ab.part`];
+  for (const name of others) writeFileSync(at(`.s3vault/tmp/${name}`), 'half');
+  await writer.sweep();
+  expect(names('.s3vault/tmp').filter((name) => name.startsWith('coming-'))).toEqual(
+    [half, ...others].toSorted(),
+  );
+  let now = Date.now();
+  const later = openWriter(folder.root, undefined, { now: () => now });
+  expect((await later.sweep()).toSorted()).toEqual(['.s3vault/tmp/going-1', '.s3vault/tmp/going-3']);
+  expect(names('.s3vault/tmp')).toEqual([...others.toSorted(), 'going-1', 'going-3']);
+  // Nobody writes at something for a week.
+  now += 8 * 86_400_000;
+  await later.sweep();
   expect(names('.s3vault/tmp')).toEqual(['going-1', 'going-3']);
   outside.remove();
   expect(readFileSync(at('note'), 'utf8')).toBe('stands');
@@ -273,6 +290,45 @@ describe('a draft that was interrupted', () => {
     const lines = readFileSync(at(`.s3vault/tmp/${plain}`), 'utf8').split('\n');
     writeFileSync(at(`.s3vault/tmp/${plain}`), [lines[0], '-', ''].join('\n'));
     expect((await writer.begin(subject)).kept).toBe(0);
+  });
+
+  test('goes where it is not wanted any more or of another format, and never while it is written', async () => {
+    await interrupted();
+    const kept = names('.s3vault/tmp');
+    const asked: DraftSubject[] = [];
+    const sweep = (wanted: boolean) =>
+      writer.sweepDrafts(async (one) => {
+        asked.push(one);
+        return wanted;
+      });
+    await sweep(true);
+    expect(names('.s3vault/tmp')).toEqual(kept);
+    expect(asked).toEqual([{ ...subject, tagged: false }]);
+    const going = await writer.begin(subject);
+    await sweep(false);
+    expect([going.kept, names('.s3vault/tmp').length, asked.length]).toEqual([PART, 2, 1]);
+    await going.keep();
+    await sweep(false);
+    expect(names('.s3vault/tmp')).toEqual([]);
+    await interrupted();
+    const [journal = ''] = names('.s3vault/tmp').filter((one) => one.endsWith('.parts'));
+    const text = readFileSync(at(`.s3vault/tmp/${journal}`), 'utf8');
+    writeFileSync(at(`.s3vault/tmp/${journal}`), text.replace('s3vault-draft 1', 's3vault-draft 0'));
+    await sweep(true);
+    expect([asked.length, names('.s3vault/tmp')]).toEqual([2, []]);
+  });
+
+  test('of another process is neither gone on with nor removed', async () => {
+    await interrupted();
+    for (const name of names('.s3vault/tmp'))
+      renameSync(at(`.s3vault/tmp/${name}`), at(`.s3vault/tmp/${name.replace(`-${process.pid}-`, '-1-')}`));
+    const theirs = names('.s3vault/tmp');
+    expect(theirs).toHaveLength(2);
+    await writer.sweepDrafts(async () => false);
+    const draft = await writer.begin(subject);
+    expect(draft.kept).toBe(0);
+    await draft.discard();
+    expect(names('.s3vault/tmp')).toEqual(theirs);
   });
 
   test('outlives a start, but not a week, nor damage', async () => {

@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
+  chmodSync,
   lstatSync,
   mkdirSync,
   readFileSync,
@@ -14,8 +15,9 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { isDraftName } from '../../src/local/draft-name.ts';
 import { nameFault } from '../../src/local/names.ts';
+import { subjectLine } from '../../src/local/resumable.ts';
 import { type TargetOptions, openTarget } from '../../src/local/write.ts';
-import { relPath } from '../../src/model/brands.ts';
+import { objectKey, relPath } from '../../src/model/brands.ts';
 import type { Entry } from '../../src/model/entry.ts';
 import type { FileFacts, FileTarget, Placed } from '../../src/model/target.ts';
 import { Folder } from '../support/folder.ts';
@@ -94,6 +96,32 @@ test('what an interrupted run left behind goes when its folder is met again; oth
   const again = open();
   await again.open();
   expect(all()).toEqual([theirs, 'mine.part'].sort());
+});
+
+test('what was left of another object for the same path goes, of other paths it stays', async () => {
+  const host = /-([0-9a-f]{8})-/.exec(await nameOfADraft())?.[1];
+  const gone = spawnSync('true').pid;
+  const PART = 8 * 2 ** 20;
+  const left = (path: string, etag: string, n: number): void => {
+    const draft = `.s3vault-${host}-${gone}-00000000000${n}.part`;
+    const line = subjectLine(path, { key: objectKey(`docs/${path}`), etag, size: 3 * PART });
+    for (const [name, content] of [
+      [draft, Buffer.alloc(PART)],
+      [`${draft}s`, `${line}\n${createHash('sha256').update(Buffer.alloc(PART)).digest('base64')}\n`],
+    ] as const) {
+      folder.write(name, content);
+      chmodSync(folder.at(name), 0o600);
+    }
+  };
+  left('x', 'old', 1);
+  left('y', 'old', 2);
+  const again = open();
+  await again.open();
+  const kept = (): number => readdirSync(folder.root).filter(isDraftName).length;
+  expect(kept()).toBe(4);
+  const draft = await again.begin(relPath('x'), { key: objectKey('docs/x'), etag: 'new', size: 3 * PART });
+  await draft.discard();
+  expect(kept()).toBe(2);
 });
 
 async function nameOfADraft(): Promise<string> {

@@ -194,6 +194,7 @@ export class FakeTree implements FileTree {
         return `.s3vault/removed/1/${entry.path}`;
       },
       sweep: async () => [],
+      sweepDrafts: async () => undefined,
     };
   }
 
