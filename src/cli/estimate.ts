@@ -36,9 +36,9 @@ const isKms = (mode: Mode): boolean =>
   mode.kind === 'sse-kms' || mode.kind === 'dsse-kms' || (mode.kind === 'client' && mode.key.kind === 'kms');
 
 export function estimate(from: Mode, to: Mode, totals: RekeyTotals, allVersions: boolean): Estimate {
-  const { objects, versions, bytes, already } = totals;
+  const { objects, versions, bytes, already, asked } = totals;
   const inStore = (from.kind === 'client') === (to.kind === 'client');
-  const reads = versions * (allVersions ? READS + READS_MORE : READS);
+  const reads = versions * (allVersions ? READS + READS_MORE : READS) + asked;
   const parts = inStore ? 0 : Math.floor(bytes / PART);
   const lists = allVersions ? objects * LISTS_MORE : 0;
   const writes = versions + parts + lists;

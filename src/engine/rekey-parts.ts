@@ -47,6 +47,8 @@ export interface RekeyTotals {
   readonly bytes: number;
   /** Under the new protection already. */
   readonly already: number;
+  /** Objects that are asked what they are before the first is touched (`checkKinds`). */
+  readonly asked: number;
   readonly rewrapped: number;
   readonly copied: number;
   readonly resent: number;
@@ -62,6 +64,7 @@ export const NOTHING_MOVED: RekeyTotals = {
   versions: 0,
   bytes: 0,
   already: 0,
+  asked: 0,
   rewrapped: 0,
   copied: 0,
   resent: 0,

@@ -8,6 +8,7 @@ import type { Command, EngineHandle, Outcome } from '../model/command.ts';
 import { EXIT, VaultError, asVaultError, report } from '../model/errors.ts';
 import type { Event, EventBody, TransferFacts } from '../model/event.ts';
 import { EMPTY_TOTALS } from '../model/plan.ts';
+import type { Record } from '../model/record.ts';
 import type { Waits } from '../model/ports.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import { DEFAULT_TRANSFERS } from '../model/vault.ts';
@@ -28,7 +29,7 @@ import {
   type RekeyTotals,
   refuseBlind,
 } from './rekey-parts.ts';
-import { checkKinds } from './rekey-kinds.ts';
+import { asksKinds, checkKinds } from './rekey-kinds.ts';
 import { type Ground, probe } from './rekey-probe.ts';
 import { type Work, hasOlder, works } from './rekey-works.ts';
 import { isFinal } from './retries.ts';
@@ -179,7 +180,7 @@ export class Rekey implements EngineHandle {
       this.#met = true;
       await onMet?.();
     }
-    await this.#online.reaching(() => this.#count());
+    await this.#online.reaching(() => this.#count(!resumed && asksKinds(this.#conversion)));
     const { objects: put, bytes } = this.#totals;
     const dry = dryRun ? { dryRun } : {};
     this.#emitter.emit({ event: 'plan', ...EMPTY_TOTALS, put, bytes, ...dry });
@@ -206,10 +207,12 @@ export class Rekey implements EngineHandle {
 
   // ------------------------------------------------------------------------------------------------------- what is to do
 
-  async #count(): Promise<void> {
-    Object.assign(this.#totals, { objects: 0, versions: 0, bytes: 0, already: 0 });
+  /** `asks`: each object that the Index knows is looked at before the first is touched. */
+  async #count(asks: boolean): Promise<void> {
+    Object.assign(this.#totals, { objects: 0, versions: 0, bytes: 0, already: 0, asked: 0 });
     for await (const work of this.#works()) {
       const { versions = [work] } = work;
+      if (asks && this.#recordOf(work.key) !== undefined) this.#totals.asked++;
       if (this.#isDone(work)) this.#totals.already++;
       else {
         this.#totals.objects++;
@@ -227,11 +230,15 @@ export class Rekey implements EngineHandle {
     return works(to.store, vault.remote.prefix, this.#allVersions, { signal });
   }
 
+  #recordOf(key: ObjectKey): Record | undefined {
+    return this.#parts.index.get(nameKey(this.#conversion.nameOf(key)));
+  }
+
   #isDone({ key, etag, versions = [] }: Work): boolean {
-    const { index, to } = this.#parts;
+    const { to } = this.#parts;
     if (this.#done.has(`${key}\n${versions[0]?.versionId ?? etag}`)) return true;
     if (versions.length > 1 || versions[0]?.marker === true) return false;
-    const record = index.get(nameKey(this.#conversion.nameOf(key)));
+    const record = this.#recordOf(key);
     return record !== undefined && record.etag === etag && record.modeFingerprint === to.fingerprint;
   }
 

@@ -57,6 +57,30 @@ async function bound(name: string, content: string): Promise<'file' | 'link' | u
   return kinds.find((kind) => opening.macFits(digest, metadata['s3vault-mac'] ?? '', kind));
 }
 
+test('what a dry run counts of it is what is asked before the first object is touched', async () => {
+  for (const name of ['f', 'g', 'h']) a.tree.write(name, name);
+  await a.sync();
+  a.bucket.add(`${PREFIX}unknown`, { id: undefined, stored: stored('f') });
+  const from = await rekeyer.side('sse-s3');
+  const dry = await rekeyer.run(from, to, { dryRun: true });
+  expect([dry.exit, dry.rekey.totals.asked, dry.rekey.totals.objects]).toEqual([0, 3, 4]);
+  let asked = 0;
+  fault = ({ operation, when }) => {
+    if (operation === 'head' && when === 'before' && !moving()) asked++;
+  };
+  expect((await rekey()).exit).toBe(0);
+  expect(asked).toBe(3);
+  // Bound already, and not in doubt.
+  const onward = await rekeyer.run(to, await rekeyer.side('sse-s3'), { dryRun: true });
+  expect(onward.rekey.totals.asked).toBe(0);
+});
+
+function stored(name: string) {
+  const found = a.bucket.find(PREFIX + name);
+  if (found === undefined) throw new Error(`no object ${name}`);
+  return found;
+}
+
 /** Somebody says in the bucket that a file is a link; content, and so the ETag, stay. */
 function callLink(name: string): void {
   const stored = a.bucket.find(PREFIX + name)!;
