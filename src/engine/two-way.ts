@@ -64,6 +64,16 @@ export async function prepareTwoWay(
   const support = await store.conditions(vault.remote.prefix, { signal, known: knownOf(parts) });
   const words = [...OF.map((of) => support[of]), ...(support.versions ? ['versions'] : [])].join(' ');
   if (index.meta(META_CONDITIONS) !== words) index.setMeta(META_CONDITIONS, words);
+  if (support.unmet === true && !support.versions) {
+    emitter.emit({
+      event: 'warning',
+      code: 'conditions-refused',
+      message:
+        'this store does not let an object be changed on condition that it still is what it was, though it is: new files are sent, changed ones fail',
+      hint: `turn versioning on, which tells who came between: ${versionsOn(vault.remote)}; where this is the only machine that writes, --direction push needs no conditions`,
+    });
+    return;
+  }
   const unkept = support.writes === 'kept' ? 'removals' : 'writes';
   if (support[unkept] === 'kept' || support.versions) return;
   emitter.emit({

@@ -82,6 +82,8 @@ export interface Conditions {
   readonly copies: ConditionSupport;
   /** What is written gets a version, and these tell who came between where a condition is not kept. */
   readonly versions: boolean;
+  /** With `writes` refused: one over what is there is, also where its `If-Match` fits; one where nothing may be is not. */
+  readonly unmet?: true;
 }
 
 export interface WriteOptions extends Waits {

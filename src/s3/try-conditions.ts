@@ -3,11 +3,12 @@ import { randomUUID } from 'node:crypto';
 import { OWN_FOLDER, type ObjectKey, objectKey } from '../model/brands.ts';
 import { asVaultError, VaultError } from '../model/errors.ts';
 import type { Conditions, ConditionSupport, Waits } from '../model/ports.ts';
-import { sumHeaders, sumsOf } from './checksums.ts';
+import { sumHeaders, sumsOf, unquoted } from './checksums.ts';
+import { conditions } from './conditions.ts';
 import { copySourceHeaders, writeHeaders } from './modes.ts';
 import { removeObject } from './single.ts';
 import { type Headers, encodeKey } from './sign.ts';
-import { type Site, askedOf, versionOf } from './site.ts';
+import { type Site, askedOf, headAnswer, versionOf } from './site.ts';
 import { newestVersions } from './versions.ts';
 import { drain, textOf } from './wire.ts';
 
@@ -21,11 +22,14 @@ export async function tryConditions(
   prefix: string,
   { known = {}, signal }: Waits & { readonly known?: Partial<Conditions> },
 ): Promise<Conditions> {
-  const { writes, removals, copies, versions = site.quirks.versions ?? false } = known;
+  const { writes, removals, copies, versions = site.quirks.versions ?? false, ...unmet } = known;
   if (site.remote.isAws) return { ...ALL_KEPT, versions };
   const all = writes === undefined || removals === undefined || copies === undefined;
-  const found = all ? await tried(site, prefix, { signal }) : { writes, removals, copies, versions };
-  site.quirks.refusesConditions = found.writes === 'refused';
+  const found = all
+    ? await tried(site, prefix, { signal })
+    : { writes, removals, copies, versions, ...unmet };
+  // Without versions as proof a write that goes over something is refused, not sent without its condition.
+  site.quirks.refusesConditions = found.writes === 'refused' && (found.unmet !== true || found.versions);
   site.quirks.removals = found.removals;
   site.quirks.copies = found.copies;
   site.quirks.versions = found.versions;
@@ -39,17 +43,32 @@ async function tried(site: Site, prefix: string, waits: Waits): Promise<Conditio
   try {
     written = (await put(site, key, IF_NONE, made, waits)) === 'ignored';
     if (!written) {
-      written = (await put(site, key, {}, made, waits)) === 'ignored';
+      written = (await put(site, key, NONE, made, waits)) === 'ignored';
       return { ...NONE_TAKEN, versions: await versionsTell(site, key, made, waits) };
     }
     const again = await put(site, key, IF_NONE, made, waits);
-    const writes = again === 'refused' ? 'kept' : again;
+    const writes = again === 'refused' ? await tryChange(site, key, made, waits) : again;
+    const unmet = writes === 'refused' ? { unmet: true as const } : {};
     const versions = await versionsTell(site, key, made, waits);
     const copies = await tryCopy(site, key, made, waits);
-    return { writes, copies, removals: await tryRemoval(site, key, made, waits), versions };
+    return { writes, copies, removals: await tryRemoval(site, key, made, waits), versions, ...unmet };
   } finally {
     if (written) await clean(site, key, made, waits);
   }
+}
+
+/** A write over what is there, on condition that it is something else, and then that it is what it is. */
+async function tryChange(site: Site, key: ObjectKey, made: Made, waits: Waits): Promise<ConditionSupport> {
+  if ((await put(site, key, OTHER, made, waits)) === 'ignored') return 'ignored';
+  const { quirks } = site;
+  const stands = await headAnswer(site, key, undefined, false, waits);
+  const ifMatch = unquoted(stands?.['etag'] ?? '');
+  for (const bareEtags of quirks.bareEtags ? [true] : [false, true]) {
+    if ((await put(site, key, conditions({ bareEtags }, { ifMatch }), made, waits)) === 'refused') continue;
+    quirks.bareEtags ||= bareEtags;
+    return 'kept';
+  }
+  return 'refused';
 }
 
 /** Whether what was made can be seen among the versions. */
@@ -110,12 +129,11 @@ export const tryRemoval = (
   { signal }: Waits,
 ): Promise<ConditionSupport> =>
   outcomeOf(async () => {
-    const headers = { 'if-match': `"${'0'.repeat(32)}"` };
     const answer = await site.wire.send({
       method: 'DELETE',
       asked: askedOf(site, 'remove', key),
       key,
-      headers,
+      headers: OTHER,
       signal,
     });
     await drain(answer);
@@ -141,7 +159,10 @@ async function outcomeOf(work: () => Promise<ConditionSupport>): Promise<Conditi
   }
 }
 
+const NONE: Headers = {};
 const IF_NONE: Headers = { 'if-none-match': '*' };
+/** No object has this ETag. */
+const OTHER: Headers = { 'if-match': `"${'0'.repeat(32)}"` };
 
 /** `refused`: because of its condition. */
 async function put(
@@ -165,7 +186,7 @@ async function put(
   } catch (thrown) {
     if (!(thrown instanceof VaultError)) throw thrown;
     const said = thrown.code === 'precondition' || thrown.code === 'conflict' || thrown.status === 501;
-    if (said && condition['if-none-match'] !== undefined) return 'refused';
+    if (said && condition !== NONE) return 'refused';
     throw thrown;
   }
 }

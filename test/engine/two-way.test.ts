@@ -322,6 +322,26 @@ describe('a store that removes whatever stands there', () => {
   });
 });
 
+test('that a store lets nothing be changed on condition is said at every start, where no versions tell', async () => {
+  const warned = async (versions: boolean) => {
+    a.wrap = (store) => ({
+      ...store,
+      conditions: async () => ({
+        writes: 'refused',
+        removals: 'kept',
+        copies: 'kept',
+        versions,
+        unmet: true,
+      }),
+    });
+    return named((await a.sync()).events, 'warning').filter(({ code }) => code.includes('conditions'));
+  };
+  const [one, two] = [await warned(false), await warned(false)];
+  for (const said of [one, two])
+    expect(said).toMatchObject([{ code: 'conditions-refused', hint: expect.stringContaining('versioning') }]);
+  expect(await warned(true)).toEqual([]);
+});
+
 describe('what must not be believed', () => {
   test('a bucket that lost its description is no mass removal [DEL-6]', async () => {
     for (let n = 0; n < 8; n++) a.tree.write(`f${n}`, `${n}`);

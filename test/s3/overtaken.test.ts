@@ -212,6 +212,44 @@ describe('the embedded server, ignoring conditions', () => {
     }
   });
 
+  test('that one refuses each, also one that fits, is found out before anything is changed', async () => {
+    const refusing = { kind: 'status', status: 412, code: 'PreconditionFailed', message: 'no' } as const;
+    server.createBucket('found', { versioning: true });
+    server.createBucket('found-plain');
+    server.faults.add({ match: ({ headers }) => headers['if-match'] !== undefined, fault: refusing });
+    for (const bucket of ['found', 'found-plain']) {
+      const store = await storeOn(place, bucket, client);
+      const versions = bucket === 'found';
+      const found = { writes: 'refused', removals: 'kept', copies: 'kept', versions, unmet: true };
+      expect(await store.conditions('')).toEqual(found);
+      expect([server.keys(bucket), server.versions(bucket, '').length]).toEqual([[], 0]);
+      const { etag } = await store.put(key, Buffer.from('before'), {}, { ifNoneMatch: '*' });
+      const sent = async (): Promise<number> => {
+        server.requests.reset();
+        await store.put(key, Buffer.from('after'), {}, { ifMatch: etag });
+        return server.requests.count('PutObject');
+      };
+      // Where versions tell it is not even asked any more; without them nothing goes over what is there.
+      if (versions) expect(await sent()).toBe(1);
+      else await expect(sent()).rejects.toMatchObject({ code: 'conditions-refused' });
+      await store.close();
+    }
+  });
+
+  test('one that keeps those for new objects only is found out, too', async () => {
+    server.createBucket('half', { ignoreConditions: true });
+    let made = 0;
+    server.faults.add({
+      match: ({ operation, headers }) =>
+        operation === 'PutObject' && headers['if-none-match'] !== undefined && made++ > 0,
+      fault: { kind: 'status', status: 412, code: 'PreconditionFailed', message: 'no' },
+    });
+    const store = await storeOn(place, 'half', client);
+    expect(await store.conditions('')).toMatchObject({ writes: 'ignored', versions: false });
+    expect(server.keys('half')).toEqual([]);
+    await store.close();
+  });
+
   test('where nobody may look at versions, or remove one, the loser is told at least', async () => {
     const store = await storeOn(place, 'versions', client);
     const { etag } = await store.put(key, Buffer.from('before'), {});
