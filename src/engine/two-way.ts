@@ -8,7 +8,9 @@ import type { Emitter } from './emitter.ts';
 import { type EngineParts, writerOf } from './world.ts';
 
 /** Of writes, removals and copies, in this order, and whether versions tell where they are not. */
-const META_CONDITIONS = 'conditions-kept';
+const META_CONDITIONS = 'conditions-tried';
+/** Of earlier versions, which did not try whether something can be changed on condition; neither does doctor. */
+const META_EARLIER = 'conditions-kept';
 const OF = ['writes', 'removals', 'copies'] as const;
 
 const SUPPORT: ReadonlySet<string> = new Set(['kept', 'ignored', 'refused'] satisfies ConditionSupport[]);
@@ -16,17 +18,13 @@ const isSupport = (text: string | undefined): text is ConditionSupport =>
   text !== undefined && SUPPORT.has(text);
 
 function remembered(index: Pick<Index, 'meta'>): Partial<Conditions> {
-  const words = (index.meta(META_CONDITIONS) ?? '').split(' ');
+  const words = (index.meta(META_CONDITIONS) ?? index.meta(META_EARLIER) ?? '').split(' ');
   return Object.fromEntries(OF.flatMap((of, at) => (isSupport(words[at]) ? [[of, words[at]]] : [])));
 }
 
-/** That all are kept is known once, from doctor as well; what else a store does may be mended meanwhile. */
-function knownOf({ vault, index }: Pick<EngineParts, 'vault' | 'index'>): Partial<Conditions> {
-  const { conditions, removeConditions, copyConditions } = vault.capabilities ?? {};
-  const known =
-    conditions === undefined || removeConditions === undefined || copyConditions === undefined
-      ? remembered(index)
-      : { writes: conditions, removals: removeConditions, copies: copyConditions };
+/** That all are kept is known once; what else a store does may be mended meanwhile. */
+function knownOf({ index }: Pick<EngineParts, 'index'>): Partial<Conditions> {
+  const known = index.meta(META_CONDITIONS) === undefined ? {} : remembered(index);
   return OF.every((of) => known[of] === 'kept') ? known : {};
 }
 

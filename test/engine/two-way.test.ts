@@ -342,6 +342,24 @@ test('that a store lets nothing be changed on condition is said at every start, 
   expect(await warned(true)).toEqual([]);
 });
 
+test('that all conditions are kept is known once, but not from an earlier version, which tried less', async () => {
+  const asked = async (): Promise<unknown> => {
+    let known: unknown;
+    a.wrap = (store) => ({
+      ...store,
+      conditions: async (prefix, options = {}) => {
+        ({ known } = options);
+        return store.conditions(prefix, options);
+      },
+    });
+    await a.sync();
+    return known;
+  };
+  const kept = { writes: 'kept', removals: 'kept', copies: 'kept' };
+  a.index.setMeta('conditions-kept', 'kept kept kept');
+  expect([await asked(), await asked()]).toEqual([{}, kept]);
+});
+
 describe('what must not be believed', () => {
   test('a bucket that lost its description is no mass removal [DEL-6]', async () => {
     for (let n = 0; n < 8; n++) a.tree.write(`f${n}`, `${n}`);
