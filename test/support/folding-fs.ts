@@ -15,7 +15,12 @@ export const foldBelow = (root: string): void => {
 export const listings = (folder: string): number =>
   (state.foldingListed ?? []).filter((listed) => listed === folder).length;
 
-const fold = (name: string): string => name.normalize('NFC').toUpperCase().toLowerCase();
+const folded = new Map<string, string>();
+function fold(name: string): string {
+  const known = folded.get(name) ?? name.normalize('NFC').toUpperCase().toLowerCase();
+  folded.set(name, known);
+  return known;
+}
 
 type Call = (...all: unknown[]) => unknown;
 
