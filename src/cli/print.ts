@@ -168,6 +168,10 @@ function doneLine(done: Of<'transfer.done'>): string {
       return `= ${path}  ${done.direction === 'down' ? 'is there already' : 'unchanged, nothing sent'}`;
     case 'verified':
       return `✓ ${path}  ${formatBytes(done.bytes)}  opened, and equal to what was sent`;
+    case 'differs':
+      return `≠ ${path}  ${formatBytes(done.bytes)}  opens, but is not what was sent`;
+    case 'opened':
+      return `✓ ${path}  ${formatBytes(done.bytes)}  opened; there is nothing here to compare it with`;
     case 'restored':
       return `↓ ${path}  ${formatBytes(done.bytes)}`;
     case 'written':

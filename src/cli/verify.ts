@@ -69,13 +69,20 @@ function refuseUnfinished({ root, rekeyTo }: Vault): void {
   });
 }
 
+function openedWords({ opened, compared, bytes }: VerifyTotals): string {
+  if (opened === 0) return '';
+  const size = `(${formatBytes(bytes)})`;
+  if (compared === opened) return `${opened} opened and compared ${size}`;
+  return `${opened} opened ${size}, ${compared} of them compared`;
+}
+
 /** What was found, for people. */
 export function reportLines(
   { root }: Pick<Vault, 'root'>,
   totals: VerifyTotals,
   exit: number,
 ): readonly string[] {
-  const { objects, missing, extra, differing, unproved, looked, opened, bytes } = totals;
+  const { objects, missing, extra, differing, unproved, looked } = totals;
   const bad = [
     [missing, 'missing in the bucket'],
     [differing, 'not as they were sent'],
@@ -86,7 +93,7 @@ export function reportLines(
   const work = [
     `${plural(objects, 'object')} compared with the Index`,
     looked > 0 ? `${looked} looked at for their protection` : 'none written since the last look',
-    opened > 0 ? `${opened} opened and compared (${formatBytes(bytes)})` : '',
+    openedWords(totals),
   ].filter((words) => words !== '');
   const verdict =
     found.length > 0 ? found.join(', ') : exit === EXIT.inStep ? 'all in order' : 'not finished';

@@ -2,7 +2,6 @@
  * Compares what the Index remembers with what the bucket holds: one listing, a HEAD for what was written since the last
  * time, and with `deep` a share of the contents, another one each time. Changes nothing in the bucket.
  */
-import { createHash, timingSafeEqual } from 'node:crypto';
 import type PQueue from 'p-queue';
 import type { Command, EngineHandle, Outcome } from '../model/command.ts';
 import { safeName } from '../model/display.ts';
@@ -16,12 +15,11 @@ import type { Record } from '../model/record.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import { Budget } from './budget.ts';
 import { Emitter } from './emitter.ts';
-import { factsOf } from './facts.ts';
-import { refuseOtherKind } from './kind.ts';
-import { type Reader, fetchObject, hasEnvelope, memoryOf, openingOf } from './fetching.ts';
+import { type Reader, hasEnvelope, memoryOf, openingOf } from './fetching.ts';
 import { pathOf, reportOf } from './naming.ts';
 import { Online } from './online.ts';
 import { listRemote, pages } from './rounds.ts';
+import { type Opened, openAndCompare } from './verify-bytes.ts';
 import { DeepShare } from './verify-share.ts';
 import { type Finding, compare, mergeKeys } from './verify-compare.ts';
 
@@ -54,7 +52,9 @@ export interface VerifyTotals {
   readonly unproved: number;
   readonly looked: number;
   readonly opened: number;
-  /** Bytes of plaintext that were compared. */
+  /** Of those opened: there was something here to compare them with. */
+  readonly compared: number;
+  /** Bytes of plaintext that were opened. */
   readonly bytes: number;
 }
 
@@ -79,6 +79,9 @@ interface Sides {
   readonly remote: RemoteEntry | undefined;
 }
 
+/** `failed` was told already, or called off; `gone`: removed by a sync since it was listed. */
+type HowOpened = Opened['result'] | 'gone' | 'failed';
+
 interface Wants {
   readonly look: boolean;
   readonly deep: boolean;
@@ -101,6 +104,7 @@ export class Verify implements EngineHandle {
     unproved: 0,
     looked: 0,
     opened: 0,
+    compared: 0,
     bytes: 0,
   };
   #failed = 0;
@@ -247,15 +251,18 @@ export class Verify implements EngineHandle {
     const key = objectKey(this.#parts.prefix + name);
     try {
       const now = found === undefined ? seen : await this.#anew(seen, name, key);
-      const finding = found && (await this.#compare(now));
+      let finding = found && (await this.#compare(now));
       const { record, remote } = now;
       const opened =
         deep && record !== undefined && remote !== undefined && finding?.code !== 'other-mode'
-          ? await this.#open(record, remote, key, finding === undefined)
+          ? await this.#open(record, remote, key)
           : undefined;
+      // Written again since it was listed, and perhaps by a sync that has its Record by now.
+      if (finding === undefined && opened === 'differs')
+        finding = await this.#compare(await this.#anew(now, name, key));
       // What fails to open is told as that; what opens may be another machine's.
-      if (finding !== undefined && opened !== false) this.#found(finding, opened === true);
-      if (look && opened !== false && record !== undefined && remote !== undefined)
+      if (finding !== undefined && opened !== 'failed') this.#found(finding, opened !== undefined);
+      if (look && opened !== 'failed' && record !== undefined && remote !== undefined)
         await this.#look(record, key);
     } catch (thrown) {
       this.#trouble({ key, path: seen.record?.path ?? name }, asVaultError(thrown));
@@ -323,8 +330,8 @@ export class Verify implements EngineHandle {
     (await openingOf(this.#reader, stat, { key }, signal))?.wipe();
   }
 
-  /** Downloads, opens, and compares with what was sent; true where all of that went well. */
-  async #open(record: Record, { size }: RemoteEntry, key: ObjectKey, isOurs: boolean): Promise<boolean> {
+  /** Downloads, opens, and compares with what was sent. */
+  async #open(record: Record, { size }: RemoteEntry, key: ObjectKey): Promise<HowOpened> {
     const release = await this.#memory.take(memoryOf({ size }));
     const { clock } = this.#parts;
     const facts = this.#factsOf(record, key);
@@ -337,21 +344,24 @@ export class Verify implements EngineHandle {
       ms: Math.round(clock.ticks() - started),
     });
     try {
-      await this.#compareBytes(record, key, size, isOurs);
+      const { index } = this.#parts;
+      const { signal } = this.#abort;
+      const opened = await openAndCompare(this.#reader, index, { record, key, size }, signal);
       this.#totals.opened++;
-      this.#totals.bytes += record.size;
-      this.#emitter.emit({ event: 'transfer.done', ...facts, ...ended(), result: 'verified' });
-      return true;
+      if (opened.result !== 'opened') this.#totals.compared++;
+      this.#totals.bytes += opened.bytes;
+      this.#emitter.emit({ event: 'transfer.done', ...facts, ...ended(), ...opened });
+      return opened.result;
     } catch (thrown) {
       const error = asVaultError(thrown);
       // Removed by a sync since it was listed.
       if (error.code === 'object-missing' && this.#parts.index.get(record.key) === undefined) {
         this.#emitter.emit({ event: 'transfer.done', ...facts, ...ended(), result: 'unchanged' });
-        return true;
+        return 'gone';
       }
       if (error.kind === 'cancelled') {
         this.#emitter.emit({ event: 'transfer.stopped', ...facts });
-        return false;
+        return 'failed';
       }
       this.#emitter.emit({
         event: 'transfer.failed',
@@ -363,40 +373,10 @@ export class Verify implements EngineHandle {
         again: false,
       });
       this.#note(error);
-      return false;
+      return 'failed';
     } finally {
       release();
     }
-  }
-
-  async #compareBytes(record: Record, key: ObjectKey, size: number, isOurs: boolean): Promise<void> {
-    const fetched = await fetchObject(this.#reader, { key, size }, this.#abort.signal);
-    const hash = createHash('sha256');
-    let found: Buffer;
-    try {
-      const { whole, opening } = fetched;
-      if (whole !== undefined) hash.update(whole);
-      else for await (const piece of opening?.stream(fetched.body()) ?? fetched.body()) hash.update(piece);
-      found = hash.digest();
-      const { kind } = factsOf(fetched.stat);
-      const wasLink = (): boolean => record.kind === 'link' && record.etag === fetched.stat.etag;
-      refuseOtherKind({ stat: fetched.stat, opening, digest: found, kind, wasLink });
-    } finally {
-      fetched.wipe();
-    }
-    // Written again since it was listed: the Record of that one may be there by now.
-    const { etag } = fetched.stat;
-    const { digest } = (etag === record.etag ? record : this.#recordOf(record, etag)) ?? {};
-    // A machine that never had the bytes knows no digest; then the tag was all there is to check.
-    if (!isOurs || digest === undefined || timingSafeEqual(digest, found)) return;
-    throw new VaultError('security', 'wrong-bytes', `${safeName(record.path)} is not what was sent`, {
-      hint: 'the store, or something before it, changes what it holds; s3vault versions shows older versions',
-    });
-  }
-
-  #recordOf({ key }: Record, etag: string): Record | undefined {
-    const now = this.#parts.index.get(key);
-    return now?.etag === etag ? now : undefined;
   }
 
   #factsOf({ path, size: bytes }: Record, key: ObjectKey): TransferFacts {

@@ -87,7 +87,8 @@ export type EventName = EventBody['event'];
 
 /**
  * How a Transfer ended: `written`, `removed`, `unchanged` (compared, and nothing needed sending), `restored`,
- * `verified` (fetched, opened and equal); of a rekey:
+ * of a verify `verified` (fetched, opened and equal to what was sent), `differs` (it opens, and is something else), `opened`
+ * (there is nothing here to compare it with); of a rekey:
  * `rewrapped` (only the data key's wrapping is new), `copied` (encrypted anew inside the store), `resent` (through here).
  */
 export type TransferResult =
@@ -96,6 +97,8 @@ export type TransferResult =
   | 'unchanged'
   | 'restored'
   | 'verified'
+  | 'differs'
+  | 'opened'
   | 'rewrapped'
   | 'copied'
   | 'resent'

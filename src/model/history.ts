@@ -47,6 +47,8 @@ export const OUTCOME_WORDS: { readonly [K in RecentLine['outcome']]: string } = 
   written: 'sent',
   restored: 'restored',
   verified: 'verified',
+  differs: 'not what was sent',
+  opened: 'opened',
   rewrapped: 'key exchanged',
   copied: 'copied in the store',
   resent: 'fetched and sent again',

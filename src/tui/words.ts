@@ -161,6 +161,8 @@ const OUTCOMES: { readonly [K in RecentLine['outcome']]: Omit<Sign, 'word'> } = 
   written: { sign: '✓', tone: 'green' },
   restored: { sign: '↓', tone: 'green' },
   verified: { sign: '✓', tone: 'green' },
+  differs: { sign: '!', tone: 'yellow' },
+  opened: { sign: '✓', tone: 'green' },
   rewrapped: { sign: '✓', tone: 'green' },
   copied: { sign: '✓', tone: 'green' },
   resent: { sign: '✓', tone: 'green' },

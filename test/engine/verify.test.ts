@@ -224,6 +224,43 @@ describe('--deep', () => {
     });
   });
 
+  test('calls equal only what was compared, and counts the bytes that came', async () => {
+    for (const mode of ['client', 'sse-s3'] as const) {
+      const rig = await VerifyRig.make(mode);
+      for (const name of ['longer', 'other', 'same', 'touched', 'unknown']) await rig.send(name, 'content');
+      // Another object of the same key, of the same and of another size; the same bytes once more; nothing to compare with.
+      await rig.put('longer', 'content and more');
+      await rig.put('other', 'CONTENT');
+      await rig.put('touched', 'content', { 's3vault-mtime': '1577880001.0' });
+      const { digest: _, ...unknown } = rig.index.get(nameKey('unknown'))!;
+      rig.index.commit([{ kind: 'put', record: unknown }]);
+      const { exit, events, totals } = await rig.verify({ deep: 100 });
+      const done = events.flatMap((event) =>
+        event.event === 'transfer.done' ? [`${event.path} ${event.result} ${event.bytes}`] : [],
+      );
+      expect([mode, ...done.sort()]).toEqual([
+        mode,
+        'longer differs 16',
+        'other differs 7',
+        'same verified 7',
+        'touched verified 7',
+        'unknown opened 7',
+      ]);
+      expect({ exit, ...totals }).toMatchObject({ exit: 3, opened: 5, compared: 4, bytes: 44 });
+    }
+  });
+
+  test('says of an object that was written since the listing that it differs: exit 3', async () => {
+    const rig = await VerifyRig.make('sse-s3');
+    for (const name of ['a', 'b']) await rig.send(name, 'content');
+    rig.fault = async ({ operation, key, when }) => {
+      if (operation !== 'get' || when !== 'before' || !key.endsWith('b')) return;
+      rig.fault = () => undefined;
+      await rig.put('b', 'CONTENT');
+    };
+    expect(await rig.verify({ deep: 100 })).toMatchObject({ exit: 3, said: ['b changed-remotely'] });
+  });
+
   test('shares do not depend on who is asked first, and the last one ends at all', () => {
     const clock = new ManualClock();
     let meta: string | undefined;
