@@ -6,6 +6,7 @@ import type { Action } from '../model/plan.ts';
 import type { ObjectStat } from '../model/ports.ts';
 import type { Record } from '../model/record.ts';
 import { isOldLink } from './kind.ts';
+import { ifProtected } from './protected.ts';
 import { META_MAC, statFits } from './stats.ts';
 import { type World, keyIn } from './world.ts';
 
@@ -27,8 +28,12 @@ export async function alreadyThere(
     return known !== undefined && timingSafeEqual(known, digest) ? action.record : undefined;
   }
   if (action.doubt !== 'index-lost') return undefined;
-  const stat = await world.store.head(keyIn(world, action.key), { signal });
-  if (stat === undefined || !(await objectFits(world, action.local, stat, digest, signal))) return undefined;
+  const key = keyIn(world, action.key);
+  const head = () => world.store.head(key, { signal });
+  const stat = await ifProtected(world.reader.demanded, key, head);
+  // What somebody else put there need not be told from it by size and time.
+  if (stat === undefined) return undefined;
+  if (!(await objectFits(world, action.local, stat, digest, signal))) return undefined;
   return {
     ...action.local,
     etag: stat.etag,

@@ -8,12 +8,14 @@ import { VaultError } from '../model/errors.ts';
 import type { ModeKind } from '../model/mode.ts';
 import type { Keyring, Metadata, ObjectStat, ObjectStore, StoredObject } from '../model/ports.ts';
 import type { RateLimit } from './budget.ts';
+import { type Demanded, isProtected, orUnprotected, refuseUnprotected } from './protected.ts';
 import { SINGLE_MAX } from './put.ts';
 
 /** What it takes to read objects of one place. */
 export interface Reader {
   readonly store: ObjectStore;
   readonly mode: ModeKind;
+  readonly demanded: Demanded;
   /** Mode `client` only. */
   readonly keyring: Keyring | undefined;
   readonly commitment: 'require' | 'allow';
@@ -62,6 +64,7 @@ export const plainSize = (mode: ModeKind, size: number): number =>
 /**
  * Fetches an object; what opens it is found right before this resolves, and a small one is verified whole. Codes beside
  * those of reading and opening: `not-sealed` (security): an object that nobody sealed, in a place of sealed ones;
+ * `not-protected` (security): the store does not say that it is under the protection of its place;
  * `instruction-file`: it is one, and no file; `sealed` (file): needs mode `client`.
  */
 export async function fetchObject(reader: Reader, wanted: Wanted, signal: AbortSignal): Promise<Fetched> {
@@ -77,7 +80,7 @@ export async function fetchIf(
   wants: (stat: ObjectStat) => boolean,
   signal: AbortSignal,
 ): Promise<Fetched | undefined> {
-  return reader.reach(async () => {
+  const fetch = async (): Promise<Fetched | undefined> => {
     if (wanted.size > WHOLE_MAX) return fetchLarge(reader, wanted, wants, signal);
     const stored = await reader.store.get(wanted.key, { ...versionOf(wanted), signal });
     const wrong = !wants(stored.stat);
@@ -86,7 +89,8 @@ export async function fetchIf(
     if (wrong || large) await leave(stored);
     if (wrong) return undefined;
     return large ? fetchLarge(reader, wanted, wants, signal) : fetchSmall(reader, stored, wanted, signal);
-  });
+  };
+  return reader.reach(() => orUnprotected(reader.demanded, wanted.key, fetch));
 }
 
 const versionOf = ({ versionId }: Wanted): { versionId?: string } =>
@@ -102,6 +106,12 @@ async function fetchSmall(
   signal: AbortSignal,
 ): Promise<Fetched> {
   const { stat } = stored;
+  try {
+    refuseTaking(reader, stat);
+  } catch (thrown) {
+    await leave(stored);
+    throw thrown;
+  }
   const bytes = await allOf(stored, stat.size);
   await reader.download.take(bytes.length, signal);
   const opening = await openingOf(reader, stat, wanted, signal);
@@ -165,17 +175,27 @@ async function allOf({ body }: StoredObject, size: number): Promise<Buffer> {
 /** Something of an envelope stands with the object; a mark of other clients on their instruction files is none. */
 export const hasEnvelope = (metadata: Metadata): boolean => Object.keys(onlyEnvelope(metadata)).length > 0;
 
+/** Where the store decrypts: an object that is sealed, or not as protected as its place is, is not taken for a file. */
+export function refuseTaking(
+  { keyring, demanded }: Pick<Reader, 'keyring' | 'demanded'>,
+  stat: ObjectStat,
+): void {
+  if (keyring !== undefined) return;
+  if (hasEnvelope(stat.metadata)) throw sealed(stat.key);
+  refuseUnprotected(demanded, stat);
+}
+
 /** The data key of an object, found right; undefined where the store decrypts. */
 export async function openingOf(
-  reader: Pick<Reader, 'store' | 'keyring' | 'commitment'>,
+  reader: Pick<Reader, 'store' | 'keyring' | 'commitment' | 'demanded'>,
   stat: ObjectStat,
   wanted: Pick<Wanted, 'key'>,
   signal: AbortSignal,
 ): Promise<Opening | undefined> {
-  const { keyring, commitment } = reader;
+  const { keyring, commitment, demanded } = reader;
   const { metadata } = stat;
   if (keyring === undefined) {
-    if (hasEnvelope(metadata)) throw sealed(wanted.key);
+    refuseTaking({ keyring, demanded }, stat);
     return undefined;
   }
   if (!needsInstructionFile(metadata)) return noting(startOpen(keyring, metadata, { commitment, signal }));
@@ -297,6 +317,8 @@ async function fetchPart(
       await leave(stored);
       throw replaced(wanted.key);
     }
+    if (!isProtected(reader.demanded, stored.stat)) await leave(stored);
+    refuseUnprotected(reader.demanded, stored.stat);
     return allOf(stored, last - first + 1);
   });
 }

@@ -17,6 +17,7 @@ import { freeName } from './conflict-name.ts';
 import { difference } from './detect.ts';
 import { type Fetched, fetchObject } from './fetch.ts';
 import { released } from './memory.ts';
+import { orUnprotected } from './protected.ts';
 import { keepsRemovals } from './two-way.ts';
 import { statFits } from './stats.ts';
 import { type World, keyIn, writerOf } from './world.ts';
@@ -200,7 +201,9 @@ async function receiveConflict(
   const { key, path, local, record } = action;
   const seenAt = world.clock.now();
   const { digest, md5 } = await hashBoth(world, local, options.signal);
-  const stat = await world.store.head(keyIn(world, key), { signal: options.signal });
+  const object = keyIn(world, key);
+  const head = () => world.store.head(object, { signal: options.signal });
+  const stat = await orUnprotected(world.reader.demanded, object, head);
   if (stat === undefined) throw goneThere(path);
   const inStepAlready = (now: ObjectStat): Received => ({
     result: 'unchanged',

@@ -7,9 +7,18 @@ import type { Entry } from '../model/entry.ts';
 import type { FileFacts, FileTarget, Placed, Standing } from '../model/target.ts';
 import type { TransferPhase } from '../model/transfer.ts';
 import { factsOf, sameTime } from './facts.ts';
-import { type Fetched, type Reader, type Wanted, fetchObject, openingOf, plainSize } from './fetching.ts';
+import {
+  type Fetched,
+  type Reader,
+  type Wanted,
+  fetchObject,
+  openingOf,
+  plainSize,
+  refuseTaking,
+} from './fetching.ts';
 import { fillDraft } from './filling.ts';
 import { isOldLink, refuseOtherKind } from './kind.ts';
+import { orUnprotected } from './protected.ts';
 import { META_MAC } from './stats.ts';
 
 export interface FileWanted extends Wanted {
@@ -136,8 +145,10 @@ async function sameness(
 ): Promise<Sameness | undefined> {
   const { versionId } = wanted;
   const at = versionId === undefined ? {} : { versionId };
-  const stat = await reader.reach(() => reader.store.head(wanted.key, { ...at, signal }));
+  const head = () => reader.store.head(wanted.key, { ...at, signal });
+  const stat = await reader.reach(() => orUnprotected(reader.demanded, wanted.key, head));
   if (stat === undefined || stat.size !== wanted.size) return undefined;
+  refuseTaking(reader, stat);
   const facts = factsOf(stat);
   if (facts.kind !== entry.kind) return undefined;
   const said = (fits: boolean): Sameness => ({ facts, bytes: fits ? 'same' : 'other' });

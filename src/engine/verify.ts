@@ -5,7 +5,7 @@
 import type PQueue from 'p-queue';
 import type { Command, EngineHandle, Outcome } from '../model/command.ts';
 import { safeName } from '../model/display.ts';
-import { EXIT, VaultError, asVaultError, report } from '../model/errors.ts';
+import { EXIT, type VaultError, asVaultError, report } from '../model/errors.ts';
 import type { Event, EventBody, TransferFacts } from '../model/event.ts';
 import { type NameKey, type ObjectKey, objectKey } from '../model/brands.ts';
 import type { Names } from '../model/names.ts';
@@ -18,10 +18,12 @@ import { Emitter } from './emitter.ts';
 import { type Reader, hasEnvelope, memoryOf, openingOf } from './fetching.ts';
 import { pathOf, reportOf } from './naming.ts';
 import { Online } from './online.ts';
+import { orUnprotected } from './protected.ts';
 import { listRemote, pages } from './rounds.ts';
 import { type Opened, openAndCompare } from './verify-bytes.ts';
 import { DeepShare } from './verify-share.ts';
 import { type Finding, compare, mergeKeys } from './verify-compare.ts';
+import { asHere, notSealed, unproved } from './verify-refusals.ts';
 
 export interface VerifyParts {
   readonly reader: Omit<Reader, 'reach'>;
@@ -81,6 +83,11 @@ interface Sides {
 
 /** `failed` was told already, or called off; `gone`: removed by a sync since it was listed. */
 type HowOpened = Opened['result'] | 'gone' | 'failed';
+
+interface Both {
+  readonly record: Record;
+  readonly remote: RemoteEntry;
+}
 
 interface Wants {
   readonly look: boolean;
@@ -255,7 +262,7 @@ export class Verify implements EngineHandle {
       const { record, remote } = now;
       const opened =
         deep && record !== undefined && remote !== undefined && finding?.code !== 'other-mode'
-          ? await this.#open(record, remote, key)
+          ? await this.#open({ record, remote }, key)
           : undefined;
       // Written again since it was listed, and perhaps by a sync that has its Record by now.
       if (finding === undefined && opened === 'differs')
@@ -263,9 +270,13 @@ export class Verify implements EngineHandle {
       // What fails to open is told as that; what opens may be another machine's.
       if (finding !== undefined && opened !== 'failed') this.#found(finding, opened !== undefined);
       if (look && opened !== 'failed' && record !== undefined && remote !== undefined)
-        await this.#look(record, key);
+        await this.#look({ record, remote }, key);
     } catch (thrown) {
-      this.#trouble({ key, path: seen.record?.path ?? name }, asVaultError(thrown));
+      const { record, remote } = seen;
+      const error = asVaultError(thrown);
+      const { receives } = this.#parts;
+      const said = record && remote ? asHere(error, { record, remote, receives }, this.#reader.mode) : error;
+      this.#trouble({ key, path: record?.path ?? name }, said);
     }
   }
 
@@ -312,26 +323,30 @@ export class Verify implements EngineHandle {
   }
 
   /** What the store says of the object: that it is protected as it should be. */
-  async #look(record: Record, key: ObjectKey): Promise<void> {
+  async #look({ record, remote }: Both, key: ObjectKey): Promise<void> {
     this.#totals.looked++;
     const { mode, store } = this.#reader;
+    const { receives } = this.#parts;
     const { signal } = this.#abort;
     if (mode !== 'client') {
       if ((await this.#reader.reach(() => this.#parts.mover.moved(key, { signal }))) !== undefined) return;
+      const head = () => this.#reader.reach(() => store.head(key, { signal }));
+      const stat = await orUnprotected(this.#reader.demanded, key, head);
       // Removed since it was listed.
-      if ((await this.#reader.reach(() => store.head(key, { signal }))) === undefined) return;
-      throw unproved(record.path, mode);
+      if (stat === undefined) return;
+      throw unproved({ record, remote, receives }, mode);
     }
     const stat = await this.#reader.reach(() => store.head(key, { signal }));
     if (stat === undefined) return;
-    if (!hasEnvelope(stat.metadata)) throw notSealed(record.path);
+    if (!hasEnvelope(stat.metadata)) throw notSealed({ record, remote, receives });
     // KMS would be asked, and paid, for each of them: that is left to --deep.
     if (this.#reader.keyring?.wrap === 'kms+context') return;
     (await openingOf(this.#reader, stat, { key }, signal))?.wipe();
   }
 
   /** Downloads, opens, and compares with what was sent. */
-  async #open(record: Record, { size }: RemoteEntry, key: ObjectKey): Promise<HowOpened> {
+  async #open({ record, remote }: Both, key: ObjectKey): Promise<HowOpened> {
+    const { size } = remote;
     const release = await this.#memory.take(memoryOf({ size }));
     const { clock } = this.#parts;
     const facts = this.#factsOf(record, key);
@@ -353,7 +368,8 @@ export class Verify implements EngineHandle {
       this.#emitter.emit({ event: 'transfer.done', ...facts, ...ended(), ...opened });
       return opened.result;
     } catch (thrown) {
-      const error = asVaultError(thrown);
+      const { receives } = this.#parts;
+      const error = asHere(asVaultError(thrown), { record, remote, receives }, this.#reader.mode);
       // Removed by a sync since it was listed.
       if (error.code === 'object-missing' && this.#parts.index.get(record.key) === undefined) {
         this.#emitter.emit({ event: 'transfer.done', ...facts, ...ended(), result: 'unchanged' });
@@ -383,18 +399,3 @@ export class Verify implements EngineHandle {
     return { id: ++this.#lastId, path, key, direction: 'down', bytes, mode: this.#reader.mode };
   }
 }
-
-const unproved = (path: string, mode: string): VaultError =>
-  new VaultError(
-    'security',
-    'proof-missing',
-    `the store does not say that ${safeName(path)} is protected by ${mode}`,
-    {
-      hint: 'somebody wrote it in another way; touch the file and sync to send it again',
-    },
-  );
-
-const notSealed = (path: string): VaultError =>
-  new VaultError('security', 'not-sealed', `${safeName(path)} is not sealed in the bucket`, {
-    hint: 'somebody wrote it, or took its envelope away; touch the file and sync to send it again',
-  });

@@ -5,6 +5,7 @@ import type { Clock, FileTree, FolderWriter, Index, Mover, ObjectStore, Watcher 
 import type { Direction, Vault } from '../model/vault.ts';
 import { RateLimit } from './budget.ts';
 import type { Reader } from './fetching.ts';
+import { demandedIn } from './protected.ts';
 import { Renames } from './renames.ts';
 import type { Sealing } from './sealing.ts';
 
@@ -79,7 +80,9 @@ export function worldOf(parts: EngineParts): World {
 function readerOf({ store, sealing, vault, clock }: EngineParts, download: RateLimit): Reader {
   const { keyring } = sealing;
   const reach: Reader['reach'] = (work) => again(work, clock);
-  return { store, mode: vault.mode.kind, keyring, commitment: 'require', download, reach };
+  const mode = vault.mode.kind;
+  const demanded = demandedIn([mode]);
+  return { store, mode, demanded, keyring, commitment: 'require', download, reach };
 }
 
 const TRIES = 4;

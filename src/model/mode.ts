@@ -20,6 +20,9 @@ export interface KmsMode {
 
 export type ModeKind = Mode['kind'];
 
+/** Those in which the store encrypts. */
+export type ServerMode = Exclude<ModeKind, 'client'>;
+
 export const MODE_KINDS: readonly ModeKind[] = ['client', 'sse-c', 'sse-kms', 'dsse-kms', 'sse-s3'];
 
 /**

@@ -11,6 +11,7 @@ import type { HistoryBook, HistoryLine } from './history.ts';
 import type { LeftOutBook } from './left-out.ts';
 import type { KeyInfo, KeyMaterial } from './keyref.ts';
 import type { Receipt } from './receipt.ts';
+import type { ServerMode } from './mode.ts';
 import type { Record as IndexRecord } from './record.ts';
 import type { Secret } from './secret.ts';
 import type { WatchState } from './event.ts';
@@ -114,6 +115,8 @@ export interface ObjectStat {
   readonly versionId?: string;
   readonly modified: number;
   readonly metadata: Metadata;
+  /** What the answer says of its encryption; `sse-c` only where it names the very key that was asked with. */
+  readonly under?: ServerMode;
 }
 
 export interface StoredObject {

@@ -23,7 +23,7 @@ import type {
 } from '../model/ports.ts';
 import type { Receipt } from '../model/receipt.ts';
 import { multipartMd5, unquoted } from './checksums.ts';
-import { type Protection, prove, readHeaders, writeHeaders } from './modes.ts';
+import { type Protection, prove, readHeaders, saidUnder, writeHeaders } from './modes.ts';
 import type { Headers } from './sign.ts';
 
 export interface MemoryStep {
@@ -231,7 +231,7 @@ class MemoryStore implements ObjectStore {
       if (stored === undefined) throw missing(key);
       this.#refuseReading(stored, options);
       const { first, last } = options.range ?? { first: 0, last: stored.body.length - 1 };
-      return { stat: stored.stat, body: chunks(stored.body.subarray(first, last + 1)) };
+      return { stat: this.#statOf(stored), body: chunks(stored.body.subarray(first, last + 1)) };
     });
   }
 
@@ -239,7 +239,7 @@ class MemoryStore implements ObjectStore {
     return this.#step('head', key, options.signal, () => {
       const stored = this.#bucket.find(key, options.versionId);
       if (stored !== undefined) this.#refuseReading(stored, options);
-      return stored?.stat;
+      return stored && this.#statOf(stored);
     });
   }
 
@@ -429,6 +429,10 @@ class MemoryStore implements ObjectStore {
     if (this.#options.unconditional === true || ifMatch === undefined) return;
     if (unquoted(ifMatch) !== stat.etag)
       throw new VaultError('changed', 'precondition', `${stat.key} is no longer what it was in the store`);
+  }
+
+  #statOf({ stat, under = {} }: Stored): ObjectStat {
+    return { ...stat, ...saidUnder(this.#protection, under) };
   }
 
   #page(prefix: string, after: string): readonly ListedObject[] {

@@ -4,6 +4,7 @@
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { VaultError } from '../model/errors.ts';
+import type { ServerMode } from '../model/mode.ts';
 import type { Metadata } from '../model/ports.ts';
 import type { Checksum, Proof } from '../model/receipt.ts';
 import type { Secret } from '../model/secret.ts';
@@ -276,6 +277,14 @@ function proofMissing({ mode }: Protection, { expected, came }: Wrong): VaultErr
     `the store did not prove ${mode}: expected ${expected}, got ${came}`,
     { hint: HINTS[mode] },
   );
+}
+
+/** What an answer to a read says of the object's encryption; `sse-c` only where it names this very key. */
+export function saidUnder(protection: Protection, answer: Headers): { readonly under?: ServerMode } {
+  if (protection.mode === 'sse-c' && unproved(protection, answer) === undefined) return { under: 'sse-c' };
+  const kms = kmsSaid(answer);
+  if (typeof kms === 'object') return { under: kms.mode };
+  return answer[SSE] === 'AES256' ? { under: 'sse-s3' } : {};
 }
 
 /** What an answer says of KMS: the key's ARN, and whether a Bucket Key serves the object. */

@@ -7,7 +7,7 @@ import type { Proof, Receipt } from '../model/receipt.ts';
 import { countedBody } from './body.ts';
 import { type Sums, sharedChecksum, sumHeaders, sumsOf, unquoted } from './checksums.ts';
 import { underConditions } from './conditions.ts';
-import { prove, readHeaders, writeHeaders } from './modes.ts';
+import { prove, readHeaders, saidUnder, writeHeaders } from './modes.ts';
 import { refuseOvertaken } from './overtaken.ts';
 import type { Headers } from './sign.ts';
 import { type Site, askedOf, headAnswer, isDenied, versionOf, versionQuery } from './site.ts';
@@ -153,7 +153,8 @@ export async function getObject(site: Site, key: ObjectKey, options: ReadOptions
       `the store's answer for ${safeName(key)} has no length or ignores the range`,
     );
   }
-  return { stat: statOf(key, answer), body: countedBody(answer.body, length, signal) };
+  const said = saidUnder(site.protection, answer.headers);
+  return { stat: { ...statOf(key, answer), ...said }, body: countedBody(answer.body, length, signal) };
 }
 
 /** Bytes of another place of the object would otherwise pass for these. */
@@ -181,7 +182,7 @@ export async function headObject(
       signal: options.signal,
     });
     await drain(answer);
-    return statOf(key, answer);
+    return { ...statOf(key, answer), ...saidUnder(site.protection, answer.headers) };
   } catch (thrown) {
     if (!(thrown instanceof VaultError)) throw thrown;
     if (thrown.code === 'object-missing') return undefined;

@@ -3,6 +3,7 @@ import { systemClock } from '../clock.ts';
 import { RateLimit } from '../engine/budget.ts';
 import { type VaultDescription, readDescription } from '../engine/describe.ts';
 import type { Reader } from '../engine/fetching.ts';
+import { demandedIn } from '../engine/protected.ts';
 import { MAX_KEY_BYTES, vaultId } from '../model/brands.ts';
 import { VaultError, asVaultError } from '../model/errors.ts';
 import type { EventBody } from '../model/event.ts';
@@ -102,6 +103,7 @@ export async function openReading(source: Source, options: ReadingOptions): Prom
       reader: {
         store,
         mode: how.kind,
+        demanded: demandedIn(modesOf(found)),
         keyring: sealing.keyring,
         commitment: options.commitment,
         download: new RateLimit(clock, source.rules?.limitDownload),
@@ -176,6 +178,12 @@ async function findOut({ remote, mode }: Source, store: ObjectStore): Promise<Fo
     },
   );
 }
+
+/** Those that objects of the place may be in: of a rekey that has not ended both. */
+const modesOf = ({ kind, description }: Found): readonly string[] => [
+  kind,
+  ...(description?.movingTo === undefined ? [] : [description.movingTo.mode]),
+];
 
 interface DescribedAt {
   readonly description: VaultDescription;

@@ -1,5 +1,6 @@
 import { systemClock } from '../clock.ts';
 import { RateLimit } from '../engine/budget.ts';
+import { demandedIn } from '../engine/protected.ts';
 import { Verify, type VerifyOptions, type VerifyTotals } from '../engine/verify.ts';
 import type { Outcome } from '../model/command.ts';
 import { VaultError } from '../model/errors.ts';
@@ -65,6 +66,7 @@ export async function openVerify(
     const reader = {
       store,
       mode: vault.mode.kind,
+      demanded: demandedIn([vault.mode.kind]),
       keyring: sealing.keyring,
       commitment: 'require',
       download: new RateLimit(clock, vault.rules.limitDownload),

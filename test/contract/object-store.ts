@@ -160,6 +160,10 @@ export function objectStoreContract(name: string, start: () => Promise<StoreRig>
           metadata: { 's3vault-mtime': '12.5' },
         });
         expect(await store.head(key)).toEqual(stat);
+        const part = await store.get(key, { range: { first: 5, last: 9 }, ifMatch: stat.etag });
+        expect((await bytesIn(part.body)).equals(body.subarray(5, 10))).toBe(true);
+        // Every answer to a read says it, that to a part as well.
+        if (mode !== 'client') expect([stat.under, part.stat.under]).toEqual([mode, mode]);
         expect(await listAll(store, key)).toMatchObject([{ key, size: 70_000, etag: receipt.etag }]);
         await store.remove(key);
         expect(await store.head(key)).toBeUndefined();

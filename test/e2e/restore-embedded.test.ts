@@ -146,6 +146,52 @@ describe('getting it back', () => {
     120_000,
   );
 
+  test.each(MODES.slice(1, 3))(
+    'mode %s: what a stranger put there is refused, in his words too; the hint shows the way [READ-1]',
+    async (mode, args) => {
+      for (const name of ['a', 'b', 'replaced']) machine.write(name, `of ${name}`);
+      expect((await register(...args)).code).toBe(0);
+      const stranger = await store();
+      for (const name of ['planted', 'replaced']) {
+        const metadata = { 's3vault-mtime': '1577880000.1' };
+        await stranger.put(objectKey(`docs/${name}`), Buffer.from('evil'), metadata);
+      }
+      const fresh = newMachine();
+      const key = mode === 'sse-c' ? ['--key', 'laptop', ...keyArgs(fresh)] : [];
+      const from = ['--from', `s3://${bucket}/docs`, ...fresh.remoteArgs];
+      const places = [() => [machine, [machine.root, ...keyArgs(machine)]], () => [fresh, [...from, ...key]]];
+      for (const place of places) {
+        const [on, where] = place() as [Machine, string[]];
+        const out = join(on.home, 'out');
+        const back = await on.run(['restore', '--out', out, '--json', ...where]);
+        expect(back.code).toBe(6);
+        const failed = back.lines.filter((line) => line.event === 'transfer.failed');
+        expect(failed.map(({ path }) => String(path)).sort()).toEqual(['planted', 'replaced']);
+        for (const { error } of failed)
+          expect(error).toMatchObject({
+            code: 'not-protected',
+            hint: expect.stringContaining('--mode sse-s3'),
+          });
+        expect(readdirSync(out).sort()).toEqual(['a', 'b']);
+      }
+      const cat = await machine.run(['cat', join(machine.root, 'replaced'), ...keyArgs(machine)]);
+      expect(cat).toMatchObject({ code: 6, stdout: '' });
+      expect(cat.stderr).toContain(`docs/replaced is not protected by ${mode}`);
+      const asItIs = await machine.run(['cat', join(machine.root, 'replaced'), '--mode', 'sse-s3']);
+      expect(asItIs).toMatchObject({ code: 0, stdout: 'evil' });
+      const taken = join(fresh.home, 'taken');
+      const all = await fresh.run(['restore', 'replaced', '--out', taken, ...from, '--mode', 'sse-s3']);
+      expect(all.code).toBe(0);
+      expect(readFileSync(join(taken, 'replaced'), 'utf8')).toBe('evil');
+      const looked = await machine.run(['verify', machine.root, '--deep', '100', ...keyArgs(machine)]);
+      expect(looked.code).toBe(6);
+      expect(looked.stderr).toContain(`the store does not say that replaced is protected by ${mode}`);
+      expect(looked.stderr).toContain('touch the file here and sync');
+      fresh.remove();
+    },
+    60_000,
+  );
+
   test('one flipped byte: exit 6, no such file, the rest restored; verify says the same [REST-1]', async () => {
     writeFiles();
     expect((await register('--key', 'laptop')).code).toBe(0);

@@ -1,5 +1,5 @@
 /** Out and back on real Ceph RGW, with the built program, compared by diff and find. */
-import { renameSync, rmSync } from 'node:fs';
+import { readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -115,6 +115,47 @@ describeRgw('out and back on Ceph RGW', () => {
     expect(differences(machine.root, out)).toBe(`Only in ${machine.root}/odd: ${name}\n`);
     expect(facts(out)).toEqual(facts(machine.root).filter((line) => !line.startsWith(`odd/${name}`)));
   }, 300_000);
+
+  test.each([
+    ['sse-c', () => ['--mode', 'sse-c', '--key', 'laptop']],
+    ['sse-kms', () => ['--mode', 'sse-kms', '--kms-key', rgw().kmsKeyIds[0] ?? '']],
+  ] as const)(
+    "mode %s: a stranger's plain object comes neither by restore nor by a sync both ways [READ-1]",
+    async (_, args) => {
+      const bucket = await rgw().createBucket();
+      const one = new Machine(rgw());
+      await one.importKey('laptop');
+      for (const name of ['a', 'b', 'replaced']) one.write(name, `of ${name}`);
+      expect((await sync(one, bucket, '--direction', 'both', ...args())).code).toBe(0);
+      const evil = {
+        Bucket: bucket,
+        Body: Buffer.from('evil'),
+        Metadata: { 's3vault-mtime': '1577880000.1' },
+      };
+      for (const name of ['planted', 'replaced'])
+        await rgw().client.send(new PutObjectCommand({ ...evil, Key: `docs/${name}` }));
+      const to = join(one.home, 'out');
+      const back = await restore(one, to, one.root);
+      expect(back.code).toBe(6);
+      expect(differences(one.root, to)).toBe(`Only in ${one.root}: replaced\n`);
+      const synced = await one.run(['sync', one.root, '--once', '--json', '--key-store', 'file']);
+      expect(synced.code).toBe(6);
+      expect(
+        synced.lines.flatMap(({ event, path, error }) =>
+          event === 'transfer.failed' ? [[path, error]] : [],
+        ),
+      ).toMatchObject([
+        ['planted', { code: 'not-protected' }],
+        [
+          'replaced',
+          { code: 'not-protected', hint: expect.stringContaining('the file here is kept as it is') },
+        ],
+      ]);
+      expect(readFileSync(join(one.root, 'replaced'), 'utf8')).toBe('of replaced');
+      one.remove();
+    },
+    120_000,
+  );
 
   test('--at before a mass removal gives the old tree, and undelete brings the files back', async () => {
     const bucket = await rgw().createBucket('versions', { versioning: true });

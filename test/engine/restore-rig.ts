@@ -4,14 +4,18 @@ import { createHash } from 'node:crypto';
 import { keyringOf } from '../../src/crypto/wrap.ts';
 import { RateLimit } from '../../src/engine/budget.ts';
 import type { Reader } from '../../src/engine/fetching.ts';
+import { demandedIn } from '../../src/engine/protected.ts';
 import { Restore, type RestoreOptions } from '../../src/engine/restore.ts';
 import { clientSealing, serverSealing } from '../../src/engine/sealing.ts';
 import { type ObjectKey, objectKey } from '../../src/model/brands.ts';
 import type { Event } from '../../src/model/event.ts';
 import { type Names, bareNames } from '../../src/model/names.ts';
+import type { ModeKind } from '../../src/model/mode.ts';
 import type { Metadata, ObjectStore } from '../../src/model/ports.ts';
 import { Secret } from '../../src/model/secret.ts';
 import { MemoryBucket, type MemoryStep, memoryStore } from '../../src/s3/memory.ts';
+import type { Protection } from '../../src/s3/modes.ts';
+import type { Headers } from '../../src/s3/sign.ts';
 import { FakeTarget } from '../support/fake-target.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 
@@ -21,7 +25,7 @@ export const MIB = 2 ** 20;
 export class RestoreRig {
   readonly clock = new ManualClock();
   readonly bucket: MemoryBucket;
-  readonly mode: 'client' | 'sse-s3';
+  readonly mode: ModeKind;
   readonly keyring = keyringOf(aesMaterial(new Secret(Buffer.alloc(32, 9))));
   readonly target = new FakeTarget();
   names: Names = bareNames(1_024);
@@ -32,9 +36,23 @@ export class RestoreRig {
   /** What this machine remembers to have sent as links. */
   links = new Set<string>();
 
-  constructor(mode: 'client' | 'sse-s3' = 'client', versioned = false) {
+  constructor(mode: ModeKind = 'client', versioned = false) {
     this.mode = mode;
     this.bucket = new MemoryBucket({ versioned });
+  }
+
+  get #protection(): Protection {
+    const { mode } = this;
+    if (mode === 'client') return { mode, key: 'memory' };
+    if (mode === 'sse-c') return { mode, key: new Secret(Buffer.alloc(32, 9)) };
+    return mode === 'sse-s3' ? { mode } : { mode, keyId: 'kms-key', context: {} };
+  }
+
+  /** What the store says of the object's encryption from now on; it is given out to whoever could read it before. */
+  under(path: string, headers: Headers): void {
+    const stored = this.bucket.find(this.keyOf(path));
+    if (stored === undefined) throw new Error(`no object ${path}`);
+    this.bucket.replace(this.keyOf(path), stored.stat.versionId, { ...stored, under: headers });
   }
 
   store(): ObjectStore {
@@ -42,7 +60,7 @@ export class RestoreRig {
       clock: this.clock,
       bucket: this.bucket,
       unconditional: this.unconditional,
-      protection: this.mode === 'client' ? { mode: 'client', key: 'memory' } : { mode: 'sse-s3' },
+      protection: this.#protection,
       fault: (step) => {
         if (step.when === 'before') this.steps.push(step);
         return this.fault(step);
@@ -89,6 +107,7 @@ export class RestoreRig {
     return {
       store: this.store(),
       mode: this.mode,
+      demanded: demandedIn([this.mode]),
       keyring: this.mode === 'client' ? this.keyring : undefined,
       commitment: 'require',
       download: new RateLimit(this.clock, undefined),

@@ -9,6 +9,7 @@ import {
   prove,
   provePart,
   readHeaders,
+  saidUnder,
   sdkAnswer,
   customerKeyOf,
   sdkFields,
@@ -32,6 +33,24 @@ const kms = (keyId: string, more: { bucketKey?: boolean } = {}): Protection => (
 const kmsAnswer = (key: string, algorithm = 'aws:kms') => ({
   [SSE]: algorithm,
   [`${SSE}-aws-kms-key-id`]: key,
+});
+
+test('what an answer to a read says: a customer key only where it is this one', () => {
+  const answer = (keyMd5: string, algorithm = 'AES256') => ({
+    [`${SSE}-customer-algorithm`]: algorithm,
+    [`${SSE}-customer-key-md5`]: keyMd5,
+  });
+  expect(saidUnder(customer, answer(md5))).toEqual({ under: 'sse-c' });
+  const other = createHash('md5').update('another key').digest('base64');
+  for (const wrong of [answer(other), answer(''), answer(md5, 'none'), {}])
+    expect(saidUnder(customer, wrong)).toEqual({});
+  expect(saidUnder({ mode: 'sse-s3' }, answer(md5))).toEqual({});
+  for (const protection of [customer, kms(ID), { mode: 'sse-s3' }, { mode: 'client', key: 'k' }] as const) {
+    expect(saidUnder(protection, kmsAnswer(ARN))).toEqual({ under: 'sse-kms' });
+    expect(saidUnder(protection, kmsAnswer(ARN, 'aws:kms:dsse'))).toEqual({ under: 'dsse-kms' });
+    expect(saidUnder(protection, { [SSE]: 'AES256' })).toEqual({ under: 'sse-s3' });
+    expect(saidUnder(protection, { [SSE]: 'anything' })).toEqual({});
+  }
 });
 
 describe('what is sent', () => {
