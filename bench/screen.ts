@@ -229,6 +229,8 @@ emit({
   conflict: 0,
   skip: 0,
   bytes: 4e8,
+  putBytes: 4e8,
+  getBytes: 0,
 });
 await load(performance.now() + 2_000);
 

@@ -1,5 +1,5 @@
 import { formatBytes, safeName } from '../model/display.ts';
-import type { Action } from '../model/plan.ts';
+import { type Action, bytesOf } from '../model/plan.ts';
 import type { Vault } from '../model/vault.ts';
 import { openVault } from '../vaults/open.ts';
 import type { OpenOptions } from '../vaults/options.ts';
@@ -36,9 +36,9 @@ export function actionLine(action: Action): string {
   const path = safeName(action.path);
   switch (action.kind) {
     case 'put':
-      return `send    ${path}  ${formatBytes(action.local.size)}  ${action.reason}`;
+      return `send    ${path}  ${formatBytes(bytesOf(action))}  ${action.reason}`;
     case 'get':
-      return `fetch   ${path}  ${formatBytes(action.remote.size)}  ${action.reason}`;
+      return `fetch   ${path}  ${formatBytes(bytesOf(action))}  ${action.reason}`;
     case 'remove-remote':
       return `remove  ${path}  in the bucket  ${action.reason}`;
     case 'remove-local':

@@ -147,10 +147,8 @@ function throttleLine(event: Of<'throttle'>): string {
 
 function planLine(plan: PlanTotals): string {
   const parts = [
-    plan.put > 0 ? `${plural(plan.put, 'file')} to send (${formatBytes(plan.bytes)})` : '',
-    plan.get > 0
-      ? `${plural(plan.get, 'file')} to fetch${plan.put > 0 ? '' : ` (${formatBytes(plan.bytes)})`}`
-      : '',
+    plan.put > 0 ? `${plural(plan.put, 'file')} to send (${formatBytes(plan.putBytes)})` : '',
+    plan.get > 0 ? `${plural(plan.get, 'file')} to fetch (${formatBytes(plan.getBytes)})` : '',
     plan.removeRemote > 0 ? `${plural(plan.removeRemote, 'removal')} in the bucket` : '',
     plan.removeLocal > 0 ? `${plural(plan.removeLocal, 'removal')} here` : '',
     plan.conflict > 0 ? plural(plan.conflict, 'conflict') : '',

@@ -5,9 +5,8 @@
 import { type RelPath, relPath } from '../model/brands.ts';
 import type { Entry } from '../model/entry.ts';
 import { VaultError } from '../model/errors.ts';
-import type { Action } from '../model/plan.ts';
+import { type Action, bytesOf } from '../model/plan.ts';
 import type { Waits } from '../model/ports.ts';
-import { bytesOf } from './bytes.ts';
 import type { CollectedPlan } from './collect.ts';
 import { freeName } from './conflict-name.ts';
 import { difference } from './detect.ts';
@@ -25,7 +24,7 @@ export interface Way {
 /** Rejects where the place cannot take the object, or not yet: something in its way is to be removed first. */
 export async function wayFor(world: World, action: Get, waits: Waits): Promise<Way> {
   const { path, local } = action;
-  const check = (): Promise<void> => writerOf(world).check(path, local, bytesOf(action, world));
+  const check = (): Promise<void> => writerOf(world).check(path, local, bytesOf(action));
   try {
     await check();
     return { path };

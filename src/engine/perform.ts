@@ -3,11 +3,10 @@ import { safeName } from '../model/display.ts';
 import { VaultError, asVaultError } from '../model/errors.ts';
 import type { TransferFacts } from '../model/event.ts';
 import type { ModeKind } from '../model/mode.ts';
-import type { Action } from '../model/plan.ts';
+import { type Action, bytesOf } from '../model/plan.ts';
 import type { Receipt } from '../model/receipt.ts';
 import type { TransferPhase } from '../model/transfer.ts';
 import { Budget } from './budget.ts';
-import { bytesOf } from './bytes.ts';
 import type { Committer } from './committer.ts';
 import { difference } from './detect.ts';
 import type { Emitter } from './emitter.ts';
@@ -250,7 +249,7 @@ export class Performer {
       path: action.path,
       key: keyIn(this.#world, action.key),
       direction: directionOf(action),
-      bytes: bytesOf(action, this.#world),
+      bytes: bytesOf(action),
       mode: this.#options.mode,
     };
   }

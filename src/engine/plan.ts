@@ -1,6 +1,6 @@
 import { compareUtf8, type NameKey } from '../model/brands.ts';
 import type { Entry, Oddity, Seen } from '../model/entry.ts';
-import { type Action, EMPTY_TOTALS, type PlanTotals, type RemoteEntry } from '../model/plan.ts';
+import { type Action, EMPTY_TOTALS, type PlanTotals, type RemoteEntry, bytesOf } from '../model/plan.ts';
 import type { Record } from '../model/record.ts';
 import { difference } from './detect.ts';
 import type { PlanRules, Sides } from './sides.ts';
@@ -174,17 +174,19 @@ class Side<T extends { readonly key: NameKey }> {
 
 /** Adds one Action to the totals; `bytes` counts what is moved. */
 export function addToTotals(totals: PlanTotals, action: Action): PlanTotals {
+  const moved = bytesOf(action);
+  const bytes = totals.bytes + moved;
   switch (action.kind) {
     case 'put':
-      return { ...totals, put: totals.put + 1, bytes: totals.bytes + action.local.size };
+      return { ...totals, put: totals.put + 1, bytes, putBytes: totals.putBytes + moved };
     case 'get':
-      return { ...totals, get: totals.get + 1, bytes: totals.bytes + action.remote.size };
+      return { ...totals, get: totals.get + 1, bytes, getBytes: totals.getBytes + moved };
     case 'remove-remote':
       return { ...totals, removeRemote: totals.removeRemote + 1 };
     case 'remove-local':
       return { ...totals, removeLocal: totals.removeLocal + 1 };
     case 'conflict':
-      return { ...totals, conflict: totals.conflict + 1, bytes: totals.bytes + action.remote.size };
+      return { ...totals, conflict: totals.conflict + 1, bytes };
     case 'skip':
       return { ...totals, skip: totals.skip + 1 };
     case 'forget':

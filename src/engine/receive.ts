@@ -5,13 +5,12 @@ import { safeName } from '../model/display.ts';
 import type { InPlace } from '../model/draft.ts';
 import type { Entry } from '../model/entry.ts';
 import { VaultError } from '../model/errors.ts';
-import type { Action } from '../model/plan.ts';
+import { type Action, bytesOf } from '../model/plan.ts';
 import type { IndexChange, ObjectStat } from '../model/ports.ts';
 import type { Record } from '../model/record.ts';
 import type { TransferPhase } from '../model/transfer.ts';
 import type { Direction } from '../model/vault.ts';
 import { objectFits } from './compare.ts';
-import { bytesOf } from './bytes.ts';
 import { type Way, wayFor } from './clashes.ts';
 import { freeName } from './conflict-name.ts';
 import { difference } from './detect.ts';
@@ -210,7 +209,7 @@ async function receiveConflict(
     change: { kind: 'put', record: recordOf(world, local, now, digest, seenAt) },
   });
   if (await isProved(world, local, stat, { digest, md5 }, options.signal)) return inStepAlready(stat);
-  await writerOf(world).check(path, local, bytesOf(action, world));
+  await writerOf(world).check(path, local, bytesOf(action));
   const fetched = await fetchObject(world, action, fetching(options));
   if (fetched === undefined) throw goneThere(path);
   const sameKind = fetched.facts.kind === local.kind;

@@ -183,7 +183,7 @@ export class Rekey implements EngineHandle {
     await this.#online.reaching(() => this.#count(!resumed && asksKinds(this.#conversion)));
     const { objects: put, bytes } = this.#totals;
     const dry = dryRun ? { dryRun } : {};
-    this.#emitter.emit({ event: 'plan', ...EMPTY_TOTALS, put, bytes, ...dry });
+    this.#emitter.emit({ event: 'plan', ...EMPTY_TOTALS, put, bytes, putBytes: bytes, ...dry });
     if (dryRun && !this.#allVersions) this.#older = await this.#online.reaching(() => this.#hasOlder());
     if (dryRun || this.#stopping) return;
     await this.#online.reaching(() => this.#look());

@@ -7,8 +7,7 @@ import type { Command, EngineHandle, Outcome } from '../model/command.ts';
 import { safeName } from '../model/display.ts';
 import { type VaultError, asVaultError, report } from '../model/errors.ts';
 import type { Event, EventBody, TransferFacts } from '../model/event.ts';
-import { EMPTY_TOTALS } from '../model/plan.ts';
-import type { Action } from '../model/plan.ts';
+import { type Action, EMPTY_TOTALS, bytesOf } from '../model/plan.ts';
 import type { Clock } from '../model/ports.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import type { TransferPhase } from '../model/transfer.ts';
@@ -186,12 +185,12 @@ export class Restore implements EngineHandle {
       for await (const action of this.#gets()) {
         totals.get++;
         unversioned &&= action.remote.versionId === 'null';
-        totals.bytes += plainSize(this.#parts.reader.mode, action.remote.size);
+        totals.bytes += bytesOf(action);
         if (this.#kept !== undefined && this.#kept.push(action) > IN_MEMORY) this.#kept = undefined;
         if (this.#stopping) break;
       }
     });
-    this.#emitter.emit({ event: 'plan', ...totals, skip: this.#failures.skipped });
+    this.#emitter.emit({ event: 'plan', ...totals, getBytes: totals.bytes, skip: this.#failures.skipped });
     this.#failures.tell(this.#emitter);
     if (unversioned && totals.get > 0) this.#emitter.emit({ event: 'warning', ...NO_VERSIONS });
   }
@@ -247,7 +246,7 @@ export class Restore implements EngineHandle {
       key,
       path: relPath(path),
       reason: 'new',
-      remote: { key, etag, size, modified, ...version },
+      remote: { key, etag, size, plain: plainSize(this.#parts.reader.mode, size), modified, ...version },
     };
   }
 

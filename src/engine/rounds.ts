@@ -31,6 +31,8 @@ export interface RoundSources {
   readonly remoteOf: (key: NameKey) => RemoteEntry | undefined;
   /** Keys whose object is looked at when their path is hinted at. */
   readonly looks: Looks | undefined;
+  /** Plaintext bytes of so many stored ones. */
+  readonly plainOf: (stored: number) => number;
 }
 
 export interface RoundOptions {
@@ -87,7 +89,8 @@ export function roundSources(
     pathOf: names.id === 'plain' ? undefined : pathOfRemote,
     ignores: (path) => tree.ignores(path),
   };
-  return { tree, index, store, prefix, names, rules, signal, onSeen, remoteOf, looks };
+  const plainOf = (stored: number): number => Math.max(0, stored - sealing.storedSize(0));
+  return { tree, index, store, prefix, names, rules, signal, onSeen, remoteOf, looks, plainOf };
 }
 
 /** Plans the whole vault: the scan is the truth. */
@@ -127,7 +130,7 @@ async function* planPath(sources: RoundSources, path: RelPath, rules: PlanRules)
 
 /** One path with its object as it is now. */
 async function* planLooked(
-  { tree, index, store, prefix, names, signal }: RoundSources,
+  { tree, index, store, prefix, names, signal, plainOf }: RoundSources,
   path: RelPath,
   rules: PlanRules,
   looks: Looks,
@@ -136,7 +139,9 @@ async function* planLooked(
   const local = await tree.look(path);
   const stat = await store.head(keyIn({ prefix }, key), { signal });
   const remote =
-    stat === undefined ? undefined : { key, etag: stat.etag, size: stat.size, modified: stat.modified };
+    stat === undefined
+      ? undefined
+      : { key, etag: stat.etag, size: stat.size, plain: plainOf(stat.size), modified: stat.modified };
   looks.done(key);
   const action = decide({ key, path, local, remote, record: index.get(key) }, { ...rules, listed: true });
   if (action !== undefined) yield action;
@@ -196,16 +201,17 @@ export function* pages(index: Pick<Index, 'page'>): Iterable<readonly Record[]> 
 
 /** The bucket's listing as remote Entries, s3vault's own objects left out. */
 export async function* listRemote(
-  sources: Pick<RoundSources, 'store' | 'prefix' | 'signal'>,
+  sources: Pick<RoundSources, 'store' | 'prefix' | 'signal' | 'plainOf'>,
 ): AsyncIterable<readonly RemoteEntry[]> {
-  const { store, prefix, signal } = sources;
+  const { store, prefix, signal, plainOf } = sources;
   const own = `${prefix}${OWN_FOLDER}/`;
   for await (const page of store.list(prefix, { signal })) {
     const entries: RemoteEntry[] = [];
     for (const object of page) {
       if (object.key.startsWith(own)) continue;
       const key = nameIn({ prefix }, object.key);
-      entries.push({ key, etag: object.etag, size: object.size, modified: object.modified });
+      const { etag, size, modified } = object;
+      entries.push({ key, etag, size, plain: plainOf(size), modified });
     }
     yield entries;
   }

@@ -3,7 +3,7 @@ import type { Command } from '../model/command.ts';
 import { type VaultError, asVaultError } from '../model/errors.ts';
 import type { EventBody } from '../model/event.ts';
 import type { Hint } from '../model/hint.ts';
-import { type Action, EMPTY_TOTALS, type RemoteEntry } from '../model/plan.ts';
+import { type Action, EMPTY_TOTALS, type RemoteEntry, bytesOf } from '../model/plan.ts';
 import type { QueueAsk, QueueWindow } from '../model/queue.ts';
 import { DEFAULT_TRANSFERS } from '../model/vault.ts';
 import { type Agreed, Asking } from './asking.ts';
@@ -16,7 +16,6 @@ import { checkSource } from './guard.ts';
 import { coveredBy } from './hints.ts';
 import { LeftOut } from './left-out.ts';
 import { Looks } from './looks.ts';
-import { bytesOf } from './bytes.ts';
 import { Performer } from './perform.ts';
 import { addToTotals } from './plan.ts';
 import { notWaiting } from './refusals.ts';
@@ -370,7 +369,7 @@ export class Runs {
   }
 
   async #perform(action: Action, freeSlot: () => void): Promise<void> {
-    const { parts, stopping, fail, skips, standing } = this.#options;
+    const { stopping, fail, skips, standing } = this.#options;
     const mayGo = (): boolean => !stopping() && !this.#leftOut.has(action) && !this.#retries.holds(action);
     if (!mayGo()) {
       // Of what is left out it was said at once.
@@ -398,7 +397,7 @@ export class Runs {
     this.#schedule?.succeeded();
     if (action.kind === 'put' || action.kind === 'remove-remote') this.totals.sent++;
     this.totals.done.files++;
-    this.totals.done.bytes += bytesOf(action, parts);
+    this.totals.done.bytes += bytesOf(action);
   }
 
   #failed(action: Action, error: VaultError): void {

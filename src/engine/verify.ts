@@ -15,7 +15,7 @@ import type { Record } from '../model/record.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import { Budget } from './budget.ts';
 import { Emitter } from './emitter.ts';
-import { type Reader, hasEnvelope, memoryOf, openingOf } from './fetching.ts';
+import { type Reader, hasEnvelope, memoryOf, openingOf, plainSize } from './fetching.ts';
 import { pathOf, reportOf } from './naming.ts';
 import { Online } from './online.ts';
 import { orUnprotected } from './protected.ts';
@@ -209,7 +209,9 @@ export class Verify implements EngineHandle {
     const { default: Queue } = await import('p-queue');
     const queue: PQueue = new Queue({ concurrency: transfers });
     const { signal } = this.#abort;
-    const remotes = listRemote({ store: this.#reader.store, prefix, signal });
+    const { store, mode } = this.#reader;
+    const plainOf = (stored: number): number => plainSize(mode, stored);
+    const remotes = listRemote({ store, prefix, signal, plainOf });
     const looked = Number(index.meta(META_LOOKED) ?? Number.NEGATIVE_INFINITY);
     this.#emitter.emit({ event: 'state', state: 'working' });
     for await (const { record, remote } of mergeKeys(pages(index), remotes)) {

@@ -108,9 +108,18 @@ export interface RemoteEntry {
   readonly etag: string;
   /** Bytes stored. */
   readonly size: number;
+  /** Bytes of plaintext; left out where nobody counts them. */
+  readonly plain?: number;
   readonly versionId?: string;
   /** ms since 1970. */
   readonly modified: number;
+}
+
+/** Plaintext bytes that an Action moves, one way or the other. */
+export function bytesOf(action: Action): number {
+  if (action.kind === 'put') return action.local.size;
+  if (action.kind !== 'get' && action.kind !== 'conflict') return 0;
+  return action.remote.plain ?? action.remote.size;
 }
 
 /** Counts of a Plan; the field names are those of the `plan` event. */
@@ -121,8 +130,10 @@ export interface PlanTotals {
   readonly removeLocal: number;
   readonly conflict: number;
   readonly skip: number;
-  /** Plaintext bytes to move. */
+  /** Plaintext bytes to move: those to send, those to fetch, and those of conflicts. */
   readonly bytes: number;
+  readonly putBytes: number;
+  readonly getBytes: number;
 }
 
 export const EMPTY_TOTALS: PlanTotals = {
@@ -133,6 +144,8 @@ export const EMPTY_TOTALS: PlanTotals = {
   conflict: 0,
   skip: 0,
   bytes: 0,
+  putBytes: 0,
+  getBytes: 0,
 };
 
 /** Two Plans under way at a time. Files skipped in both are mostly the same, looked at again. */
@@ -144,6 +157,8 @@ export const bothTotals = (one: PlanTotals, other: PlanTotals): PlanTotals => ({
   conflict: one.conflict + other.conflict,
   skip: Math.max(one.skip, other.skip),
   bytes: one.bytes + other.bytes,
+  putBytes: one.putBytes + other.putBytes,
+  getBytes: one.getBytes + other.getBytes,
 });
 
 /** What is left of a Plan without a part of it. */
@@ -157,6 +172,8 @@ export function lessTotals(plan: PlanTotals, part: PlanTotals): PlanTotals {
     conflict: less('conflict'),
     skip: less('skip'),
     bytes: less('bytes'),
+    putBytes: less('putBytes'),
+    getBytes: less('getBytes'),
   };
 }
 

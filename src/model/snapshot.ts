@@ -299,7 +299,8 @@ function without(plan: PlanTotals, { direction, bytes }: TransferFacts): PlanTot
         : direction === 'remove-local'
           ? 'removeLocal'
           : 'removeRemote';
-  return { ...plan, [kind]: Math.max(0, plan[kind] - 1), bytes: Math.max(0, plan.bytes - bytes) };
+  const moved = { bytes, putBytes: kind === 'put' ? bytes : 0, getBytes: kind === 'get' ? bytes : 0 };
+  return lessTotals(plan, { ...EMPTY_TOTALS, [kind]: 1, ...moved });
 }
 
 function setActive(

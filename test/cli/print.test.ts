@@ -31,7 +31,7 @@ const EVENTS: readonly Event[] = [
   at({ event: 'state', state: 'scanning' }),
   at({ event: 'watch', state: 'watching' }),
   at({ event: 'scan', state: 'done', files: 9 }),
-  at({ event: 'plan', ...EMPTY_TOTALS, put: 2, bytes: 4_300, skip: 1 }),
+  at({ event: 'plan', ...EMPTY_TOTALS, put: 2, bytes: 4_300, putBytes: 4_300, skip: 1 }),
   at({ event: 'transfer.start', ...facts }),
   at({ event: 'transfer.progress', ...facts, phase: 'sending', sent: 100 }),
   at({ event: 'transfer.done', ...facts, ...ended, versionId: 'v1', proof, result: 'written' }),
@@ -81,6 +81,8 @@ test('--json: one object a line, only the events of the contract, event and time
     conflict: 0,
     skip: 1,
     bytes: 4_300,
+    putBytes: 4_300,
+    getBytes: 0,
   });
   const { id: _id, ...told } = facts;
   expect(done).toEqual({
@@ -156,6 +158,16 @@ test('a limiter that slowed down says its pace and the way out', () => {
   });
   const gauge = { rate: 9, limit: 500, quota: 1_000, share: 50, throttled: 0, requests: 9 } as const;
   expect(plainLine(at({ event: 'kms', source: 'option', ...gauge }))).toBeUndefined();
+});
+
+test('a plan says what goes and what comes, each with its bytes', () => {
+  const both = { ...EMPTY_TOTALS, put: 2, putBytes: 20, get: 1, getBytes: 2, conflict: 1, bytes: 27 };
+  expect(plainLine(at({ event: 'plan', ...both }))?.text).toBe(
+    'plan: 2 files to send (20 B), 1 file to fetch (2 B), 1 conflict',
+  );
+  expect(plainLine(at({ event: 'plan', ...EMPTY_TOTALS, get: 2, getBytes: 6, bytes: 6 }))?.text).toBe(
+    'plan: 2 files to fetch (6 B)',
+  );
 });
 
 test('progress is for a terminal alone', () => {

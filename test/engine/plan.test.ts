@@ -159,7 +159,13 @@ describe('a whole tree', () => {
 
   test('totals count what moves', async () => {
     const actions = await plan([entry('a'), entry('b', { size: 5 })], [record('c')]);
-    expect(totalsOf(actions)).toMatchObject({ put: 2, bytes: 15, removeRemote: 1, skip: 0 });
+    expect(totalsOf(actions)).toMatchObject({
+      put: 2,
+      bytes: 15,
+      putBytes: 15,
+      getBytes: 0,
+      removeRemote: 1,
+    });
   });
 });
 

@@ -1,5 +1,6 @@
 /** Two machines and one bucket. */
 import { beforeEach, describe, expect, test } from 'vitest';
+import { actionLine } from '../../src/cli/plan.ts';
 import type { Direction } from '../../src/model/vault.ts';
 import { MemoryBucket } from '../../src/s3/memory.ts';
 import { ManualClock } from '../support/manual-clock.ts';
@@ -26,6 +27,26 @@ const contents = ({ tree }: EngineMachine): { [path: string]: string } =>
 async function both(): Promise<void> {
   for (const one of [a, b, a]) expect((await one.sync({ consent: true })).exit).toBe(0);
 }
+
+test('a Plan counts plaintext: of what goes, of what comes, and of what is to be compared', async () => {
+  for (const path of ['a', 'b', ...OTHERS]) a.tree.write(path, 'one');
+  await both();
+  a.tree.write('a', '12345');
+  a.tree.write('b', '1234567');
+  await a.sync();
+  b.tree.write('b', '12');
+  b.tree.write('new', '123');
+  const lines: string[] = [];
+  const { engine, events } = b.engine();
+  await b.drive(engine.preview((action) => lines.push(actionLine(action))));
+  expect(lines).toEqual(['fetch   a  5 B  changed', 'clash   b  both-changed', 'send    new  3 B  new']);
+  const plan = { put: 1, putBytes: 3, get: 1, getBytes: 5, conflict: 1, bytes: 15 };
+  expect(named(events, 'plan')).toMatchObject([plan]);
+  const run = await b.sync();
+  expect(named(run.events, 'plan')[0]).toMatchObject(plan);
+  // And the copy that the conflict leaves is sent.
+  expect(named(run.events, 'summary')).toMatchObject([{ files: 4, bytes: 17 }]);
+});
 
 describe('what one machine does', () => {
   test('comes to the other: new, changed, links, times and permissions', async () => {
