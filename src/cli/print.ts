@@ -214,10 +214,21 @@ export function proofText(proof: Proof): string {
 function consentLine({ reason }: Of<'consent'>): string {
   if (reason.kind === 'lost-source') return `! lost source: ${reason.why}`;
   if (reason.kind === 'plan-review') return `${planLine(reason.totals)}\n  nothing is done before you agree`;
+  const { removals, here = 0, of } = reason;
+  const where = here === 0 ? '' : here === removals ? ' here' : `, ${here} of them here,`;
   return (
-    `! ${plural(reason.removals, 'removal')} of ${plural(reason.of, 'file')} held back: too many at once\n` +
-    '  look at the folder first; if this is what you want, run the same command with --yes'
+    `! ${plural(removals, 'removal')} of ${plural(of, 'file')}${where} held back: too many at once\n` +
+    `  ${toLookAt(removals, here)}; if this is what you want, run the same command with --yes`
   );
+}
+
+/** Where it shows whether somebody meant the removals: not where they are to happen. */
+function toLookAt(removals: number, here: number): string {
+  if (here === 0) return 'look at the folder first';
+  const there = removals === 1 ? 'its object is' : 'their objects are';
+  if (here === removals)
+    return `${there} gone from the bucket: look there first, and on the machine that removed them`;
+  return 'look at the folder first, and at the bucket: the objects of those here are gone from there';
 }
 
 function summaryLine(summary: Of<'summary'>): string {

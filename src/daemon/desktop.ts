@@ -92,7 +92,8 @@ function asking(reason: ConsentReason): Why {
   const changed = 'again' in reason ? 'the plan has changed: ' : '';
   switch (reason.kind) {
     case 'many-removals': {
-      const here = reason.first?.some(({ kind }) => kind === 'remove-local') === true;
+      const local = reason.first?.some(({ kind }) => kind === 'remove-local') === true;
+      const here = reason.here !== undefined || local;
       const what = `remove ${formatCount(reason.removals)} of ${plural(reason.of, 'file')}`;
       const message = `${changed}${what} ${here ? 'here' : 'in the bucket'}?`;
       return { code: reason.kind, message, hint: ANSWER };

@@ -60,7 +60,9 @@ export class Brake {
       this.#held = held;
       const first = firstLines(held.values());
       const question = this.nextQuestion();
-      this.#asked = { kind: 'many-removals', question, removals: held.size, of: known, first };
+      const here = [...held.values()].filter(({ kind }) => kind === 'remove-local').length;
+      const count = { removals: held.size, ...(here === 0 ? {} : { here }) };
+      this.#asked = { kind: 'many-removals', question, ...count, of: known, first };
       return { go: [], reason: this.#asked };
     }
     this.#passed = [...this.#passed, { at: now, count: removals.length }];

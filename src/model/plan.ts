@@ -210,6 +210,8 @@ export type ConsentReason =
       /** Asked anew: a yes came for another one. */
       readonly again?: true;
       readonly removals: number;
+      /** Those of them that are to happen in the folder, for the objects are gone from the bucket. */
+      readonly here?: number;
       readonly of: number;
       /** The first of them, at most SHOWN_LINES. */
       readonly first?: readonly PlannedLine[];

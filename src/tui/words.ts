@@ -131,8 +131,9 @@ export function questionOf(reason: ConsentReason): string {
       : 'Start with this plan? v shows it line by line.';
   const removing = `Remove ${reason.removals.toLocaleString()} of ${plural(reason.of, 'file')}`;
   if (reason.again === true) return `The plan has changed. ${removing} now?`;
-  const here = reason.first?.some(({ kind }) => kind === 'remove-local') === true;
-  return `${removing}${here ? '' : ' in the bucket'}? v lists them.`;
+  const here = reason.here !== undefined || reason.first?.some(({ kind }) => kind === 'remove-local');
+  const where = reason.here === reason.removals ? ' here' : here === true ? '' : ' in the bucket';
+  return `${removing}${where}? v lists them.`;
 }
 
 /** A phase that is not a bar. */

@@ -160,6 +160,27 @@ test('a limiter that slowed down says its pace and the way out', () => {
   expect(plainLine(at({ event: 'kms', source: 'option', ...gauge }))).toBeUndefined();
 });
 
+test('removals that are held back: one looks where they come from', () => {
+  const held = (removals: number, here?: number): string | undefined =>
+    plainLine(
+      at({
+        event: 'consent',
+        reason: { kind: 'many-removals', removals, of: 40, ...(here === undefined ? {} : { here }) },
+      }),
+    )?.text;
+  expect(held(30)).toContain(
+    '30 removals of 40 files held back: too many at once\n  look at the folder first;',
+  );
+  expect(held(30, 30)).toBe(
+    '! 30 removals of 40 files here held back: too many at once\n' +
+      '  their objects are gone from the bucket: look there first, and on the machine that removed them; ' +
+      'if this is what you want, run the same command with --yes',
+  );
+  expect(held(1, 1)).toContain('its object is gone from the bucket');
+  expect(held(30, 4)).toContain('30 removals of 40 files, 4 of them here, held back');
+  expect(held(30, 4)).toContain('at the bucket');
+});
+
 test('a plan says what goes and what comes, each with its bytes', () => {
   const both = { ...EMPTY_TOTALS, put: 2, putBytes: 20, get: 1, getBytes: 2, conflict: 1, bytes: 27 };
   expect(plainLine(at({ event: 'plan', ...both }))?.text).toBe(

@@ -28,6 +28,18 @@ async function both(): Promise<void> {
   for (const one of [a, b, a]) expect((await one.sync({ consent: true })).exit).toBe(0);
 }
 
+test('a mass removal elsewhere is asked about as what it is: removals here, gone from the bucket', async () => {
+  for (const path of OTHERS) a.tree.write(path, 'one');
+  await both();
+  for (const path of OTHERS.slice(0, 5)) a.tree.remove(path);
+  expect((await a.sync({ consent: true })).exit).toBe(0);
+  const { exit, events } = await b.sync();
+  expect(exit).toBe(5);
+  expect(named(events, 'consent')).toMatchObject([{ reason: { removals: 5, here: 5 } }]);
+  b.tree.remove(OTHERS[6] ?? '');
+  expect(named((await b.sync()).events, 'consent')).toMatchObject([{ reason: { removals: 6, here: 5 } }]);
+});
+
 test('a Plan counts plaintext: of what goes, of what comes, and of what is to be compared', async () => {
   for (const path of ['a', 'b', ...OTHERS]) a.tree.write(path, 'one');
   await both();
