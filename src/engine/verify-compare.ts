@@ -70,7 +70,7 @@ const extra = ({ key }: RemoteEntry, path: string | undefined): Finding =>
         code: 'extra',
         path,
         message: `${safeName(path)} is in the bucket, and this machine has not sent it`,
-        hint: "s3vault restore fetches it; remove it if it is nobody's",
+        hint: "s3vault restore fetches it if it opens; remove it if it is nobody's",
       };
 
 /** Two streams in the order of keys, as one. */

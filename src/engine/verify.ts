@@ -10,7 +10,7 @@ import type { Event, EventBody, TransferFacts } from '../model/event.ts';
 import { type NameKey, type ObjectKey, objectKey } from '../model/brands.ts';
 import type { Names } from '../model/names.ts';
 import type { RemoteEntry } from '../model/plan.ts';
-import type { Clock, Index, Mover } from '../model/ports.ts';
+import type { Clock, Index, Mover, ObjectStat } from '../model/ports.ts';
 import type { Record } from '../model/record.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import { Budget } from './budget.ts';
@@ -23,6 +23,7 @@ import { listRemote, pages } from './rounds.ts';
 import { type Opened, openAndCompare } from './verify-bytes.ts';
 import { DeepShare } from './verify-share.ts';
 import { type Finding, compare, mergeKeys } from './verify-compare.ts';
+import { hintOfExtra } from './verify-extra.ts';
 import { asHere, notSealed, unproved } from './verify-refusals.ts';
 
 export interface VerifyParts {
@@ -83,6 +84,11 @@ interface Sides {
 
 /** `failed` was told already, or called off; `gone`: removed by a sync since it was listed. */
 type HowOpened = Opened['result'] | 'gone' | 'failed';
+
+interface Now extends Sides {
+  /** Where the store was asked for the object. */
+  readonly stat?: ObjectStat;
+}
 
 interface Both {
   readonly record: Record;
@@ -259,9 +265,13 @@ export class Verify implements EngineHandle {
     if (this.#stopping || name === undefined) return;
     const key = objectKey(this.#parts.prefix + name);
     try {
-      const now = found === undefined ? seen : await this.#anew(seen, name, key);
+      const now: Now = found === undefined ? seen : await this.#anew(seen, name, key);
       let finding = found && (await this.#compare(now));
       const { record, remote } = now;
+      if (finding?.code === 'extra') {
+        const hint = await hintOfExtra(this.#reader, finding.path, now.stat, this.#abort.signal);
+        finding = { ...finding, hint };
+      }
       const opened =
         deep && record !== undefined && remote !== undefined && finding?.code !== 'other-mode'
           ? await this.#open({ record, remote }, key)
@@ -283,7 +293,7 @@ export class Verify implements EngineHandle {
   }
 
   /** A sync may go on meanwhile: object and Record as they are now, the object first. */
-  async #anew(seen: Sides, name: NameKey, key: ObjectKey): Promise<Sides> {
+  async #anew(seen: Sides, name: NameKey, key: ObjectKey): Promise<Now> {
     if (++this.#lookedAgain > LOOKED_AGAIN) return seen;
     const { signal } = this.#abort;
     try {
@@ -292,7 +302,7 @@ export class Verify implements EngineHandle {
         stat === undefined
           ? undefined
           : { key: name, etag: stat.etag, size: stat.size, modified: stat.modified };
-      return { record: this.#parts.index.get(name), remote };
+      return { record: this.#parts.index.get(name), remote, ...(stat === undefined ? {} : { stat }) };
     } catch (thrown) {
       const error = asVaultError(thrown);
       if (error.kind === 'cancelled' || error.kind === 'offline' || error.kind === 'internal') throw error;

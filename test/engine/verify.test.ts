@@ -6,6 +6,7 @@ import { DeepShare } from '../../src/engine/verify-share.ts';
 import { nameKey, objectKey } from '../../src/model/brands.ts';
 import { VaultError } from '../../src/model/errors.ts';
 import type { Event } from '../../src/model/event.ts';
+import type { ModeKind } from '../../src/model/mode.ts';
 import type { Index, ObjectStat } from '../../src/model/ports.ts';
 import { memoryIndex } from '../../src/state/open-index.ts';
 import { record } from '../support/facts.ts';
@@ -19,7 +20,7 @@ class VerifyRig extends RestoreRig {
   looks = 0;
   receives = false;
 
-  static async make(mode: 'client' | 'sse-s3' = 'client'): Promise<VerifyRig> {
+  static async make(mode: ModeKind = 'client'): Promise<VerifyRig> {
     const rig = new VerifyRig(mode);
     rig.index = await memoryIndex();
     return rig;
@@ -178,7 +179,67 @@ test('missing, extra, another size, written again, another mode: each is said, e
   expect(totals).toMatchObject({ missing: 1, extra: 1, differing: 3, unproved: 0 });
 });
 
+test('of an object that nobody here sent it is said what a restore would make of it', async () => {
+  const rig = await VerifyRig.make();
+  await rig.put('opens', 'content');
+  await rig.raw('plain', 'anybody could have written this');
+  await rig.put('damaged', 'content');
+  const { stat, body } = rig.bucket.find(`${PREFIX}damaged`)!;
+  await rig.raw('damaged', body as Buffer, { ...stat.metadata, 'x-amz-3': 'AAAA' });
+  for (const name of ['../../evil', 'docs/./dot']) await rig.put(name, 'content');
+  await rig.raw('mail.eml.instruction', '{}');
+  const hints = async (rig: VerifyRig) =>
+    Object.fromEntries(
+      (await rig.verify()).events.flatMap((event) =>
+        event.event === 'warning' ? [[event.path, event.hint]] : [],
+      ),
+    );
+  const unfit = expect.stringContaining('no file here can have that name, so s3vault restore leaves it out');
+  expect(await hints(rig)).toEqual({
+    opens: "s3vault restore fetches it; remove it if it is nobody's",
+    plain: "it is not sealed, so s3vault restore refuses it; remove it if it is nobody's",
+    damaged: "it does not open, so s3vault restore refuses it; remove it if it is nobody's",
+    '../../evil': unfit,
+    'docs/./dot': unfit,
+    'mail.eml.instruction': expect.stringContaining('belongs to another object'),
+  });
+  const kms = await VerifyRig.make('sse-kms');
+  await kms.put('opens', 'content');
+  await kms.put('bare', 'content');
+  kms.under('bare', {});
+  expect(await hints(kms)).toEqual({
+    opens: "s3vault restore fetches it; remove it if it is nobody's",
+    bare: "it is not protected as the vault is, so s3vault restore refuses it; remove it if it is nobody's",
+  });
+});
+
 describe('protection', () => {
+  test('the hint is one that fits who is asked: what this machine sent, what came, what is another object', async () => {
+    const hint = async (receives: boolean, over: 'sent' | 'received' | 'replaced', deep: number) => {
+      const rig = await VerifyRig.make('sse-kms');
+      rig.receives = receives;
+      await rig.send('a', 'content');
+      if (over === 'replaced') await rig.put('a', 'CONTENT');
+      rig.under('a', {});
+      rig.unproved.add(`${PREFIX}a`);
+      const record = rig.index.get(nameKey('a'))!;
+      if (over === 'received') rig.index.commit([{ kind: 'put', record: { ...record, received: true } }]);
+      const { exit, events } = await rig.verify({ deep, every: true });
+      expect(exit).toBe(6);
+      const said = events.flatMap((event) =>
+        event.event === 'warning' ? [event] : event.event === 'transfer.failed' ? [event.error] : [],
+      );
+      return said.find(({ code }) => code === 'proof-missing')?.hint;
+    };
+    for (const deep of [0, 100]) {
+      const touch = expect.stringContaining('touch the file here and sync: it is sent again');
+      for (const over of ['sent', 'replaced'] as const) expect(await hint(false, over, deep)).toEqual(touch);
+      expect(await hint(true, 'sent', deep)).toEqual(touch);
+      expect(await hint(true, 'received', deep)).toContain('look at it before you trust it');
+      expect(await hint(true, 'replaced', deep)).toContain('remove the object from the bucket, and sync');
+    }
+  });
+
   test('an envelope that is gone, under bytes that stayed, is exit 6, every time', async () => {
     const rig = await VerifyRig.make();
     await rig.send('a', 'content');
