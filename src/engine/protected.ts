@@ -71,6 +71,6 @@ const notProtected = (demanded: readonly ServerMode[], key: string): VaultError 
     CODE,
     `${safeName(key)} is not protected by ${demanded.join(' or ')}, so anybody who may write to the bucket could have put it there`,
     {
-      hint: 's3vault versions shows older ones; restore and cat take it as it is with --mode sse-s3',
+      hint: 's3vault versions shows older ones; to take it as it is: s3vault restore, or cat, with --from s3://BUCKET/PREFIX --mode sse-s3',
     },
   );
