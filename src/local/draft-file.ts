@@ -78,7 +78,7 @@ export class DraftFile implements DraftBytes {
     setTime(
       mtime,
       (time) => futimesSync(file, time, time),
-      () => fstatSync(file).mtimeMs,
+      () => fstatSync(file, { bigint: true }).mtimeNs,
     );
     await flush(file);
     this.#close();

@@ -162,16 +162,30 @@ export function makeLink(target: string | Buffer, at: string, mtime: number): vo
   setTime(
     mtime,
     (time) => lutimesSync(at, time, time),
-    () => lstatSync(at).mtimeMs,
+    () => timeOf(at),
   );
 }
 
-/** Some systems cut what is finer than they store: a little more then keeps the right microsecond. */
-export function setTime(mtime: number, set: (seconds: number) => void, read: () => number): void {
+/**
+ * Node hands times over as a double, some 240 ns from one to the next: the first one that is not before the microsecond is
+ * that microsecond for whoever cuts the rest and for whoever rounds it. `read` gives ns since 1970.
+ */
+export function setTime(mtime: number, set: (seconds: number) => void, read: () => bigint): void {
   const micros = Math.round(mtime * 1_000);
-  set(micros / 1e6);
-  if (Math.round(read() * 1_000) !== micros) set((micros + 0.4) / 1e6);
+  const wanted = BigInt(micros) * 1_000n;
+  const seconds = micros / 1e6;
+  set(seconds);
+  if (read() >= wanted) return;
+  set(seconds + spacing(seconds));
+  // Far in the future they lie wider apart than that.
+  if (read() >= wanted + 500n) set(seconds);
 }
+
+/** From a double to the next larger one. */
+const spacing = (of: number): number => 2 ** (Math.floor(Math.log2(Math.abs(of))) - 52);
+
+/** When a file, or a link itself, was written, in ns since 1970. */
+export const timeOf = (path: string): bigint => lstatSync(path, { bigint: true }).mtimeNs;
 
 const NO_SYNC = new Set(['EISDIR', 'EPERM', 'EINVAL', 'EACCES', 'ENOTSUP']);
 

@@ -28,7 +28,7 @@ import { FolderLists } from './folder-lists.ts';
 import { DraftFile } from './draft-file.ts';
 import { checkInside } from './inside.ts';
 import { nameFault } from './names.ts';
-import { exclusively, folderOf, goOver, makeLink, setTime, standing } from './placing.ts';
+import { exclusively, folderOf, goOver, makeLink, setTime, standing, timeOf } from './placing.ts';
 import { streamEntry } from './read.ts';
 import { type LeftDraft, leftDraft, readSubject, removeDraft, subjectLine } from './resumable.ts';
 import { nameThere } from './spelling.ts';
@@ -180,7 +180,7 @@ class Target implements FileTarget {
       setTime(
         mtime,
         (time) => lutimesSync(at, time, time),
-        () => lstatSync(at).mtimeMs,
+        () => timeOf(at),
       );
     } catch (thrown) {
       throw writeError(path, thrown);

@@ -72,6 +72,17 @@ test('any time until 2038 comes back as it was, to the microsecond', async () =>
   }
 });
 
+test('the microsecond that an object remembers is the one the disk shows, whether the rest is cut or rounded', async () => {
+  for (let n = 0; n < 200; n++) {
+    const micros = BigInt(1_577_880_000_123_457) + BigInt(n) * 1_999_333_777_331n;
+    const draft = await target.begin(relPath(`m${n}`));
+    await draft.place({ mtime: Number(micros) / 1_000, mode: 0o644 }, { keepOld: false });
+    const { mtimeNs } = statSync(folder.at(`m${n}`), { bigint: true });
+    expect(mtimeNs / 1_000n).toBe(micros);
+    expect(mtimeNs % 1_000n).toBeLessThan(500n);
+  }
+});
+
 test('only the nine bits of permission are taken: nobody gets set-user-id out of a bucket', async () => {
   const draft = await target.begin(relPath('tool'));
   await draft.place({ mtime: 0, mode: 0o104755 }, { keepOld: false });
