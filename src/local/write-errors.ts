@@ -60,6 +60,13 @@ export function writeError(path: string, thrown: unknown): VaultError {
   }
 }
 
+/** `--out` itself, or what it should lie in. */
+export const noFolder = (path: string, cause: unknown): VaultError =>
+  new VaultError('usage', 'out-is-file', `${safeName(path)} is a file, not a folder`, {
+    cause,
+    hint: 'choose another --out',
+  });
+
 export const exists = (path: string): VaultError =>
   make(
     'target-exists',

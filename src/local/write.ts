@@ -32,7 +32,15 @@ import { exclusively, folderOf, goOver, makeLink, setTime, standing, timeOf } fr
 import { streamEntry } from './read.ts';
 import { type LeftDraft, leftDraft, readSubject, removeDraft, subjectLine } from './resumable.ts';
 import { nameThere } from './spelling.ts';
-import { exists, folderInTheWay, noFolderAbove, oddInTheWay, sameName, writeError } from './write-errors.ts';
+import {
+  exists,
+  folderInTheWay,
+  noFolder,
+  noFolderAbove,
+  oddInTheWay,
+  sameName,
+  writeError,
+} from './write-errors.ts';
 
 export interface TargetOptions {
   /** Absolute path of the folder. */
@@ -75,7 +83,8 @@ class Target implements FileTarget {
       unlinkSync(this.#at(probe));
       this.#meet('');
     } catch (thrown) {
-      throw writeError(this.#root, thrown);
+      const file = fileAt(this.#root);
+      throw file === undefined ? writeError(this.#root, thrown) : noFolder(file, thrown);
     }
   }
 
@@ -309,6 +318,20 @@ function makeFolder(path: string): void {
     if (!missing || above === path || statSync(above, { throwIfNoEntry: false }) !== undefined) throw thrown;
     makeFolder(above);
     mkdirSync(path);
+  }
+}
+
+/** What is there of a path, where that is no folder. */
+function fileAt(path: string): string | undefined {
+  for (let at = path; ; at = dirname(at)) {
+    try {
+      const stat = statSync(at, { throwIfNoEntry: false });
+      if (stat !== undefined) return stat.isDirectory() ? undefined : at;
+    } catch (thrown) {
+      // Below a file there is nothing.
+      if ((thrown as NodeJS.ErrnoException).code !== 'ENOTDIR') return undefined;
+    }
+    if (dirname(at) === at) return undefined;
   }
 }
 

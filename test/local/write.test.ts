@@ -83,6 +83,22 @@ test('the microsecond that an object remembers is the one the disk shows, whethe
   }
 });
 
+test('a target that is a file, or lies below one, is no folder: said so, with another --out as the way out', async () => {
+  await put('file', 'bytes');
+  for (const root of [folder.at('file'), folder.at('file/below/it')]) {
+    const refused = await open({ root })
+      .open()
+      .catch((thrown: unknown) => thrown);
+    expect(refused).toMatchObject({
+      kind: 'usage',
+      code: 'out-is-file',
+      message: `${folder.at('file')} is a file, not a folder`,
+      hint: 'choose another --out',
+    });
+  }
+  expect(readFileSync(folder.at('file'), 'utf8')).toBe('bytes');
+});
+
 test('only the nine bits of permission are taken: nobody gets set-user-id out of a bucket', async () => {
   const draft = await target.begin(relPath('tool'));
   await draft.place({ mtime: 0, mode: 0o104755 }, { keepOld: false });
@@ -312,10 +328,8 @@ test('a full disk, a folder that cannot be made: plain words, and nothing left h
   expect(all()).toEqual([]);
 });
 
-test('a target that is a file, or in a place where nothing can be made, says so', async () => {
-  folder.write('file');
-  for (const root of [folder.at('file'), folder.at('file/below'), '/proc/nowhere/below'])
-    expect((await fault(open({ root }).open())).code, root).toMatch(/^(target-|unwritable)/);
+test('a target in a place where nothing can be made says so', async () => {
+  expect((await fault(open({ root: '/proc/nowhere/below' }).open())).code).toMatch(/^(target-|unwritable)/);
 });
 
 test('a file that is right but for its times and permissions gets them, and stays the same file', async () => {
