@@ -1,5 +1,5 @@
 import type { Command, EngineHandle, Outcome } from '../model/command.ts';
-import { EXIT, type ErrorReport, VaultError, asVaultError, report } from '../model/errors.ts';
+import { EXIT, type ErrorReport, VaultError, asVaultError, goingOn, report } from '../model/errors.ts';
 import { isInStep } from '../model/in-step.ts';
 import type { Event } from '../model/event.ts';
 import type { HistoryAsk, HistoryWindow } from '../model/history.ts';
@@ -242,13 +242,13 @@ export class Slot {
   #failed(error: VaultError): void {
     const before = this.#why;
     this.#failures++;
-    this.#why = report(error);
+    const again = againIn(error, this.#failures, this.#world.clock.random());
+    this.#why = report(again === undefined ? error : goingOn(error));
     this.#exit = error.exit;
     this.#enter('waiting');
     const known = before?.code === error.code && before.message === error.message;
     const shown = this.#feed.snapshot.problems.get(error.code)?.message === error.message;
     if (!known && !shown) this.#feed.say({ event: 'warning', ...this.#why });
-    const again = againIn(error, this.#failures, this.#world.clock.random());
     const state = error.kind === 'offline' ? 'offline' : 'needs-you';
     this.#feed.say({ event: 'state', state, ...(again === undefined ? {} : { retryIn: again }) });
     this.#barred = again === undefined;

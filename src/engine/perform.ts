@@ -1,6 +1,6 @@
 import type { RelPath } from '../model/brands.ts';
 import { safeName } from '../model/display.ts';
-import { VaultError, asVaultError } from '../model/errors.ts';
+import { VaultError, asVaultError, goingOn } from '../model/errors.ts';
 import type { TransferFacts } from '../model/event.ts';
 import type { ModeKind } from '../model/mode.ts';
 import { type Action, bytesOf } from '../model/plan.ts';
@@ -38,6 +38,8 @@ export interface PerformOptions {
   readonly signal: AbortSignal;
   /** Whether a failed Action will be tried again, asked once it failed. */
   readonly again: (action: Action, error: VaultError) => boolean;
+  /** It is tried for as long as it takes. */
+  readonly patient: boolean;
   /** Attempts made so far, this one included. */
   readonly attempts: (action: Action) => number;
   /** Whether more than one Plan is being carried out, so that one may repeat what the other did. */
@@ -108,6 +110,7 @@ export class Performer {
       this.#emitter.emit({ event: 'transfer.stopped', ...facts });
       return { ended: 'failed', error };
     }
+    const again = this.#options.again(action, error);
     this.#emitter.emit({
       event: 'transfer.failed',
       ...facts,
@@ -115,8 +118,8 @@ export class Performer {
       proof: null,
       attempts: this.#options.attempts(action),
       ms: Math.round(this.#world.clock.ticks() - start),
-      error: reportOf(error, facts),
-      again: this.#options.again(action, error),
+      error: reportOf(again && this.#options.patient ? goingOn(error) : error, facts),
+      again,
     });
     return { ended: 'failed', error };
   }

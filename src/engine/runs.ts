@@ -80,6 +80,7 @@ export class Runs {
       mode: parts.vault.mode.kind,
       signal,
       again: (action, error) => this.#retries.willRetry(action.key, error),
+      patient: !once,
       attempts: (action) => this.#retries.attempts(action.key) + 1,
       overlapping: () => this.#plans > 1,
       stopping,

@@ -92,6 +92,14 @@ export class VaultError extends Error {
   }
 }
 
+/** As said by what tries again for as long as it takes, and by nothing else. */
+export function goingOn(error: VaultError): VaultError {
+  if (error.code !== 'unreachable') return error;
+  const { kind, code, message, cause } = error;
+  const hint = 'check the network and the endpoint; it goes on by itself once the store answers';
+  return new VaultError(kind, code, message, { hint, cause });
+}
+
 /** Any thrown value as a VaultError; what is not one is an internal error. */
 export function asVaultError(thrown: unknown): VaultError {
   if (thrown instanceof VaultError) return thrown;

@@ -77,7 +77,7 @@ export function failureOfThrown(thrown: unknown, signal: AbortSignal | undefined
   if (OFFLINE.has(code))
     return new VaultError('offline', 'unreachable', `the store can't be reached (${code})`, {
       cause: thrown,
-      hint: 'check the network and the endpoint; it goes on by itself once the store answers',
+      hint: 'check the network and the endpoint, and run it again once the store can be reached',
     });
   if (isLocal(thrown, code))
     return new VaultError('file', 'bad-request', `the request can't be made: ${message}`, {

@@ -57,6 +57,11 @@ describe('a vault that waits', () => {
     expect(world.line(A)).toMatchObject({ phase: 'running', exit: 0 });
   });
 
+  test('says that it goes on by itself where the store is not reached', async () => {
+    await failing('offline', 'unreachable');
+    expect(world.line(A).why?.hint).toContain('it goes on by itself once the store answers');
+  });
+
   test('after a security failure, or in the middle of a rekey, is not tried by itself', async () => {
     for (const [kind, code] of [
       ['security', 'no-proof'],

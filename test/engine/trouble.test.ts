@@ -77,6 +77,32 @@ describe('offline', () => {
     expect(machine.inStep()).toEqual([]);
   });
 
+  test('that it goes on by itself is said by what watches, not by what ends', async () => {
+    const hints = (events: Parameters<typeof named>[0]) =>
+      named(events, 'transfer.failed').map(({ error }) => error.hint ?? '');
+    const life = await machine.watch();
+    let down = true;
+    machine.fault = (step) => {
+      if (down && step.operation === 'put' && !isOwn(step.key)) throw offline();
+    };
+    machine.tree.write('new', 'x');
+    life.hint('new');
+    await machine.until(() => hints(life.events).length > 0);
+    expect(hints(life.events)[0]).toContain('it goes on by itself once the store answers');
+    down = false;
+    await machine.until(() => life.idles() === 2);
+    await life.stop();
+    down = true;
+    machine.tree.write('newer', 'x');
+    machine.fault = () => {
+      if (down) throw offline();
+    };
+    const { exit, events } = await machine.sync();
+    expect(exit).toBe(4);
+    expect(hints(events).join()).not.toContain('by itself');
+    expect(named(events, 'warning').at(-1)?.hint ?? '').not.toContain('by itself');
+  });
+
   test('the waits grow to a minute and no further, while watching', async () => {
     const life = await machine.watch();
     machine.fault = () => {

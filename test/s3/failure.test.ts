@@ -222,6 +222,11 @@ describe('what goes wrong before an answer', () => {
     expect(failureOfThrown(wrapped, undefined)).toMatchObject({ kind, code: outcome });
   });
 
+  test('nothing here knows whether anybody tries again, so no hint promises it', () => {
+    const { hint } = failureOfThrown(thrown('ECONNREFUSED'), undefined);
+    expect(hint).toBe('check the network and the endpoint, and run it again once the store can be reached');
+  });
+
   test('a fired signal makes all of them a cancel', () => {
     expect(failureOfThrown(thrown('ECONNRESET'), AbortSignal.abort()).kind).toBe('cancelled');
   });
