@@ -3,9 +3,11 @@ import { systemClock } from '../clock.ts';
 import { places, readConfig } from '../config.ts';
 import { formatBytes, plural, safeName } from '../model/display.ts';
 import { EXIT, VaultError } from '../model/errors.ts';
+import { noVersions } from '../model/no-versions.ts';
 import type { ReadingOptions } from '../vaults/reading.ts';
 import { type History, type Peek, type Shown, peekInto } from '../vaults/peek.ts';
-import { Foreign } from './foreign.ts';
+import { Foreign, tellWarning } from './foreign.ts';
+import { nothingAt, nothingToCat } from './nothing.ts';
 import { Out } from './out.ts';
 import { type Place, type PlaceFlags, placeFor } from './place.ts';
 import { openTerminal } from './prompt.ts';
@@ -44,16 +46,6 @@ async function looking(paths: readonly string[], flags: LookFlags, keyless: bool
 
 const now = (): string => new Date(systemClock.now()).toISOString();
 
-const nothingAt = (name: string): VaultError =>
-  new VaultError(
-    'file',
-    'nothing-there',
-    name === '' ? 'there is nothing there' : `there is nothing at ${safeName(name)}`,
-    {
-      hint: 's3vault ls shows what there is, s3vault versions what there was',
-    },
-  );
-
 // ----------------------------------------------------------------------------------------------------------------- ls
 
 /** `s3vault ls [PATH…]`. */
@@ -63,23 +55,37 @@ export async function lsCommand(paths: readonly string[], flags: LookFlags): Pro
   const out = new Out(process.stdout);
   const others = new Foreign();
   let [files, bytes] = [0, 0];
+  /** Of that time there may have been more. */
+  let lacking = false;
   await open(async (peek) => {
     for (const name of names) {
-      let found = false;
+      let [found, exact] = [false, true];
       for await (const shown of peek.ls(name, { recursive: flags.recursive ?? false, at })) {
         found = true;
+        exact &&= shown.name === name;
         if (others.leavesOut(shown)) continue;
         files += shown.kind === 'object' ? 1 : 0;
         bytes += shown.kind === 'object' ? shown.bytes : 0;
         if (!(await out.line(lsLine(shown, flags)))) return;
       }
-      if (!found && (name !== '' || at !== undefined)) throw nothingAt(name);
+      if (!found) await refuseNothing(peek, name, at, out);
+      lacking ||= at !== undefined && !exact;
     }
+    lacking &&= !(await peek.keepsVersions());
   });
   await others.tell(out, flags.json);
-  if (flags.json === true) await out.line(summary(files, bytes, 0, EXIT.inStep, started));
+  if (lacking) await tellWarning(out, noVersions('listed'), flags.json);
+  const exit = lacking ? EXIT.someFailed : EXIT.inStep;
+  if (flags.json === true) await out.line(summary(files, bytes, 0, exit, started));
   await out.end();
-  return EXIT.inStep;
+  return exit;
+}
+
+/** An empty vault is no fault; what was named and is not there is one, once all before it is said. */
+async function refuseNothing(peek: Peek, name: string, at: number | undefined, out: Out): Promise<void> {
+  if (name === '' && at === undefined && (await peek.emptyPlace()) === undefined) return;
+  await out.end();
+  throw await nothingAt(peek, name, { at });
 }
 
 function lsLine(shown: Shown, { json, long }: LookFlags): string {
@@ -129,26 +135,12 @@ export async function catCommand(paths: readonly string[], flags: LookFlags): Pr
   await open(async (peek) => {
     for (const name of names) {
       const selected = await peek.find(name, { at, versionId: flags.version });
-      if (selected === undefined) throw await nothingToCat(peek, name);
+      if (selected === undefined) throw await nothingToCat(peek, name, { at, versionId: flags.version });
       for await (const piece of peek.cat(selected)) if (!(await out.bytes(piece))) return;
     }
   });
   await out.end();
   return EXIT.inStep;
-}
-
-async function nothingToCat(peek: Peek, name: string): Promise<VaultError> {
-  for await (const _ of peek.ls(name, { recursive: true })) {
-    return new VaultError(
-      'usage',
-      'is-folder',
-      name === '' ? 'this is a folder' : `${safeName(name)} is a folder`,
-      {
-        hint: 'name a file in it; s3vault ls shows them, s3vault restore brings all of them back',
-      },
-    );
-  }
-  return nothingAt(name);
 }
 
 // ----------------------------------------------------------------------------------------------------------- versions
@@ -174,7 +166,7 @@ export async function versionsCommand(paths: readonly string[], flags: LookFlags
         const shown = { ...history, versions };
         for (const line of versionLines(shown, peek, flags)) if (!(await out.line(line))) return;
       }
-      if (!found) throw nothingAt(name);
+      if (!found) throw await nothingAt(peek, name);
     }
   });
   await others.tell(out, flags.json);
@@ -240,7 +232,7 @@ async function removedIn(peek: Peek, names: readonly string[]): Promise<readonly
       found = true;
       if (history.foreign === undefined && peek.removals(history) !== undefined) removed.push(history);
     }
-    if (!found) throw nothingAt(name);
+    if (!found) throw await nothingAt(peek, name);
   }
   return removed;
 }

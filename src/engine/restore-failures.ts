@@ -1,5 +1,5 @@
 import { safeName } from '../model/display.ts';
-import { EXIT, VaultError } from '../model/errors.ts';
+import { EXIT, type ErrorReport, VaultError } from '../model/errors.ts';
 import type { Emitter } from './emitter.ts';
 import { isKeyFault } from './fetching.ts';
 
@@ -38,6 +38,8 @@ export class Failures {
   #succeeded = 0;
   #full = 0;
   readonly #alike = new Map<string, number>();
+  #empty: ErrorReport | undefined;
+  #lacking: ErrorReport | undefined;
   #fatal: VaultError | undefined;
   #interrupted = false;
 
@@ -57,7 +59,7 @@ export class Failures {
     if (this.#fatal !== undefined) return this.#fatal.exit;
     if (this.#security > 0) return EXIT.security;
     if (this.#interrupted) return EXIT.interrupted;
-    return this.failed + this.#skipped > 0 ? EXIT.someFailed : EXIT.inStep;
+    return this.failed + this.#skipped > 0 || this.#lacking !== undefined ? EXIT.someFailed : EXIT.inStep;
   }
 
   interrupted(): void {
@@ -91,6 +93,7 @@ export class Failures {
     name: string,
     { at, versionId }: { readonly at?: number | undefined; readonly versionId?: string | undefined },
   ): void {
+    const was = at === undefined ? 'is' : 'was';
     const when = at === undefined ? (versionId === undefined ? '' : ' of that version') : ' at that time';
     const known = `\0${name}`;
     if (this.#refused.has(known)) return;
@@ -98,15 +101,32 @@ export class Failures {
     this.#refused.set(known, {
       code: 'nothing-there',
       message:
-        name === '' ? `there was nothing to restore${when}` : `there is nothing at ${safeName(name)}${when}`,
+        name === ''
+          ? `there was nothing to restore${when}`
+          : `there ${was} nothing at ${safeName(name)}${when}`,
       hint: 's3vault ls shows what there is, s3vault versions what there was',
     });
   }
 
+  /** Nobody knows what is not there; `why` tells people. */
+  lacking(why: ErrorReport): void {
+    this.#lacking = why;
+  }
+
+  /** Nothing of what was asked for is there, because the whole place is empty. */
+  empty(why: ErrorReport | undefined): void {
+    this.#empty = why;
+  }
+
   /** Tells what was found out while planning. */
   tell(emitter: Emitter): void {
-    for (const [name, warning] of this.#refused)
-      emitter.emit({ event: 'warning', path: name.replace(MISSING, ''), ...warning });
+    if (this.#empty !== undefined) return emitter.emit({ event: 'warning', ...this.#empty });
+    if (this.#lacking !== undefined) emitter.emit({ event: 'warning', ...this.#lacking });
+    for (const [name, warning] of this.#refused) {
+      const path = name.replace(MISSING, '');
+      const left = this.#lacking === undefined || !MISSING.test(name) ? {} : { message: nothingLeft(path) };
+      emitter.emit({ event: 'warning', path, ...warning, ...left });
+    }
     const more = this.#skipped - [...this.#refused.values()].filter(({ code }) => code === 'bad-name').length;
     if (more <= 0) return;
     emitter.emit({
@@ -131,6 +151,10 @@ export class Failures {
     return hopeless && this.#succeeded === 0 && alike >= ALIKE ? error : undefined;
   }
 }
+
+/** It is not known that nothing was there. */
+const nothingLeft = (name: string): string =>
+  name === '' ? 'nothing is left of that time' : `nothing is left of ${safeName(name)} at that time`;
 
 const noRoom = (): VaultError =>
   new VaultError('file', 'disk-full', 'the disk is full', {

@@ -5,7 +5,7 @@
 import { type NameKey, relPath } from '../model/brands.ts';
 import type { Command, EngineHandle, Outcome } from '../model/command.ts';
 import { safeName } from '../model/display.ts';
-import { type VaultError, asVaultError, report } from '../model/errors.ts';
+import { type ErrorReport, type VaultError, asVaultError, report } from '../model/errors.ts';
 import type { Event, EventBody, TransferFacts } from '../model/event.ts';
 import { type Action, EMPTY_TOTALS, bytesOf } from '../model/plan.ts';
 import type { Clock } from '../model/ports.ts';
@@ -15,6 +15,7 @@ import { Budget } from './budget.ts';
 import { Emitter } from './emitter.ts';
 import { type Reader, memoryOf, plainSize } from './fetching.ts';
 import { type Naming, keyOfPath, nameIn, reportOf, shownName } from './naming.ts';
+import { noVersions } from '../model/no-versions.ts';
 import { Online } from './online.ts';
 import { SINGLE_MAX } from './put.ts';
 import { type FileWanted, type RestoreWorld, restoreFile } from './restore-file.ts';
@@ -28,6 +29,10 @@ export interface RestoreParts {
   readonly digestOf: RestoreWorld['digestOf'];
   readonly wasLink: RestoreWorld['wasLink'];
   readonly prefix: string;
+  /** What is overwritten or removed stays. Asked only for a time. */
+  readonly keepsVersions: () => Promise<boolean>;
+  /** Where nothing was found: what to say of a place with nothing at all in it. */
+  readonly emptyPlace?: () => Promise<ErrorReport | undefined>;
   readonly names: Naming['names'];
   readonly clock: Clock;
   readonly transfers: number;
@@ -51,12 +56,6 @@ const PROGRESS_MS = 100;
 /** Actions kept in memory; for more, the bucket is listed a second time. */
 const IN_MEMORY = 20_000;
 
-const NO_VERSIONS = {
-  code: 'no-versions',
-  message: 'the bucket keeps no versions: what was overwritten or removed since that time is gone',
-  hint: 'what has not changed since is restored; versioning helps from the day it is turned on',
-};
-
 const FOREIGN =
   'has a name that does not open with the key of this vault: somebody else wrote it, or moved it';
 
@@ -76,6 +75,8 @@ export class Restore implements EngineHandle {
   #schedule: Schedule | undefined;
   #kept: Get[] | undefined = [];
   #totals = { files: 0, bytes: 0 };
+  /** All that was asked for are files, and there. */
+  #exact = true;
   #stopping = false;
   #lastId = 0;
 
@@ -178,32 +179,41 @@ export class Restore implements EngineHandle {
 
   async #plan(): Promise<void> {
     const totals = { ...EMPTY_TOTALS };
-    let unversioned = this.#options.at !== undefined;
     await this.#online.reaching(async () => {
       this.#kept = [];
       Object.assign(totals, EMPTY_TOTALS);
       for await (const action of this.#gets()) {
         totals.get++;
-        unversioned &&= action.remote.versionId === 'null';
         totals.bytes += bytesOf(action);
         if (this.#kept !== undefined && this.#kept.push(action) > IN_MEMORY) this.#kept = undefined;
         if (this.#stopping) break;
       }
     });
     this.#emitter.emit({ event: 'plan', ...totals, getBytes: totals.bytes, skip: this.#failures.skipped });
+    if (totals.get + this.#failures.skipped === 0 && !this.#stopping)
+      this.#failures.empty(await this.#online.reaching(async () => this.#parts.emptyPlace?.()));
+    if (await this.#mayLack()) this.#failures.lacking(noVersions('restored'));
     this.#failures.tell(this.#emitter);
-    if (unversioned && totals.get > 0) this.#emitter.emit({ event: 'warning', ...NO_VERSIONS });
+  }
+
+  /** Of that time there may have been more. What stands at exactly the name asked for is that of then. */
+  async #mayLack(): Promise<boolean> {
+    if (this.#options.at === undefined || this.#exact || this.#stopping) return false;
+    return !(await this.#online.reaching(() => this.#parts.keepsVersions()));
   }
 
   async *#gets(): AsyncIterable<Get> {
     this.#failures.listing();
+    this.#exact = true;
     for (const name of distinct(this.#options.paths)) {
       let found = false;
       for await (const selected of this.#select(name)) {
+        this.#exact &&= selected.name === name;
         found = true;
         const action = this.#actionFor(selected);
         if (action !== undefined) yield action;
       }
+      this.#exact &&= found;
       if (!found) this.#failures.notFound(name, this.#options);
     }
   }

@@ -8,7 +8,7 @@ import { type ListedPlace, type Selected, selectOne } from '../engine/selecting.
 import { type History, historiesOf, removalsOf, undelete } from '../engine/undelete.ts';
 import { asWritten } from '../engine/written.ts';
 import { MAX_KEY_BYTES, compareUtf8 } from '../model/brands.ts';
-import type { VaultError } from '../model/errors.ts';
+import type { ErrorReport, VaultError } from '../model/errors.ts';
 import type { ModeKind } from '../model/mode.ts';
 import { bareNames, pathTyped } from '../model/names.ts';
 import type { ListedVersion, Mover, Waits } from '../model/ports.ts';
@@ -38,6 +38,10 @@ export interface Peek {
   written(history: History, options?: Waits): Promise<readonly ListedVersion[]>;
   removals(history: History): readonly ListedVersion[] | undefined;
   undelete(history: History): Promise<void>;
+  /** Whether the bucket keeps what is overwritten or removed. */
+  readonly keepsVersions: () => Promise<boolean>;
+  /** Where nothing was found: what to say of a place with nothing at all in it, not even a vault. */
+  readonly emptyPlace: () => Promise<ErrorReport | undefined>;
   /** Bytes of plaintext of so many stored ones. */
   plainSize(stored: number): number;
 }
@@ -95,7 +99,7 @@ export async function openPeek(
 
 function peekOf(
   reader: Reader,
-  { prefix, names }: Pick<Reading, 'prefix' | 'names'>,
+  { prefix, names, keepsVersions, emptyPlace }: Reading,
   copier: () => Promise<Mover>,
   signal: AbortSignal,
 ): Peek {
@@ -129,6 +133,8 @@ function peekOf(
       gathered(asWritten(store, versions, { signal: either(options?.signal) })),
     removals: removalsOf,
     undelete: (history) => undelete(store, history, copier, { signal }),
+    keepsVersions: () => reader.reach(keepsVersions),
+    emptyPlace: () => reader.reach(emptyPlace),
     plainSize: (stored) => plainSize(mode, stored),
   };
 }

@@ -5,7 +5,7 @@ import { type VaultDescription, readDescription } from '../engine/describe.ts';
 import type { Reader } from '../engine/fetching.ts';
 import { demandedIn } from '../engine/protected.ts';
 import { MAX_KEY_BYTES, vaultId } from '../model/brands.ts';
-import { VaultError, asVaultError } from '../model/errors.ts';
+import { type ErrorReport, VaultError, asVaultError } from '../model/errors.ts';
 import type { EventBody } from '../model/event.ts';
 import type { KeyRef } from '../model/keyref.ts';
 import { MODE_KINDS, type Mode, type ModeKind } from '../model/mode.ts';
@@ -15,8 +15,10 @@ import { DEFAULT_TRANSFERS, type Rules, type Vault } from '../model/vault.ts';
 import { type ResolvedRemote, resolveRemote } from '../s3/connect.ts';
 import type { Protection } from '../s3/modes.ts';
 import { type StoreOptions, openStore } from '../s3/open-store.ts';
+import { keepsVersions } from './keeps-versions.ts';
 import type { KmsPlace } from './kms-group.ts';
 import { type KmsPace, openKmsPace, throttling } from './kms-pace.ts';
+import { emptyPlace } from './nothing-there.ts';
 import { type NamedPlace, openNames, placeOfNames } from './names.ts';
 import type { OpenOptions } from './options.ts';
 import { type Protecting, keysOf, protect } from './protect.ts';
@@ -61,6 +63,10 @@ export interface Reading {
   readonly description: VaultDescription | undefined;
   readonly clock: Clock;
   readonly transfers: number;
+  /** Whether the bucket keeps what is overwritten or removed. */
+  readonly keepsVersions: () => Promise<boolean>;
+  /** Where nothing was found: what to say of a place with nothing at all in it, not even a vault. */
+  readonly emptyPlace: () => Promise<ErrorReport | undefined>;
   /** Who hears of KMS under its quota. */
   tellTo(tell: (body: EventBody) => void): void;
   close(): Promise<void>;
@@ -114,6 +120,9 @@ export async function openReading(source: Source, options: ReadingOptions): Prom
       description: found.description,
       clock,
       transfers,
+      keepsVersions: () => keepsVersions(resolved, store, named.prefix, clock),
+      emptyPlace: async () =>
+        source.vault === undefined ? emptyPlace(store, source.remote, named.prefix) : undefined,
       tellTo: (tell) => {
         for (const one of paces) one.tellTo(tell);
       },

@@ -27,10 +27,21 @@ export async function openRestore(
   const onThrottle = (error: VaultError): void => restore?.throttled(error);
   const reading = await openReading(source, { ...options, onThrottle });
   const index = await rememberedBy(source.vault, options);
-  const { reader, prefix, names, clock, transfers } = reading;
+  const { reader, prefix, names, clock, transfers, keepsVersions, emptyPlace } = reading;
   const { digestOf, wasLink, pathOf } = index;
   const made = new Restore(
-    { reader, target: openTarget({ root: out, clock }), digestOf, wasLink, prefix, names, clock, transfers },
+    {
+      reader,
+      target: openTarget({ root: out, clock }),
+      digestOf,
+      wasLink,
+      prefix,
+      keepsVersions,
+      emptyPlace,
+      names,
+      clock,
+      transfers,
+    },
     { ...wanted, paths: wanted.paths.map((path) => pathTyped(names, path)), pathOf },
   );
   restore = made;

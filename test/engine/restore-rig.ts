@@ -122,6 +122,7 @@ export class RestoreRig {
         digestOf: (name) => this.digests.get(name),
         wasLink: (name) => this.links.has(name),
         prefix: PREFIX,
+        keepsVersions: () => Promise.resolve(this.bucket.versioned),
         names: this.names,
         clock: this.clock,
         transfers: 4,

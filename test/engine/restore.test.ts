@@ -403,8 +403,20 @@ describe('what is asked for', () => {
   test('a time before anything was there, and a bucket that keeps no versions, are said', async () => {
     const rig = new RestoreRig();
     await rig.put('a', 'a');
-    expect(await rig.restore({ at: 1_000 })).toMatchObject({ exit: 3, warnings: ['nothing-there'] });
-    expect(await rig.restore({ at: rig.clock.now() })).toMatchObject({ exit: 0, warnings: ['no-versions'] });
+    const before = await rig.restore({ at: 1_000 });
+    expect(before).toMatchObject({ exit: 3, warnings: ['no-versions', 'nothing-there'] });
+    expect(JSON.stringify(before.events)).toContain('nothing is left of that time');
+    // What is there may not be all that was.
+    expect(await rig.restore({ at: rig.clock.now() })).toMatchObject({ exit: 3, warnings: ['no-versions'] });
+    expect(rig.files).toEqual({ a: 'a' });
+    // Of one file it is known: what stands there since is what stood there then.
+    const one = { paths: ['a'], at: rig.clock.now() };
+    expect(await rig.restore(one)).toMatchObject({ exit: 0, warnings: [] });
+    const versioned = new RestoreRig('client', true);
+    await versioned.put('a', 'a');
+    const nothing = await versioned.restore({ at: 1_000, paths: ['a'] });
+    expect(nothing).toMatchObject({ exit: 3, warnings: ['nothing-there'] });
+    expect(JSON.stringify(nothing.events)).toContain('there was nothing at a at that time');
   });
 
   test('one version of one file', async () => {
