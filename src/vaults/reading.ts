@@ -5,9 +5,10 @@ import { type VaultDescription, readDescription } from '../engine/describe.ts';
 import type { Reader } from '../engine/fetching.ts';
 import { demandedIn } from '../engine/protected.ts';
 import { MAX_KEY_BYTES, vaultId } from '../model/brands.ts';
+import { safeName } from '../model/display.ts';
 import { type ErrorReport, VaultError, asVaultError } from '../model/errors.ts';
 import type { EventBody } from '../model/event.ts';
-import type { KeyRef } from '../model/keyref.ts';
+import type { KeyInfo, KeyRef } from '../model/keyref.ts';
 import { MODE_KINDS, type Mode, type ModeKind } from '../model/mode.ts';
 import { type Names, bareNames, namesBelow, pathTyped } from '../model/names.ts';
 import type { Clock, ObjectStore } from '../model/ports.ts';
@@ -251,14 +252,33 @@ async function keyByFingerprint(
   // A KMS key is named by its id or ARN, the others by 16 hex digits.
   const kms = wanted.find((one) => !/^[0-9a-f]{16}$/.test(one));
   if (kind === 'client' && kms !== undefined) return { kind: 'kms', keyId: kms, context: {} };
-  if (unread !== true && wanted.length > 0) {
-    const infos = await (options.keysFrom ?? keysOf(asVault(source), options, clock)).list();
-    const match = infos.find((info) => wanted.includes(info.fingerprint));
-    if (match !== undefined) return { kind: 'stored', name: match.name };
-  }
-  const which = wanted.length > 0 ? ` with the fingerprint ${wanted.join(' or ')}` : '';
-  throw new VaultError('usage', 'no-key', `${place} needs a key${which}`, {
-    hint: 'bring it back with: s3vault keys recover NAME (24 words) or keys import NAME; then name it with --key NAME',
+  const keys = (): Promise<readonly KeyInfo[]> =>
+    (options.keysFrom ?? keysOf(asVault(source), options, clock)).list();
+  if (unread === true || wanted.length === 0) throw keyUnnamed(place, await keys().catch(() => []));
+  const match = (await keys()).find((info) => wanted.includes(info.fingerprint));
+  if (match !== undefined) return { kind: 'stored', name: match.name };
+  throw new VaultError(
+    'usage',
+    'no-key',
+    `${place} needs a key with the fingerprint ${wanted.join(' or ')}`,
+    {
+      hint: `${BRING_BACK}; then name it with --key NAME`,
+    },
+  );
+}
+
+const BRING_BACK = 'bring it back with: s3vault keys recover NAME (24 words) or keys import NAME';
+
+/** Nothing that can be read says which key it is: those that are here come first, for it may well be one of them. */
+function keyUnnamed(place: string, here: readonly KeyInfo[]): VaultError {
+  const names = here.map(({ name }) => safeName(name));
+  if (names.length === 0)
+    return new VaultError('usage', 'no-key', `${place} needs a key`, {
+      hint: `${BRING_BACK}; then name it with --key NAME`,
+    });
+  const which = names.length === 1 ? `--key ${names[0]}` : `--key NAME, one of ${names.join(', ')}`;
+  return new VaultError('usage', 'no-key', `${place} needs its key, and does not say which one that is`, {
+    hint: `name it with ${which}; where it is not here, ${BRING_BACK}`,
   });
 }
 

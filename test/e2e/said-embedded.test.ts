@@ -129,6 +129,56 @@ test('a mistyped prefix is no empty vault', async () => {
   }
 }, 120_000);
 
+test("another machine's sse-c vault: the keys that are here are named first", async () => {
+  machine.write('a', 'a');
+  await machine.importKey('laptop');
+  const store = ['--key-store', 'file'];
+  expect((await sync(...to(), '--mode', 'sse-c', '--key', 'laptop', ...store)).code).toBe(0);
+  const elsewhere = newMachine();
+  try {
+    const out = ['--out', at('../out')];
+    writeFileSync(elsewhere.passphraseFile, 'of nothing', { mode: 0o600 });
+    const without = await elsewhere.run(['restore', ...from(), ...out, ...store]);
+    expect(without.stderr).toContain('needs a key\n  bring it back with: s3vault keys recover NAME');
+    expect(without.code).toBe(2);
+    await elsewhere.importKey('desk');
+    const one = await elsewhere.run(['restore', ...from(), ...out, ...store]);
+    expect(one.stderr).toContain(
+      'needs its key, and does not say which one that is\n  name it with --key desk;',
+    );
+    expect(one.code).toBe(2);
+  } finally {
+    elsewhere.remove();
+  }
+}, 120_000);
+
+test("another machine's plan is for a folder that is no vault here, and that is what is said", async () => {
+  machine.write('a', 'a');
+  expect((await register()).code).toBe(0);
+  const elsewhere = newMachine();
+  try {
+    machine.write('b', 'b');
+    const plan = join(machine.home, 'plan.json');
+    expect((await machine.run(['sync', machine.root, '--plan', plan])).code).toBe(0);
+    const theirs = ['sync', elsewhere.root, '--once', ...to(), '--mode', 'sse-s3', '--direction', 'both'];
+    expect((await elsewhere.run(theirs)).code).toBe(0);
+    const { code, stderr } = await elsewhere.run(['apply', plan]);
+    expect(stderr).toContain(`the plan is for ${machine.root}, which is no vault of this machine`);
+    expect(stderr).toContain(`s3vault sync ${elsewhere.root} --plan FILE`);
+    expect(code).toBe(2);
+    const copy = join(elsewhere.home, 'plan.json');
+    writeFileSync(copy, readFileSync(plan));
+    const bare = newMachine();
+    rmSync(machine.root, { recursive: true });
+    const nowhere = await bare.run(['apply', copy]);
+    bare.remove();
+    expect(nowhere.stderr).toContain(`the plan is for ${machine.root}, and there is no such folder here`);
+    expect(nowhere.code).toBe(2);
+  } finally {
+    elsewhere.remove();
+  }
+}, 120_000);
+
 test('restore into a file: another --out is needed, exit 2', async () => {
   machine.write('a', 'a');
   expect((await register()).code).toBe(0);
