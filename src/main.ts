@@ -13,11 +13,22 @@ function version(): string {
   return (JSON.parse(text) as { version: string }).version;
 }
 
+/** A disk without room behind standard output ends no program with a stack trace. */
+async function printed(text: string): Promise<number> {
+  process.stdout.on('error', () => undefined);
+  const fault = await new Promise<NodeJS.ErrnoException | null | undefined>((resolve) => {
+    process.stdout.write(text, resolve);
+  });
+  if (!fault || fault.code === 'EPIPE') return 0;
+  process.stderr.on('error', () => undefined);
+  process.stderr.write(`s3vault: standard output cannot be written: ${fault.message}\n`);
+  return 3;
+}
+
 async function main(): Promise<number> {
   const args = process.argv.slice(2);
   if (args.length === 1 && (args[0] === '--version' || args[0] === '-V')) {
-    process.stdout.write(`${version()}\n`);
-    return 0;
+    return printed(`${version()}\n`);
   }
   const major = Number(process.versions.node.split('.')[0]);
   if (major < NEEDED) {

@@ -19,11 +19,18 @@ export function checkLevel(level: unknown): void {
   });
 }
 
+const STDERR = 2;
+/** Bytes of lines that wait for room; what comes after them is dropped. */
+const WAITING_MAX = 2 ** 20;
+
 /** Opens the log of a level: JSON lines on stderr. */
 async function openPino(level: string): Promise<(level: Level, line: object) => void> {
   checkLevel(level);
   const { destination, pino } = await import('pino');
-  const log = pino({ level, base: null, timestamp: false }, destination({ dest: 2, sync: true }));
+  const to = destination({ dest: STDERR, sync: true, maxLength: WAITING_MAX });
+  // A full disk: the lines wait for room, and nothing else does.
+  to.on('error', () => undefined);
+  const log = pino({ level, base: null, timestamp: false }, to);
   return (at, line) => log[at](line);
 }
 

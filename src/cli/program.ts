@@ -3,6 +3,7 @@ import { systemClock } from '../clock.ts';
 import { safeText } from '../model/display.ts';
 import { EXIT, asVaultError } from '../model/errors.ts';
 import { addDaemon } from './daemon-options.ts';
+import { guardOutput, lostOutput } from './stdout.ts';
 import {
   addKeyOptions,
   addLogLevel,
@@ -22,9 +23,16 @@ import {
  * imported for `--help`.
  */
 export async function runCommandLine(args: readonly string[], version: string): Promise<number> {
+  guardOutput();
+  const exit = await exitOf(args, version);
+  const lost = await lostOutput();
+  if (lost === undefined) return exit;
+  const lostExit = printError(lost, []);
+  return exit === EXIT.inStep ? lostExit : exit;
+}
+
+async function exitOf(args: readonly string[], version: string): Promise<number> {
   let exit: number = EXIT.inStep;
-  for (const stream of [process.stdout, process.stderr])
-    stream.on('error', (error) => ignoreGone(error, stream.isTTY));
   const program = buildProgram(version, (code) => {
     exit = code;
   });
@@ -40,11 +48,6 @@ export async function runCommandLine(args: readonly string[], version: string): 
     if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? EXIT.inStep : EXIT.usage;
     return printError(thrown, args);
   }
-}
-
-/** Who reads has gone away, as `head` or a closed terminal does: what else is to be said is dropped, the work ends in order. */
-function ignoreGone(error: NodeJS.ErrnoException, isTerminal: boolean): void {
-  if (error.code !== 'EPIPE' && !(error.code === 'EIO' && isTerminal)) throw error;
 }
 
 /** Says an error with its way out; `--log-level debug` adds where it came from. */

@@ -10,6 +10,7 @@ import type { EventLog } from './log.ts';
 import { printJson, printPlain } from './print.ts';
 import type { SyncFlags } from './sync.ts';
 import { onTerminal } from './on-terminal.ts';
+import { besideOutput } from './stdout.ts';
 
 export async function syncThroughDaemon(
   client: DaemonClient,
@@ -31,23 +32,23 @@ export async function syncThroughDaemon(
     else printPlain(watch, process.stdout, process.stderr);
     const stop = (): void => watch.interrupt();
     process.on('SIGINT', stop).on('SIGTERM', stop);
-    process.stdout.once('error', stop);
     void handle.ended.then(() => watch.interrupt(EXIT.refused));
     try {
-      const ending = watch.run(flags.once === true);
-      if (flags.once === true) {
-        // Its end may come before this answer: a small vault is quickly in step.
-        const rescan = client.ask({ do: 'command', vault: vault.id, command: { command: 'rescan' } });
-        rescan.catch(() => undefined);
-        await Promise.race([rescan, ending]);
-      }
-      const end = await ending;
-      if (end !== 'needs-you') return watch.finish(end);
-      const line = (await client.status()).vaults.find(({ id }) => id === vault.id);
-      return watch.finish(line === undefined || line.exit === 0 ? EXIT.consent : line.exit);
+      return await besideOutput(stop, async () => {
+        const ending = watch.run(flags.once === true);
+        if (flags.once === true) {
+          // Its end may come before this answer: a small vault is quickly in step.
+          const rescan = client.ask({ do: 'command', vault: vault.id, command: { command: 'rescan' } });
+          rescan.catch(() => undefined);
+          await Promise.race([rescan, ending]);
+        }
+        const end = await ending;
+        if (end !== 'needs-you') return watch.finish(end);
+        const line = (await client.status()).vaults.find(({ id }) => id === vault.id);
+        return watch.finish(line === undefined || line.exit === 0 ? EXIT.consent : line.exit);
+      });
     } finally {
       process.off('SIGINT', stop).off('SIGTERM', stop);
-      process.stdout.off('error', stop);
     }
   } finally {
     client.close();
