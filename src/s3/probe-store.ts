@@ -36,6 +36,8 @@ export interface StoreProbe {
   readonly removeConditions?: Tried<ConditionSupport>;
   readonly copyConditions?: Tried<ConditionSupport>;
   readonly bareEtags: boolean;
+  /** No `If-Match` is ever met, also not one that fits. */
+  readonly unmet?: true;
   readonly copy?: Tried<true>;
   readonly sse: Readonly<Partial<Record<TrialHow['kind'], SseOutcome>>>;
   /** Where the object could not be removed again. */
@@ -164,11 +166,13 @@ class Probing {
     const read = await this.#step(() => this.#again(() => this.#read()));
     const conditions = await this.#step(() => this.#conditions());
     const kept = conditions.ok && conditions.value === 'kept';
-    const quotes = kept ? await this.#step(() => this.#quotesMatter(receipt.etag)) : undefined;
-    const bareEtags = quotes?.ok === true && quotes.value;
+    const fitting = kept ? await this.#step(() => this.#fitting(receipt.etag)) : undefined;
+    const fits = fitting?.ok === true ? fitting.value : undefined;
+    const bareEtags = fits === 'bare';
     const copy = await this.#step((waits) => this.#copy(waits));
     const { removeConditions, copyConditions } = await this.#others();
-    return { read, conditions, bareEtags, copy, removeConditions, copyConditions };
+    const unmet = fits === 'none' ? { unmet: true as const } : {};
+    return { read, conditions, ...unmet, bareEtags, copy, removeConditions, copyConditions };
   }
 
   /** Last: the object may be gone afterwards. */
@@ -244,10 +248,10 @@ class Probing {
     }
   }
 
-  /** True where the object's own ETag fits without quotes only. */
-  async #quotesMatter(etag: string): Promise<boolean> {
-    if ((await this.#conditional({ 'if-match': `"${etag}"` })) !== 'kept') return false;
-    return (await this.#conditional({ 'if-match': etag })) !== 'kept';
+  /** How the object's own ETag fits: quoted, as everywhere; without quotes only; or not at all. */
+  async #fitting(etag: string): Promise<'quoted' | 'bare' | 'none'> {
+    if ((await this.#conditional({ 'if-match': `"${etag}"` })) !== 'kept') return 'quoted';
+    return (await this.#conditional({ 'if-match': etag })) === 'kept' ? 'none' : 'bare';
   }
 
   async #raw(headers: Headers): Promise<void> {

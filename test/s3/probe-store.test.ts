@@ -279,6 +279,20 @@ describe('on the embedded server', () => {
     });
   });
 
+  test('a store that refuses every If-Match, also the one that fits, is told from one that keeps them', async () => {
+    fresh({ versioning: true });
+    server.faults.add({
+      match: ({ headers }) => headers['if-match'] !== undefined,
+      fault: { kind: 'status', status: 412, code: 'PreconditionFailed', message: 'no' },
+    });
+    expect(await probe(place, bucket, true)).toMatchObject({
+      conditions: { value: 'kept' },
+      unmet: true,
+      bareEtags: false,
+    });
+    expect(left()).toBe(0);
+  });
+
   test('a store that fails in the middle of its conditions tells nothing of them, and nothing stays', async () => {
     fresh({ versioning: true });
     server.faults.add({

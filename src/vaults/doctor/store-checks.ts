@@ -129,9 +129,11 @@ export function conditionsCheck(facts: DoctorFacts): Outcome {
   const conditions = probeOf(facts)?.conditions;
   if (conditions === undefined) return notAsked(facts);
   if (!conditions.ok) return untried(conditions.error);
-  if (conditions.value === 'kept') return keptConditions(facts);
-  const what =
-    conditions.value === 'ignored'
+  const unmet = probeOf(facts)?.unmet === true;
+  if (conditions.value === 'kept' && !unmet) return keptConditions(facts);
+  const what = unmet
+    ? 'the store refuses every write over what is there that has a condition, also where it fits'
+    : conditions.value === 'ignored'
       ? 'the store takes conditions and ignores them'
       : 'the store does not know conditional writes';
   if (isVersioned(facts))
@@ -230,13 +232,14 @@ export function modesCheck(facts: DoctorFacts): Outcome {
 export function capabilities(facts: DoctorFacts, time: string): Capabilities | undefined {
   const probe = probeOf(facts);
   if (probe === undefined) return undefined;
-  const { write, conditions, removeConditions, copyConditions, copy, bareEtags } = probe;
+  const { write, conditions, removeConditions, copyConditions, copy, bareEtags, unmet } = probe;
   const { versioning } = facts;
   const { plain: _, ...sse } = probe.sse;
   return {
     time,
     mode: facts.patient.mode.kind,
-    ...(conditions?.ok === true ? { conditions: conditions.value } : {}),
+    // Where none fits the runs find out by themselves what that means for them.
+    ...(conditions?.ok === true && unmet !== true ? { conditions: conditions.value } : {}),
     ...(removeConditions?.ok === true ? { removeConditions: removeConditions.value } : {}),
     ...(copyConditions?.ok === true ? { copyConditions: copyConditions.value } : {}),
     ...(bareEtags ? { bareEtags } : {}),

@@ -332,6 +332,7 @@ describe('what works but is not as it could be', () => {
       { handshake: done({ tls: '1.2', validTo: NOW + day, issuer: undefined, date: NOW }) },
       'tls',
     ],
+    ['conditions that are never met', { probe: done({ ...probe, unmet: true as const }) }, 'conditions'],
     ['conditions that are ignored', { probe: done({ ...probe, conditions: done('ignored') }) }, 'conditions'],
     ['no copies', { probe: done({ ...probe, copy: failing('copy-unsupported', 'file') }) }, 'copy'],
     ['no versions', { versioning: { state: 'absent' } }, 'versioning'],
@@ -391,6 +392,14 @@ test('conditions of removals that are not kept are a warning where there are no 
   const stateOf = (of: DoctorFacts) => checksOf(of).find(({ check }) => check === 'conditions')?.state;
   expect(stateOf(facts)).toBe('pass');
   expect(stateOf({ ...facts, versioning: { state: 'absent' } })).toBe('warn');
+});
+
+test('conditions that are never met are no kept ones, and are left to the runs to find out', () => {
+  const facts: DoctorFacts = { ...healthy, probe: done({ ...probe, unmet: true }) };
+  const check = checksOf(facts).find(({ check: name }) => name === 'conditions');
+  expect(check).toMatchObject({ state: 'warn' });
+  expect(check?.message).toContain('refuses every write over what is there that has a condition');
+  expect(capabilitiesOf(facts, 'now')).not.toHaveProperty('conditions');
 });
 
 test('conditions of writes that are not kept: versions make up for them, or are the way out', () => {
