@@ -193,7 +193,7 @@ export class Slot {
   }
 
   async #open(): Promise<void> {
-    this.#enter('opening');
+    this.#begin();
     try {
       const opened = await this.#world.open(this.#vault);
       this.#why = undefined;
@@ -203,6 +203,15 @@ export class Slot {
     } catch (thrown) {
       this.#failed(asVaultError(thrown));
     }
+  }
+
+  /** What was said of its last life holds no longer; one that waits is tried again, and goes on saying why it waits. */
+  #begin(): void {
+    const again = this.#phase === 'waiting';
+    this.#enter('opening');
+    if (again || this.snapshot.state === 'starting') return;
+    this.#why = undefined;
+    this.#feed.say({ event: 'state', state: 'starting' });
   }
 
   #run(opened: Opened): void {

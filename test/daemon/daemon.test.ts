@@ -433,3 +433,48 @@ test('a vault is in step only while it runs, and one that does not run cannot be
   await world.daemon.lock();
   await expect(slot?.reach()).rejects.toThrow('locked: its key is out of memory');
 });
+
+describe('a vault that was in step and is opened anew', () => {
+  const gate = Promise.withResolvers<void>();
+  const shown = (): string => vaultLines(world.line(A))[0] ?? '';
+
+  beforeEach(() => {
+    world.engine(A).emit({ event: 'idle' });
+    world.gate = gate.promise;
+  });
+
+  test('is starting while that takes its time, not in step', async () => {
+    world.config = { version: 1, vaults: [vault('a', { direction: 'both' }), B] };
+    await world.daemon.reload();
+    await settled();
+    expect(world.line(A)).toMatchObject({ phase: 'opening', state: 'starting', inStep: false });
+    expect(shown()).toBe('/files/a  starting');
+  });
+
+  test('is starting after it was locked, and is not said to be locked any more', async () => {
+    await world.daemon.lock();
+    void world.daemon.unlock();
+    await settled();
+    expect(world.line(A)).toMatchObject({ phase: 'opening', state: 'starting', problems: 0 });
+    expect(world.line(A)).not.toHaveProperty('why');
+  });
+
+  test('is stopping while its engine ends', async () => {
+    world.engine(A).obeys = false;
+    void world.daemon.stop();
+    await settled();
+    expect(shown()).toBe('/files/a  stopping');
+    expect(statusText(world.daemon.lines())).toBe('1 stopping, 1 starting');
+  });
+});
+
+test('a vault that waits goes on saying why while it is tried again', async () => {
+  world = new FakeWorld(A);
+  world.fails = () => new VaultError('usage', 'key-missing', 'no key');
+  await world.daemon.start();
+  world.gate = new Promise(() => undefined);
+  void world.daemon.reload();
+  await settled();
+  expect(world.line(A)).toMatchObject({ phase: 'opening', state: 'needs-you', problems: 1 });
+  expect(world.line(A).why?.message).toBe('no key');
+});

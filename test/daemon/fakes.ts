@@ -91,6 +91,8 @@ export class FakeWorld {
   readonly engines = new Map<string, FakeEngine[]>();
   config: Config;
   fails: (vault: Vault) => Error | undefined = () => undefined;
+  /** Opening waits for it. */
+  gate: Promise<void> | undefined;
   readonly daemon: Daemon;
 
   constructor(...vaults: readonly Vault[]) {
@@ -98,12 +100,13 @@ export class FakeWorld {
     this.daemon = new Daemon({
       clock: this.clock,
       readConfig: async () => this.config,
-      open: async (one) => this.#open(one),
+      open: (one) => this.#open(one),
       onEvent: (event, one) => this.events.push({ event, vault: one }),
     });
   }
 
-  #open(one: Vault): Opened {
+  async #open(one: Vault): Promise<Opened> {
+    if (this.gate !== undefined) await this.gate;
     const error = this.fails(one);
     if (error !== undefined) throw error;
     const engine = new FakeEngine();
