@@ -58,8 +58,11 @@ export class Daemon {
 
   /** Reads the configuration and opens every vault of it. Resolves when each was tried. Rejects where it can't be read. */
   async start(): Promise<void> {
-    this.#config = await this.#options.readConfig();
-    await Promise.all(this.#config.vaults.map((vault) => this.#add(vault)));
+    // A reload may have come before; what is opened then is waited for, too, and by no reload that follows.
+    await this.#next(async () => {
+      await this.#takeOver();
+    });
+    await Promise.all(this.slots.map((slot) => slot.tried));
   }
 
   /**
@@ -69,25 +72,10 @@ export class Daemon {
    */
   reload(asked = true): Promise<Reloaded> {
     return this.#next(async () => {
-      const before = this.#config;
-      const now = await this.#options.readConfig();
-      this.#config = now;
-      const added = now.vaults.filter(({ id }) => !this.#slots.has(id));
-      const removed = this.slots.filter(({ vault }) => !now.vaults.some(({ id }) => id === vault.id));
-      const changed = now.vaults.filter((vault) => {
-        const slot = this.#slots.get(vault.id);
-        return slot !== undefined && differs(slot.configured, before, vault, now);
-      });
-      for (const slot of removed) await this.#remove(slot);
-      for (const vault of changed) this.#change(vault);
-      for (const vault of added) void this.#add(vault);
+      const reloaded = await this.#takeOver();
       // What waits is tried at once: perhaps it was mended.
       void this.#settleAll(asked);
-      return {
-        added: added.map(root),
-        removed: removed.map((slot) => root(slot.vault)),
-        changed: changed.map(root),
-      };
+      return reloaded;
     });
   }
 
@@ -165,6 +153,26 @@ export class Daemon {
     const done = this.#turn.then(fn);
     this.#turn = done.catch(() => undefined);
     return done;
+  }
+
+  async #takeOver(): Promise<Reloaded> {
+    const before = this.#config;
+    const now = await this.#options.readConfig();
+    this.#config = now;
+    const added = now.vaults.filter(({ id }) => !this.#slots.has(id));
+    const removed = this.slots.filter(({ vault }) => !now.vaults.some(({ id }) => id === vault.id));
+    const changed = now.vaults.filter((vault) => {
+      const slot = this.#slots.get(vault.id);
+      return slot !== undefined && differs(slot.configured, before, vault, now);
+    });
+    for (const slot of removed) await this.#remove(slot);
+    for (const vault of changed) this.#change(vault);
+    for (const vault of added) void this.#add(vault);
+    return {
+      added: added.map(root),
+      removed: removed.map((slot) => root(slot.vault)),
+      changed: changed.map(root),
+    };
   }
 
   #settleAll(asked = true): Promise<unknown> {

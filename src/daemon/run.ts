@@ -163,7 +163,9 @@ class Life {
   }
 
   async #reload(): Promise<Awaited<ReturnType<Daemon['reload']>>> {
-    this.#notifier?.reloading(monotonicMicroseconds());
+    // systemd knows of no reload of what starts still; and it is not ready by being reloaded.
+    const notifier = this.#ready ? this.#notifier : undefined;
+    notifier?.reloading(monotonicMicroseconds());
     try {
       const reloaded = await this.#daemon.reload();
       this.#say({ event: 'daemon', state: 'reloaded', ...reloaded });
@@ -173,7 +175,7 @@ class Life {
       this.#daemon.say({ event: 'warning', ...report(error), message: `not reloaded: ${error.message}` });
       throw error;
     } finally {
-      this.#notifier?.ready();
+      notifier?.ready();
       this.#sayStatus();
     }
   }

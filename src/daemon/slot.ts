@@ -114,6 +114,11 @@ export class Slot {
     return !passing || this.#world.clock.ticks() - this.#since < STUCK_MS;
   }
 
+  /** Resolves once what it was told so far is done, or was tried. */
+  get tried(): Promise<void> {
+    return this.#turn;
+  }
+
   /** Resolves once it is so; for `run` once it was tried. */
   want(wanted: Wanted): Promise<void> {
     // Nothing that is still under way elsewhere brings it back.

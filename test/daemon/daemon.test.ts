@@ -268,6 +268,39 @@ describe('a reload', () => {
   });
 });
 
+describe('a reload before the start', () => {
+  test.each(['before', 'at the same time'] as const)('opens no vault twice: %s', async (when) => {
+    world = new FakeWorld(A, B);
+    const reloaded = world.daemon.reload();
+    if (when === 'before') await reloaded;
+    const [first] = world.daemon.slots;
+    await Promise.all([reloaded, world.daemon.start()]);
+    await settled();
+    expect([world.opened(A), world.opened(B)]).toStrictEqual([1, 1]);
+    if (when === 'before') expect(world.daemon.slots[0]).toBe(first);
+    world.daemon.command(A.id, { command: 'pause' });
+    expect(world.engine(A).commands).toStrictEqual([{ command: 'pause' }]);
+  });
+
+  test('is no reason not to wait until each was tried', async () => {
+    const gate = Promise.withResolvers<void>();
+    world = new FakeWorld(A);
+    world.gate = gate.promise;
+    await world.daemon.reload();
+    let ready = false;
+    const started = world.daemon.start().then(() => {
+      ready = true;
+    });
+    await settled();
+    expect(ready).toBe(false);
+    // A key store that hangs holds back no reload either.
+    await world.daemon.reload();
+    gate.resolve();
+    await started;
+    expect(world.line(A).phase).toBe('running');
+  });
+});
+
 describe('locking', () => {
   test('stops every engine, waits for that, and unlocking opens them anew; a pause is kept', async () => {
     world.daemon.command(A.id, { command: 'pause' });
