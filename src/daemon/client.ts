@@ -229,8 +229,14 @@ export class DaemonClient {
   #ended(): void {
     for (const { reject } of this.#waiting.values()) reject(this.#gone());
     this.#waiting.clear();
-    for (const vault of this.#vaults.values()) vault.end();
+    for (const vault of this.#vaults.values()) this.#lost(vault);
     this.#close();
+  }
+
+  /** A screen that stays for something under way must not go on showing the last that was heard. */
+  #lost(vault: RemoteVault | undefined): void {
+    vault?.hear({ event: 'state', state: 'stopped', time: new Date(this.#clock.now()).toISOString() });
+    vault?.end();
   }
 
   /** What is no message ends the connection, not this process. */
@@ -286,7 +292,7 @@ export class DaemonClient {
       return;
     }
     if (news.type === 'gone') {
-      this.#vaults.get(news.vault)?.end();
+      this.#lost(this.#vaults.get(news.vault));
       this.#vaults.delete(news.vault);
     } else if (!this.#changed(news.vault)) return;
     else this.#add(news.vault, unpacked(news.snapshot));
@@ -299,7 +305,7 @@ export class DaemonClient {
     if (known === undefined) return true;
     const same = isDeepStrictEqual([known.vault.remote, known.vault.mode], [vault.remote, vault.mode]);
     known.vault = vault;
-    if (!same) known.end();
+    if (!same) this.#lost(known);
     return !same;
   }
 

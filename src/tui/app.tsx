@@ -37,6 +37,8 @@ export interface AppProps {
   readonly onQuit?: () => void;
   readonly keys?: KeysAccess;
   readonly memory?: Memory;
+  /** Told of work that the screen is not to be taken from, other than by who looks at it. */
+  readonly during?: (work: Promise<unknown>) => void;
 }
 
 const titleOf = ({ title }: ScreenVault): string => title;
@@ -47,7 +49,8 @@ const FRAME = 5;
 /** Below this nothing can be read. */
 const LEAST = { columns: 40, rows: 10 } as const;
 
-export function App({ vaults, stores, pacer, clock, note, onQuit, keys, memory }: AppProps): ReactNode {
+export function App(props: AppProps): ReactNode {
+  const { vaults, stores, pacer, clock, note, onQuit, keys, memory, during } = props;
   const { columns, rows: all } = useWindowSize();
   const rows = process.platform === 'win32' ? all - 1 : all;
   const shown = useAll(stores);
@@ -66,7 +69,7 @@ export function App({ vaults, stores, pacer, clock, note, onQuit, keys, memory }
     const { line } = latest.current;
     if (latest.current.view === view) show({ ...latest.current, line: Math.max(0, line + by) });
   };
-  const desks = useDesks(vaults, ui, height, sayAtOnce, { pacer, clock, snapshot, moved });
+  const desks = useDesks(vaults, ui, height, sayAtOnce, { pacer, clock, snapshot, moved, during });
   const obey = (name: string): void => {
     const { vault } = latest.current;
     const store = stores[vault];

@@ -40,7 +40,7 @@ export interface ScreenOptions extends ScreenStreams {
   readonly attached?: boolean;
   /** Takes the screen down. */
   readonly signal?: AbortSignal;
-  /** Takes it down as soon as the key screen inside it is closed. */
+  /** Takes it down as soon as the key screen inside it is closed and no restore is under way. */
   readonly changed?: AbortSignal;
   /** The keys of this machine; asked for when they are to be shown. */
   readonly keyDesk?: () => Promise<KeyDesk>;
@@ -74,13 +74,15 @@ export async function runScreen(options: ScreenOptions): Promise<void> {
     clock,
     ...(note === undefined ? {} : { note }),
     ...(attached === true ? { onQuit: leave } : {}),
+    during: gate.during,
     ...(keys === undefined ? {} : { keys }),
     ...(memory === undefined ? {} : { memory }),
   });
   const stage = onStage(app, options);
   const { over } = await stage;
   const ended = Promise.all(vaults.map(({ handle }) => handle.ended));
-  // A vault at the other end that is let go of for a change of its keys is no end of the change.
+  // A vault at the other end that is let go of for a change of its keys is no end of the change; nor of a restore, which
+  // needs no daemon.
   const end = attached === true ? gate.leave : leave;
   void ended.then(end, end);
   const stopHearing = [hear(signal, leave), hear(changed, gate.leave)];
@@ -120,10 +122,10 @@ function hear(signal: AbortSignal | undefined, fn: () => void): () => void {
   return () => signal?.removeEventListener('abort', fn);
 }
 
-/** Leaves at once, or when it is no longer held. */
+/** Leaves at once, or when nothing holds it any longer. */
 class Gate {
   readonly #leave: () => void;
-  #held = false;
+  #holds = 0;
   #wanted = false;
 
   constructor(leave: () => void) {
@@ -131,12 +133,19 @@ class Gate {
   }
 
   readonly hold = (held: boolean): void => {
-    this.#held = held;
-    if (!held && this.#wanted) this.#leave();
+    this.#holds += held ? 1 : -1;
+    if (this.#holds === 0 && this.#wanted) this.#leave();
+  };
+
+  /** Held until it has settled. */
+  readonly during = (work: Promise<unknown>): void => {
+    this.hold(true);
+    const over = (): void => this.hold(false);
+    work.then(over, over);
   };
 
   readonly leave = (): void => {
     this.#wanted = true;
-    if (!this.#held) this.#leave();
+    if (this.#holds === 0) this.#leave();
   };
 }

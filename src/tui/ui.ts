@@ -70,12 +70,15 @@ export interface Memory {
   last?: { readonly ui: Ui; readonly title: string };
 }
 
-/** Where a screen begins: at the same place of the same vault, where that is still there; what was being asked is over. */
+/**
+ * Where a screen begins: at the same place of the same vault, where that is still there; what was being asked is over,
+ * what was said may not have been read.
+ */
 export function resumed({ last }: Memory, titles: readonly string[]): Ui {
   const vault = last === undefined ? -1 : titles.indexOf(last.title);
-  if (last === undefined || vault === -1) return START;
-  const { view, line, filter, browse } = last.ui;
-  return { ...START, view, line, filter, browse, vault };
+  if (last === undefined) return START;
+  const { view, line, filter, browse, message } = last.ui;
+  return vault === -1 ? { ...START, message } : { ...START, view, line, filter, browse, message, vault };
 }
 
 export interface Around {

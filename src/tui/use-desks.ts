@@ -31,6 +31,8 @@ export interface DesksAround {
   readonly snapshot: Snapshot | undefined;
   /** See `useLongLists`. */
   readonly moved: (view: View, by: number) => void;
+  /** See `AppProps`. */
+  readonly during: ((work: Promise<unknown>) => void) | undefined;
 }
 
 /** `height`: lines of a list. `say` shows a sentence. */
@@ -39,7 +41,7 @@ export function useDesks(
   ui: Ui,
   height: number,
   say: (message: string) => void,
-  { pacer, clock, snapshot, moved }: DesksAround,
+  { pacer, clock, snapshot, moved, during }: DesksAround,
 ): Desks {
   const vault = vaults[ui.vault];
   const settings = useSettings(vault?.settings, ui.view === 'settings', say);
@@ -47,10 +49,13 @@ export function useDesks(
   const conflicts = useConflicts(vault?.conflicts, ui.view === 'conflicts', say);
   const posture = usePosture(vault?.posture, snapshot?.state === 'offline', clock);
   const lists = useLongLists(vault?.handle, ui, { height, clock, snapshot, moved });
+  const begin = (work: Promise<unknown> | undefined): void => {
+    if (work !== undefined) during?.(work);
+  };
   const obeyDesk = (order: DeskOrder): void => {
     switch (order.do) {
       case 'restore':
-        return void store?.restore(order.wish);
+        return begin(store?.restore(order.wish));
       case 'stop-restore':
         return store?.stop();
       case 'undelete':

@@ -127,6 +127,17 @@ describe('who joins', () => {
     expect(late.vaults.map((remote) => remote.snapshot().state)).toStrictEqual(['idle', 'starting']);
   });
 
+  test('does not go on showing the last word of a daemon that is gone', async () => {
+    const one = await client();
+    await one.watch();
+    world.engine(A).emit({ event: 'idle' });
+    await one.status();
+    const [remote] = one.vaults;
+    one.close();
+    await remote?.ended;
+    expect(remote?.snapshot().state).toBe('stopped');
+  });
+
   test('hears of vaults that come and go, and gives commands', async () => {
     const one = await client();
     await one.watch();

@@ -10,8 +10,12 @@ import type {
 } from '../../src/model/browser.ts';
 import { VaultError } from '../../src/model/errors.ts';
 import { Secret } from '../../src/model/secret.ts';
+import { runScreen } from '../../src/tui/run.tsx';
+import { resumed } from '../../src/tui/ui.ts';
+import { settled } from '../daemon/fakes.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { Stage, type StageOptions } from './stage.tsx';
+import { FakeHandle, FakeStdin, FakeStdout } from './terminal.ts';
 
 const START = Date.UTC(2026, 10, 24, 12, 4, 29);
 let stage: Stage;
@@ -182,6 +186,47 @@ describe('folders', () => {
 });
 
 describe('restore', () => {
+  test.each([
+    'changed',
+    'ended',
+  ] as const)('holds a screen of the daemon whose vaults have %s', async (how) => {
+    await open();
+    const [clock, changed, memory] = [new ManualClock(START), new AbortController(), {}];
+    const [stdout, stdin] = [new FakeStdout(80, 24), new FakeStdin()];
+    const handle = new FakeHandle(clock);
+    let over = false;
+    const ended = runScreen({
+      vaults: [{ title: '~/Documents', target: 's3://b/', mode: 'client', key: '', handle, browser }],
+      clock,
+      memory,
+      attached: true,
+      changed: changed.signal,
+      stdout: stdout as unknown as NodeJS.WriteStream,
+      stdin: stdin as unknown as NodeJS.ReadStream,
+    }).then(() => {
+      over = true;
+    });
+    const shows = (text: string): Promise<boolean> =>
+      vi.waitUntil(() => stdout.written.join('').includes(text), { timeout: 5_000, interval: 1 });
+    await shows('Documents');
+    stdin.press('b');
+    await shows('notes');
+    stdin.press('g');
+    await shows('restore into');
+    stdin.press('\r');
+    await vi.waitUntil(() => browser.going !== undefined, { timeout: 5_000, interval: 1 });
+    if (how === 'changed') changed.abort();
+    else handle.end({ exit: 0 });
+    await settled();
+    expect(over).toBe(false);
+    browser.going?.end(restored);
+    await ended;
+    // Nobody could read it: the screen that comes next says it, whichever vaults it has.
+    const message = '3 files restored into /home/a/restored-notes, 4.0 KB';
+    expect(resumed(memory, ['~/Documents'])).toMatchObject({ view: 'browse', message });
+    expect(resumed(memory, ['~/Other'])).toMatchObject({ view: 'dashboard', message });
+  });
+
   test('asks where to, shows how far it is, and how it ended', async () => {
     await open();
     await stage.shows(/a\.txt/);

@@ -52,7 +52,7 @@ describe('a screen that gives way to another one', () => {
       filter: 'scan',
       line: 1,
     });
-    expect(resumed(memory, ['~/New'])).toBe(BEGIN);
+    expect(resumed(memory, ['~/New'])).toStrictEqual(BEGIN);
     stage = new Stage(clock, { memory, vaults: 2 }, handle);
     // All but the speed, which belongs to the moment.
     const below = (frame: string): string => frame.slice(frame.indexOf('\n'));
