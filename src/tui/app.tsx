@@ -49,6 +49,8 @@ const FRAME = 5;
 /** Below this nothing can be read. */
 const LEAST = { columns: 40, rows: 10 } as const;
 
+const QUITS: ReadonlySet<string> = new Set(BINDINGS.find(({ order }) => order === 'quit')?.keys);
+
 export function App(props: AppProps): ReactNode {
   const { vaults, stores, pacer, clock, note, onQuit, keys, memory, during } = props;
   const { columns, rows: all } = useWindowSize();
@@ -70,7 +72,13 @@ export function App(props: AppProps): ReactNode {
     if (latest.current.view === view) show({ ...latest.current, line: Math.max(0, line + by) });
   };
   const desks = useDesks(vaults, ui, height, sayAtOnce, { pacer, clock, snapshot, moved, during });
+  const small = columns < LEAST.columns || rows < LEAST.rows;
   const obey = (name: string): void => {
+    if (small) {
+      // Nothing can be read: what is pressed answers nothing, and is typed nowhere.
+      if (!QUITS.has(name)) return;
+      latest.current = { ...latest.current, asked: undefined, typing: undefined };
+    }
     const { vault } = latest.current;
     const store = stores[vault];
     // The key screen is on its way: what is pressed is for it.
@@ -99,14 +107,14 @@ export function App(props: AppProps): ReactNode {
     }
     if (led.commands.some(({ command }) => command === 'first' || command === 'skip')) desks.lists.changed();
   };
-  useTyped(latest, desks.store?.hidden, obey, show);
+  useTyped(latest, small ? undefined : desks.store?.hidden, obey, show, small);
   const current = shown[ui.vault];
   if (current === undefined) return null;
   if (ui.keys && keys !== undefined)
     return (
       <KeysInside access={keys} onEnd={(message) => show({ ...latest.current, keys: false, message })} />
     );
-  if (columns < LEAST.columns || rows < LEAST.rows) return <TooSmall columns={columns} rows={rows} />;
+  if (small) return <TooSmall columns={columns} rows={rows} />;
   return (
     <Box flexDirection="column" width={columns} height={rows} overflow="hidden">
       <Title shown={shown} selected={current} />
@@ -134,11 +142,12 @@ function useTyped(
   hidden: HiddenLine | undefined,
   obey: (name: string) => void,
   show: (next: Ui) => void,
+  small: boolean,
 ): void {
   useInput((input, key) => {
     if (latest.current.keys) return;
     const asked = hidden?.shown !== undefined;
-    const text = asked || latest.current.typing !== undefined;
+    const text = !small && (asked || latest.current.typing !== undefined);
     const names = input.length <= 1 ? [input] : text ? Array.from(input) : typedIn(input);
     if (names === undefined) {
       show({ ...latest.current, message: 'several keys came at once and were ignored; press them again' });
@@ -152,7 +161,7 @@ function useTyped(
   // Pasted text must not answer questions; in a line that is being typed it is text.
   usePaste((text) => {
     const { typing, keys } = latest.current;
-    if (keys) return;
+    if (keys || small) return;
     if (hidden?.shown !== undefined) hidden.type(text);
     else if (typing === undefined) show({ ...latest.current, message: 'pasted text is ignored' });
     else {

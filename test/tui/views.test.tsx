@@ -298,6 +298,18 @@ describe('settings', () => {
   });
 });
 
+test('a window too small to read anything takes no answers to what cannot be seen; it only lets one leave', async () => {
+  const { handle, stdin, stdout } = open({ columns: 30, rows: 8 });
+  handle.emit({ event: 'consent', reason: { kind: 'many-removals', removals: 9, of: 10 } });
+  expect(await stage.shows(/window too small/)).not.toContain('Remove');
+  for (const key of ['y', 'p', '\u001b[200~y\u001b[201~', 'P', '/']) stdin.press(key);
+  expect(await stage.press('q')).toContain('window too small');
+  expect(handle.commands).toEqual([{ command: 'stop' }]);
+  stdout.resize(80, 24);
+  // Neither the list of problems nor a filter: nothing of it was obeyed.
+  expect(await stage.shows(/~\/Documents/)).not.toContain('PROBLEMS');
+});
+
 test('a window too small to read anything says so, and is back once it is larger', async () => {
   open({ columns: 30, rows: 8 });
   const shown = await stage.frame();
