@@ -1,13 +1,14 @@
 import { get } from 'node:https';
 import { VaultError } from '../model/errors.ts';
 import type { EngineState, Event } from '../model/event.ts';
-import type { Clock } from '../model/ports.ts';
+import type { Clock, Waits } from '../model/ports.ts';
 import type { Vault } from '../model/vault.ts';
 
 /** Signs of life come no closer together. */
 const AT_LEAST_MS = 60_000;
 /** And, while all vaults are in step, no further apart; that one was in step counts no longer. */
 const AT_MOST_MS = 300_000;
+/** From the first look for the address to the last of the answer. */
 const ANSWER_MS = 10_000;
 
 export interface HeartbeatOptions {
@@ -16,9 +17,9 @@ export interface HeartbeatOptions {
   readonly vaults: () => readonly HeartbeatVault[];
   readonly onTrouble: (message: string, hint: string) => void;
   /** Asks the store of each vault for a sign of life: where nothing changes nothing else would notice that one is gone. */
-  readonly reach?: () => Promise<void>;
+  readonly reach?: (options: Waits) => Promise<void>;
   /** Rejects where it is not answered with success. */
-  readonly ping: () => Promise<void>;
+  readonly ping: (options: Waits) => Promise<void>;
 }
 
 export interface HeartbeatVault {
@@ -55,14 +56,14 @@ export class Heartbeat {
   #resting: (() => void) | undefined;
   #callOff: (() => void) | undefined;
   #troubled = false;
-  #closed = false;
+  readonly #closed = new AbortController();
 
   constructor(options: HeartbeatOptions) {
     this.#options = options;
   }
 
   hear(event: Event, vault: Vault | undefined): void {
-    if (vault === undefined || this.#closed) return;
+    if (vault === undefined || this.#closed.signal.aborted) return;
     const still = event.event === 'state' && STILL.has(event.state);
     if (still || (event.event === 'idle' && event.short !== undefined)) {
       this.#inStep.delete(vault.id);
@@ -74,8 +75,9 @@ export class Heartbeat {
     if (this.#resting === undefined) this.#beat();
   }
 
+  /** What is under way is called off. */
   close(): void {
-    this.#closed = true;
+    this.#closed.abort();
     this.#resting?.();
     this.#callOff?.();
   }
@@ -107,9 +109,15 @@ export class Heartbeat {
   async #ping(): Promise<void> {
     const { reach, ping } = this.#options;
     const lost = this.#lost;
-    const got = reach === undefined || (await this.#tried(reach, WITHHELD));
+    const { signal } = this.#closed;
+    const got = reach === undefined || (await this.#tried(() => reach({ signal }), WITHHELD));
     // Stores that are slow to answer leave time for much to happen.
-    if (got && this.#lost === lost && (await this.#tried(ping, NOT_THROUGH))) this.#troubled = false;
+    if (!got || signal.aborted || this.#lost !== lost) return;
+    const late = new AbortController();
+    const callOff = this.#options.clock.after(ANSWER_MS, () => late.abort(new Error('no answer in time')));
+    const either = AbortSignal.any([signal, late.signal]);
+    if (await this.#tried(() => ping({ signal: either }), NOT_THROUGH)) this.#troubled = false;
+    callOff();
   }
 
   /** What goes wrong is said once, until all is well again. */
@@ -118,7 +126,7 @@ export class Heartbeat {
       await work();
       return true;
     } catch (thrown) {
-      if (this.#troubled || this.#closed) return false;
+      if (this.#troubled || this.#closed.signal.aborted) return false;
       this.#troubled = true;
       const why = thrown instanceof Error ? thrown.message : String(thrown);
       this.#options.onTrouble(`${what}: ${why}`, hint);
@@ -142,16 +150,17 @@ const NOT_THROUGH: Trouble = {
 };
 
 /** One GET; redirects are not followed. The address may hold a secret path: it is in no error. */
-export function pinging(url: URL): () => Promise<void> {
-  return () =>
+export function pinging(url: URL): (options: Waits) => Promise<void> {
+  return ({ signal }) =>
     new Promise((resolve, reject) => {
-      const request = get(url, { timeout: ANSWER_MS, headers: { 'user-agent': 's3vault' } }, (answer) => {
-        answer.resume();
+      const headers = { 'user-agent': 's3vault' };
+      const request = get(url, { headers, ...(signal === undefined ? {} : { signal }) }, (answer) => {
         const { statusCode: status = 0 } = answer;
-        if (status >= 200 && status < 300) resolve();
-        else reject(new Error(`the watcher answered ${status}`));
+        const good = status >= 200 && status < 300;
+        // The status says it all, and what of the rest does not come takes nothing back.
+        answer.resume().on('error', () => undefined);
+        answer.on('close', () => (good ? resolve() : reject(new Error(`the watcher answered ${status}`))));
       });
-      request.on('timeout', () => request.destroy(new Error('no answer in time')));
-      request.on('error', reject);
+      request.on('error', (error) => reject(signal?.aborted === true ? (signal.reason as Error) : error));
     });
 }

@@ -240,7 +240,7 @@ class Life {
     if (url === undefined) return undefined;
     return new Heartbeat({
       clock: this.#clock,
-      reach: async () => void (await Promise.all(this.#daemon.slots.map((slot) => slot.reach()))),
+      reach: async (how) => void (await Promise.all(this.#daemon.slots.map((slot) => slot.reach(how)))),
       ping: pinging(heartbeatUrl(url)),
       vaults: () =>
         this.#daemon.slots.map(({ vault, phase, inStep }) => ({

@@ -3,7 +3,7 @@ import { EXIT, type ErrorReport, VaultError, asVaultError, goingOn, report } fro
 import { isInStep } from '../model/in-step.ts';
 import type { Event } from '../model/event.ts';
 import type { HistoryAsk, HistoryWindow } from '../model/history.ts';
-import type { Clock } from '../model/ports.ts';
+import type { Clock, Waits } from '../model/ports.ts';
 import { EMPTY_WINDOW, type QueueAsk, type QueueWindow } from '../model/queue.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import type { Vault } from '../model/vault.ts';
@@ -16,7 +16,7 @@ export interface Opened {
   readonly engine: EngineHandle;
   run(): Promise<Outcome>;
   /** One cheap request: rejects where the store does not answer, or not to us. */
-  reach?(): Promise<void>;
+  reach?(options?: Waits): Promise<void>;
 }
 
 export interface SlotWorld {
@@ -157,9 +157,9 @@ export class Slot {
   }
 
   /** Rejects where the store does not answer, and with kind `usage` where the vault does not run. */
-  async reach(): Promise<void> {
+  async reach(options: Waits = {}): Promise<void> {
     if (this.#running === undefined || this.#phase !== 'running') throw this.#notRunning();
-    await this.#running.opened.reach?.();
+    await this.#running.opened.reach?.(options);
   }
 
   /** What waits; nothing where the vault does not run. */

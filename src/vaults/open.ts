@@ -11,7 +11,7 @@ import { openWatcher } from '../local/watch.ts';
 import type { Outcome } from '../model/command.ts';
 import { modeFingerprint } from '../model/mode.ts';
 import type { Action } from '../model/plan.ts';
-import type { Clock, Index } from '../model/ports.ts';
+import type { Clock, Index, Waits } from '../model/ports.ts';
 import { DEFAULT_TRANSFERS, type Vault } from '../model/vault.ts';
 import { type ResolvedRemote, resolveRemote } from '../s3/connect.ts';
 import { openMover } from '../s3/mover.ts';
@@ -35,7 +35,7 @@ export interface OpenVault {
   /** Runs to the end, then frees everything. */
   run(): Promise<Outcome>;
   /** One cheap request: rejects where the store does not answer. */
-  reach(): Promise<void>;
+  reach(options?: Waits): Promise<void>;
   /** Only plans (`--dry-run`), then frees everything. */
   preview(onAction: (action: Action) => void): Promise<Outcome>;
 }
@@ -127,7 +127,7 @@ function assemble(
   return {
     engine,
     vault,
-    reach: () => store.reach(),
+    reach: (options) => store.reach(options),
     run: () => heldOpen(() => engine.run(), close),
     preview: (onAction) => heldOpen(() => engine.preview(onAction), close),
   };

@@ -1,13 +1,16 @@
 /** Heartbeat, notifications and metrics: for people who do not look. */
 import { readFileSync } from 'node:fs';
+import { once } from 'node:events';
 import { request } from 'node:https';
+import { type AddressInfo, type Socket, createServer } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
 import { NeedsYou } from '../../src/daemon/desktop.ts';
-import { Heartbeat, type HeartbeatOptions, heartbeatUrl } from '../../src/daemon/heartbeat.ts';
+import { Heartbeat, type HeartbeatOptions, heartbeatUrl, pinging } from '../../src/daemon/heartbeat.ts';
 import { type MetricsServer, serveMetrics } from '../../src/daemon/metrics-server.ts';
 import { Tally, metricsText } from '../../src/daemon/metrics.ts';
 import { type ConsentReason, EMPTY_TOTALS } from '../../src/model/plan.ts';
+import type { Waits } from '../../src/model/ports.ts';
 import { takeDaemonLock } from '../../src/vaults/daemon-lock.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { FakeWorld, at, settled, tempPlaces, vault } from './fakes.ts';
@@ -179,6 +182,57 @@ describe('the heartbeat', () => {
     clock.advance(300_000);
     await settled();
     expect(troubles).toStrictEqual(['the heartbeat did not get through: the watcher answered 500']);
+  });
+
+  describe('that is under way', () => {
+    let signal: AbortSignal | undefined;
+    const hangs = (waits: Waits): Promise<never> => {
+      signal = waits.signal;
+      return new Promise((_, reject) => {
+        waits.signal?.addEventListener('abort', () => reject(waits.signal?.reason as Error));
+      });
+    };
+    const begin = async (how: Partial<HeartbeatOptions>): Promise<void> => {
+      heartbeat.close();
+      heartbeat = new Heartbeat({ ...options(), ...how });
+      idle(A);
+      idle(B);
+      await settled();
+    };
+
+    test('has ten seconds in all', async () => {
+      await begin({ ping: hangs });
+      clock.advance(9_999);
+      expect(signal?.aborted).toBe(false);
+      clock.advance(1);
+      await settled();
+      expect(troubles).toStrictEqual(['the heartbeat did not get through: no answer in time']);
+    });
+
+    test.each(['ping', 'reach'] as const)('is called off at the end: %s', async (what) => {
+      await begin({ [what]: hangs });
+      expect(signal?.aborted).toBe(false);
+      heartbeat.close();
+      await settled();
+      expect(signal?.aborted).toBe(true);
+      expect(pings).toBe(0);
+      expect(troubles).toStrictEqual([]);
+    });
+
+    test('lets go of a watcher that never answers', async () => {
+      const sockets: Socket[] = [];
+      const server = createServer((socket) => sockets.push(socket.on('error', () => undefined)));
+      await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
+      const { port } = server.address() as AddressInfo;
+      const abort = new AbortController();
+      const pinged = pinging(new URL(`https://127.0.0.1:${port}/`))({ signal: abort.signal });
+      await once(server, 'connection');
+      abort.abort(new Error('the end'));
+      await expect(pinged).rejects.toThrow('the end');
+      // Nothing of it keeps the process: its end is seen by the other side.
+      await Promise.all(sockets.map((socket) => once(socket.resume(), 'close')));
+      server.close();
+    });
   });
 
   test('goes over https only', () => {
