@@ -1,6 +1,6 @@
 import type { DaemonLog } from '../daemon/log.ts';
 import { VaultError } from '../model/errors.ts';
-import type { Event } from '../model/event.ts';
+import { type Event, written } from '../model/event.ts';
 
 /** Writes one Event down. */
 export type EventLog = (event: Event) => void;
@@ -41,15 +41,17 @@ async function openPino(level: string): Promise<(level: Level, line: object) => 
 export async function openLog(level: string | undefined): Promise<EventLog | undefined> {
   if (level === undefined) return undefined;
   const write = await openPino(level);
-  return (event) => write(levelOf(event), event);
+  return (event) => write(levelOf(event), written(event));
 }
 
 /** The daemon's log: the same, each line with the folder of its vault, and the daemon's own facts. */
 export async function openDaemonLog(level: string): Promise<DaemonLog> {
   const write = await openPino(level);
   return (event, vault) => {
-    const at = event.event === 'daemon' ? 'info' : event.event === 'client' ? 'warn' : levelOf(event);
-    write(at, vault === undefined ? event : { ...event, vault: vault.root });
+    const whose = vault === undefined ? {} : { vault: vault.root };
+    if (event.event === 'daemon' || event.event === 'client')
+      write(event.event === 'daemon' ? 'info' : 'warn', { ...event, ...whose });
+    else write(levelOf(event), { ...written(event), ...whose });
   };
 }
 

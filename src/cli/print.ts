@@ -1,6 +1,6 @@
 import type { EngineHandle } from '../model/command.ts';
 import { formatBytes, formatDuration, plural, safeName, safeText } from '../model/display.ts';
-import { CONTRACT_EVENTS, type Event } from '../model/event.ts';
+import { CONTRACT_EVENTS, type Event, written } from '../model/event.ts';
 import { shortWords } from '../model/in-step.ts';
 import { type PlanTotals, filesOf } from '../model/plan.ts';
 import type { Proof } from '../model/receipt.ts';
@@ -52,11 +52,10 @@ class Lines {
   }
 }
 
-/** `event` and `time` first; what only screens need is left out. */
+/** What only screens need is left out. */
 function jsonLine(event: Event): { readonly [name: string]: unknown } {
-  const { event: name, time, ...rest } = event;
-  const { id: _id, ...fields } = rest as { readonly id?: number };
-  return { event: name, time, ...fields };
+  const { id: _id, ...line } = written(event);
+  return line;
 }
 
 /** Plain lines: what happened on `out`, trouble on `err`. Stable when piped; no colour, no cursor movement. */

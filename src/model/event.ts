@@ -6,7 +6,7 @@ import type { Proof } from './receipt.ts';
 import type { TransferPhase } from './transfer.ts';
 
 /**
- * A fact the engine announces. The lines of `--json` are these objects as they are (`CONTRACT_EVENTS` only), so
+ * A fact the engine announces. The lines of `--json` are these objects as `written` has them (`CONTRACT_EVENTS` only), so
  * field names are part of the product's contract. `time` is ISO 8601 in UTC.
  */
 export type Event = { readonly time: string } & EventBody;
@@ -153,3 +153,14 @@ export const CONTRACT_EVENTS: ReadonlySet<EventName> = new Set([
   'idle',
   'summary',
 ] satisfies EventName[]);
+
+/**
+ * An Event as machines read it, `event` and `time` first: `idle` each time everything is in step, and `short` with the
+ * fields of the Shortfall where nothing is left to do and that is not so.
+ */
+export function written(event: Event): { readonly [name: string]: unknown } {
+  const { event: name, time, ...fields } = event;
+  if (event.event !== 'idle' || event.short === undefined) return { event: name, time, ...fields };
+  const { short, files } = event;
+  return { event: 'short', time, ...(files === undefined ? {} : { files }), ...short };
+}

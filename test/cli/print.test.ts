@@ -40,7 +40,8 @@ const EVENTS: readonly Event[] = [
   at({ event: 'warning', code: 'fifo', message: 'x is a named pipe', hint: 'nothing to do', path: 'x' }),
   at({ event: 'consent', reason: { kind: 'many-removals', removals: 30, of: 40 } }),
   at({ event: 'state', state: 'offline', retryIn: 8_000 }),
-  at({ event: 'idle' }),
+  at({ event: 'idle', files: 9, short: { failed: 1, unprotected: 2, declined: 3, exit: 3 } }),
+  at({ event: 'idle', files: 9 }),
   at({ event: 'summary', files: 1, bytes: 4_200, failed: 1, skipped: 1, ms: 950, exit: 3 }),
 ];
 
@@ -66,6 +67,7 @@ test('--json: one object a line, only the events of the contract, event and time
     'transfer.failed',
     'throttle',
     'warning',
+    'short',
     'idle',
     'summary',
   ]);
@@ -104,6 +106,17 @@ test('--json: one object a line, only the events of the contract, event and time
     error,
     again: false,
   });
+  // Nothing is left to do, which is no being in step.
+  expect(lines.at(-3)).toEqual({
+    event: 'short',
+    time,
+    files: 9,
+    failed: 1,
+    unprotected: 2,
+    declined: 3,
+    exit: 3,
+  });
+  expect(lines.at(-2)).toEqual({ event: 'idle', time, files: 9 });
   expect(lines.at(-1)).toEqual({
     event: 'summary',
     time,
@@ -144,6 +157,7 @@ test('plain lines: what happened on one stream, trouble on the other, nothing th
     ! 30 removals of 40 files held back: too many at once
       look at the folder first; if this is what you want, run the same command with --yes
     … offline, trying again in 8.0 s
+    ! in step but for 3 files and 3 removals held back
     "
   `);
   // eslint-disable-next-line no-control-regex
