@@ -3,6 +3,7 @@ import { systemClock } from '../clock.ts';
 import { findVault, places, readConfig } from '../config.ts';
 import { type DaemonClient, type RemoteVault, connectDaemon } from '../daemon/client.ts';
 import { noDaemon } from '../daemon/status-text.ts';
+import { safeName } from '../model/display.ts';
 import { EXIT, VaultError } from '../model/errors.ts';
 import type { KeyDesk } from '../model/key-desk.ts';
 import type { Clock } from '../model/ports.ts';
@@ -77,7 +78,7 @@ function realWorld(): AttachWorld {
  */
 export async function attach(
   client: AttachedDaemon,
-  only?: Pick<Vault, 'id'>,
+  only?: Only,
   world: AttachWorld = realWorld(),
 ): Promise<number> {
   const attached = new Attached(only, world);
@@ -89,9 +90,21 @@ export async function attach(
     // Before anything is said.
     await attached.close();
   }
-  if (attached.nothing) world.say(NO_VAULTS);
+  if (attached.nothing) world.say(only === undefined ? NO_VAULTS : without(only, attached.shown));
   return EXIT.inStep;
 }
+
+/** What is said of one vault that the daemon has no more. Throws where it never had it. */
+function without({ root }: Only, shown: boolean): string {
+  const name = safeName(root);
+  if (shown)
+    return `the daemon no longer has the vault ${name}\n  where s3vault vaults still lists it: s3vault daemon reload\n`;
+  throw new VaultError('usage', 'not-with-daemon', `the daemon does not have the vault ${name}`, {
+    hint: 'have it read its configuration again: s3vault daemon reload',
+  });
+}
+
+type Only = Pick<Vault, 'id' | 'root'>;
 
 /** For a daemon that has just begun to come to its vaults. */
 const UNREADY_WAIT_MS = 250;
@@ -100,7 +113,7 @@ const NO_VAULTS =
   'the daemon has no vaults; make one with: s3vault sync DIR --to s3://BUCKET/PREFIX --key NAME\n';
 
 class Attached {
-  readonly #only: Pick<Vault, 'id'> | undefined;
+  readonly #only: Only | undefined;
   readonly #world: AttachWorld;
   readonly #left = new AbortController();
   /** The screen's own: where it was left. */
@@ -109,8 +122,10 @@ class Attached {
   #pid = 0;
   /** The daemon has nothing to show. */
   nothing = false;
+  /** There was something once. */
+  shown = false;
 
-  constructor(only: Pick<Vault, 'id'> | undefined, world: AttachWorld) {
+  constructor(only: Only | undefined, world: AttachWorld) {
     this.#only = only;
     this.#world = world;
   }
@@ -166,6 +181,7 @@ class Attached {
           ({ vault }) => this.#only === undefined || vault.id === this.#only.id,
         );
         if (vaults.length > 0) {
+          this.shown = true;
           await this.#show(client, vaults, changed.signal);
           if (!changed.signal.aborted) break;
         } else if (!(await client.status().catch(() => client.facts)).ready) {

@@ -191,3 +191,27 @@ test('without vaults no screen is opened, and it is said how to make one', async
   expect(said.join('')).toMatch(/^the daemon has no vaults; make one with: s3vault sync DIR/);
   expect(stages).toBe(0);
 });
+
+test('one vault that the daemon never had is an error that says what to do', async () => {
+  const attached = attach(new FakeDaemon(B), A, world());
+  await expect(attached).rejects.toMatchObject({
+    kind: 'usage',
+    code: 'not-with-daemon',
+    message: 'the daemon does not have the vault /files/a',
+    hint: 'have it read its configuration again: s3vault daemon reload',
+  });
+  expect(said).toStrictEqual([]);
+  expect(stages).toBe(0);
+});
+
+test('one vault that the daemon has no more ends the screen, and says so', async () => {
+  const daemon = new FakeDaemon(A, B);
+  onScreen = () => daemon.has(B);
+  expect(await attach(daemon, A, world())).toBe(0);
+  expect(titles()).toStrictEqual([['/files/a']]);
+  expect(said.join('')).toBe(
+    'the daemon no longer has the vault /files/a\n' +
+      '  where s3vault vaults still lists it: s3vault daemon reload\n',
+  );
+  expect([stages, closed]).toStrictEqual([1, 1]);
+});
