@@ -6,7 +6,7 @@ import { noDaemon } from '../daemon/status-text.ts';
 import { safeName } from '../model/display.ts';
 import { EXIT, VaultError } from '../model/errors.ts';
 import type { KeyDesk } from '../model/key-desk.ts';
-import type { Clock } from '../model/ports.ts';
+import type { Clock, Waits } from '../model/ports.ts';
 import type { Vault } from '../model/vault.ts';
 import { Comeback } from './comeback.ts';
 import { desksOf } from './desks.ts';
@@ -47,7 +47,7 @@ type Stage = Awaited<ReturnType<Tui['blankStage']>>;
 /** What attaching needs; tests give their own. */
 export interface AttachWorld {
   readonly clock: Clock;
-  readonly connect: () => Promise<AttachedDaemon | undefined>;
+  readonly connect: (options: Waits) => Promise<AttachedDaemon | undefined>;
   readonly tui: () => Promise<Tui>;
   readonly facts: (vault: Vault) => Promise<ScreenFacts>;
   readonly keyDesk: (store: Vault['keyStore']) => () => Promise<KeyDesk>;
@@ -64,7 +64,7 @@ function realWorld(): AttachWorld {
   const where = places(process.env);
   return {
     clock: systemClock,
-    connect: () => connectDaemon(where),
+    connect: (options) => connectDaemon(where, systemClock, options),
     tui: loadTui,
     facts: (vault) => screenFacts(vault, where),
     keyDesk: (store) => desksOf(where, {}, store).keyDesk,

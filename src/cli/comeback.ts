@@ -1,5 +1,5 @@
 import { type VaultError, asVaultError } from '../model/errors.ts';
-import type { Clock } from '../model/ports.ts';
+import type { Clock, Waits } from '../model/ports.ts';
 
 /** Waits between tries to find a daemon again: from the first on twice as long each time. */
 const FIRST_WAIT_MS = 250;
@@ -14,7 +14,7 @@ const FINAL: ReadonlySet<string> = new Set(['other-protocol']);
 export interface ComebackOptions<Client> {
   readonly clock: Clock;
   /** Undefined where no daemon runs. */
-  readonly connect: () => Promise<Client | undefined>;
+  readonly connect: (options: Waits) => Promise<Client | undefined>;
   /** The user leaves. */
   readonly signal: AbortSignal;
   /** Called before each wait; `trouble` is what was in the way last, where something answers that is no daemon yet. */
@@ -49,20 +49,35 @@ export class Comeback<Client extends { close(): void }> {
       await onWaiting(this.#trouble?.why);
       await this.#rest();
       if (signal.aborted) break;
-      const client = await connect().then(
-        (found) => {
-          // Nobody is there: whoever was in the way is gone.
-          if (found === undefined) this.#trouble = undefined;
-          return found;
-        },
-        (thrown: unknown) => this.#met(asVaultError(thrown)),
-      );
+      const client = await this.#unlessLeft(connect({ signal }));
       if (client === undefined) continue;
       this.#since = clock.ticks();
-      if (!signal.aborted) return client;
-      client.close();
+      return client;
     }
     return undefined;
+  }
+
+  /** Who leaves waits for nothing: the connection is closed if it comes. */
+  async #unlessLeft(connecting: Promise<Client | undefined>): Promise<Client | undefined> {
+    const { signal } = this.#options;
+    const left = Promise.withResolvers<'left'>();
+    const leave = (): void => left.resolve('left');
+    signal.addEventListener('abort', leave, { once: true });
+    if (signal.aborted) leave();
+    try {
+      const found = await Promise.race([connecting, left.promise]);
+      if (found === 'left' || signal.aborted) {
+        void connecting.then((late) => late?.close()).catch(() => undefined);
+        return undefined;
+      }
+      // Nobody is there: whoever was in the way is gone.
+      if (found === undefined) this.#trouble = undefined;
+      return found;
+    } catch (thrown) {
+      return this.#met(asVaultError(thrown));
+    } finally {
+      signal.removeEventListener('abort', leave);
+    }
   }
 
   #met(why: VaultError): undefined {

@@ -8,7 +8,7 @@ import { VaultError, asVaultError } from '../model/errors.ts';
 import type { Event } from '../model/event.ts';
 import { EMPTY_SNAPSHOT, type Snapshot, foldAll } from '../model/snapshot.ts';
 import type { HistoryAsk, HistoryWindow } from '../model/history.ts';
-import type { Clock } from '../model/ports.ts';
+import type { Clock, Waits } from '../model/ports.ts';
 import type { QueueAsk, QueueWindow } from '../model/queue.ts';
 import type { Vault } from '../model/vault.ts';
 import { type Note, checkSocket, nobodyThere, readNote } from './endpoint.ts';
@@ -51,11 +51,12 @@ const LIMITS: { readonly [Do in Asked['do']]: number | undefined } = {
 
 /**
  * The daemon of this user, or undefined where none runs. Rejects where something else answers, or another version, and
- * with kind `offline` where nothing does.
+ * with kind `offline` where nothing does, or it is called off.
  */
 export async function connectDaemon(
   places: Places,
   clock: Clock = systemClock,
+  { signal }: Waits = {},
 ): Promise<DaemonClient | undefined> {
   const note = await readNote(places);
   if (note === undefined) return undefined;
@@ -63,12 +64,17 @@ export async function connectDaemon(
   for (let protocol = PROTOCOL; ; protocol--) {
     const client = await reached(note, clock);
     if (client === undefined) return undefined;
+    const leave = (): void => client.close();
+    signal?.addEventListener('abort', leave, { once: true });
+    if (signal?.aborted === true) leave();
     try {
       await client.greet(note.token, protocol);
       return client;
     } catch (thrown) {
       const other = thrown instanceof VaultError && thrown.code === 'other-protocol';
       if (!other || protocol === OLDEST_PROTOCOL) throw thrown;
+    } finally {
+      signal?.removeEventListener('abort', leave);
     }
   }
 }

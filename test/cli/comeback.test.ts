@@ -147,3 +147,36 @@ test('who leaves meanwhile gets none, and a connection that comes too late is cl
   expect(await comeback.next()).toBeUndefined();
   expect(closed).toBe(1);
 });
+
+test('who leaves does not wait for a connection that is being tried; one that comes late is closed', async () => {
+  const late = Promise.withResolvers<Client | undefined>();
+  comeback = new Comeback<Client>({
+    clock,
+    signal: left.signal,
+    connect: () => late.promise,
+    onWaiting: () => undefined,
+  });
+  const found = comeback.next();
+  await new Promise((resolve) => setImmediate(resolve));
+  left.abort();
+  expect(await found).toBeUndefined();
+  late.resolve(client);
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(closed).toBe(1);
+});
+
+test('who leaves is not told of a connection that fails later', async () => {
+  const late = Promise.withResolvers<Client | undefined>();
+  comeback = new Comeback<Client>({
+    clock,
+    signal: left.signal,
+    connect: () => late.promise,
+    onWaiting: () => undefined,
+  });
+  const found = comeback.next();
+  await new Promise((resolve) => setImmediate(resolve));
+  left.abort();
+  expect(await found).toBeUndefined();
+  late.reject(new VaultError('usage', 'other-protocol', 'another version'));
+  await new Promise((resolve) => setImmediate(resolve));
+});

@@ -325,6 +325,19 @@ describe('the client', () => {
     await close();
   });
 
+  test('waits no longer once it is called off', async () => {
+    const close = await silent();
+    const { clock } = world;
+    const left = new AbortController();
+    const told = expect(connectDaemon(home.places, clock, { signal: left.signal })).rejects.toMatchObject({
+      kind: 'offline',
+    });
+    while (clock.waiting === 0) await settled();
+    left.abort();
+    await told;
+    await close();
+  });
+
   test('hangs up on one that says what is no message', async () => {
     const close = await silent('{"type":"hello"\n');
     await expect(connectDaemon(home.places, world.clock)).rejects.toMatchObject({ code: 'daemon-garbled' });
