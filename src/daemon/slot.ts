@@ -148,6 +148,9 @@ export class Slot {
   /** Throws kind `usage` where the vault does not run, or is not to; what was refused has no effect later either. */
   command(command: Command): void {
     if (this.#wanted !== 'run' && command.command !== 'stop') throw refusal(HELD_BACK[this.#wanted]);
+    // Its engine ends, but that is not the end of syncing, as the engine would say.
+    if (this.#phase === 'closing' && command.command !== 'stop')
+      throw this.#coming === undefined ? this.#notRunning() : refusal(TAKING_OVER);
     // A pause of what does not run would be seen by nobody, and hold it back later.
     if (this.#running !== undefined) this.#running.engine.command(command);
     else if (this.#phase === 'waiting' && WAKES.has(command.command)) void this.want('run');
@@ -347,6 +350,12 @@ const RELEASED: ErrorReport = {
   code: 'released',
   message: 'another s3vault command works on this vault',
   hint: 'the daemon goes on when that ends',
+};
+
+const TAKING_OVER: ErrorReport = {
+  code: 'taking-over',
+  message: 'its new settings are being taken over: what is under way ends first',
+  hint: 'try again when that is done',
 };
 
 const GONE: ErrorReport = {

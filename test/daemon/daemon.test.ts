@@ -249,6 +249,37 @@ describe('a reload', () => {
       expect(world.opened(A)).toBe(1);
     });
 
+    test('refuses commands meanwhile with what it does, not as if syncing ended', async () => {
+      await reload();
+      world.engine(A).refuses = new VaultError('usage', 'ending', 'this sync is ending');
+      const given = (): void => world.daemon.command(A.id, { command: 'pause' });
+      expect(given).toThrow(
+        expect.objectContaining({
+          kind: 'usage',
+          code: 'taking-over',
+          message: 'its new settings are being taken over: what is under way ends first',
+          hint: 'try again when that is done',
+        }),
+      );
+      expect(world.line(A).paused).toBe(false);
+      world.engine(A).end(130);
+      await settled();
+      given();
+      expect(world.engine(A).commands).toStrictEqual([{ command: 'pause' }]);
+    });
+
+    test('refuses commands of one that is wanted again before it is closed', async () => {
+      const released = world.daemon.release(A.id);
+      await settled();
+      world.daemon.takeBack(A.id);
+      await settled();
+      expect(() => world.daemon.command(A.id, { command: 'pause' })).toThrow(
+        expect.objectContaining({ code: 'not-running', message: 'not synced just now: it is being closed' }),
+      );
+      world.engine(A).end(130);
+      await released;
+    });
+
     test('does not wait where the store is not reached', async () => {
       world.engine(A).emit({ event: 'state', state: 'offline' });
       await reload();
