@@ -2,7 +2,7 @@ import type { EngineHandle } from '../model/command.ts';
 import { formatBytes, formatDuration, plural, safeName, safeText } from '../model/display.ts';
 import { CONTRACT_EVENTS, type Event, written } from '../model/event.ts';
 import { shortWords } from '../model/in-step.ts';
-import { type PlanTotals, filesOf } from '../model/plan.ts';
+import { LOST_QUESTIONS, type PlanTotals, filesOf } from '../model/plan.ts';
 import type { Proof } from '../model/receipt.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 
@@ -211,7 +211,13 @@ export function proofText(proof: Proof): string {
 }
 
 function consentLine({ reason }: Of<'consent'>): string {
-  if (reason.kind === 'lost-source') return `! lost source: ${reason.why}`;
+  if (reason.kind === 'lost-source') {
+    const way =
+      reason.why === 'root-missing'
+        ? 'mount its disk or bring the folder back, then try again'
+        : 'if this is what you want, run the same command with --accept-source';
+    return `! ${LOST_QUESTIONS[reason.why]}\n  nothing was sent or removed; ${way}`;
+  }
   if (reason.kind === 'plan-review') return `${planLine(reason.totals)}\n  nothing is done before you agree`;
   const { removals, here = 0, of } = reason;
   const where = here === 0 ? '' : here === removals ? ' here' : `, ${here} of them here,`;

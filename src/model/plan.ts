@@ -228,3 +228,14 @@ export type ConsentReason =
       readonly kind: 'lost-source';
       readonly why: 'marker-missing' | 'marker-foreign' | 'other-device' | 'empty-root' | 'root-missing';
     };
+
+type LostWhy = Extract<ConsentReason, { kind: 'lost-source' }>['why'];
+
+/** What is odd about a folder, and what is asked of it. Short enough for 80 columns beside `y yes n no`. */
+export const LOST_QUESTIONS: { readonly [K in LostWhy]: string } = {
+  'marker-missing': 'The folder lost its marker file. Is it still the right one?',
+  'marker-foreign': 'The folder belongs to another vault. Use it for this one?',
+  'other-device': 'The folder is on another disk than before. Is that right?',
+  'empty-root': 'The folder held files and is empty now. Is that right?',
+  'root-missing': 'The folder is not there. Look again?',
+};

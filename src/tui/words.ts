@@ -9,6 +9,7 @@ import {
   type ConsentReason,
   FLOW_WORDS,
   type Flow,
+  LOST_QUESTIONS,
   filesOf,
   flowOf,
 } from '../model/plan.ts';
@@ -112,19 +113,9 @@ export function waitsFor({ state }: Pick<Snapshot, 'state'>): string | undefined
 export const refusedWords = ({ message, hint }: Pick<VaultError, 'message' | 'hint'>): string =>
   hint === undefined ? message : `${message} → ${hint}`;
 
-type LostWhy = Extract<ConsentReason, { kind: 'lost-source' }>['why'];
-
-const LOST: { readonly [K in LostWhy]: string } = {
-  'marker-missing': 'The folder lost its marker file. Is it still the right one?',
-  'marker-foreign': 'The folder belongs to another vault. Use it for this one?',
-  'other-device': 'The folder is on another disk than before. Is that right?',
-  'empty-root': 'The folder held files and is empty now. Is that right?',
-  'root-missing': 'The folder is not there. Look again?',
-};
-
 /** The question that waits for `y` or `n`. Short enough for 80 columns. */
 export function questionOf(reason: ConsentReason): string {
-  if (reason.kind === 'lost-source') return LOST[reason.why];
+  if (reason.kind === 'lost-source') return LOST_QUESTIONS[reason.why];
   if (reason.kind === 'plan-review')
     return reason.again === true
       ? 'The plan has changed. Start with this one? v shows it.'

@@ -6,7 +6,7 @@ import { printError } from '../../src/cli/program.ts';
 import type { VaultLine } from '../../src/daemon/protocol.ts';
 import { VaultError } from '../../src/model/errors.ts';
 import type { Event, EventBody, TransferFacts } from '../../src/model/event.ts';
-import { EMPTY_TOTALS } from '../../src/model/plan.ts';
+import { type ConsentReason, EMPTY_TOTALS } from '../../src/model/plan.ts';
 
 const time = '2026-11-24T12:00:00.000Z';
 const at = (body: EventBody): Event => ({ time, ...body });
@@ -162,6 +162,19 @@ test('plain lines: what happened on one stream, trouble on the other, nothing th
   `);
   // eslint-disable-next-line no-control-regex
   expect(out + err).not.toMatch(/[\u0000-\u0009\u000b-\u001f]/);
+});
+
+test('a folder that may be the wrong one is asked about in a sentence, with the way out', () => {
+  const asked = (why: Extract<ConsentReason, { kind: 'lost-source' }>['why']) =>
+    plainLine(at({ event: 'consent', reason: { kind: 'lost-source', why } }))?.text;
+  expect(asked('marker-missing')).toBe(
+    '! The folder lost its marker file. Is it still the right one?\n' +
+      '  nothing was sent or removed; if this is what you want, run the same command with --accept-source',
+  );
+  expect(asked('root-missing')).toBe(
+    '! The folder is not there. Look again?\n' +
+      '  nothing was sent or removed; mount its disk or bring the folder back, then try again',
+  );
 });
 
 test('a limiter that slowed down says its pace and the way out', () => {
