@@ -1,8 +1,8 @@
-/** `ls`, `cat`, `versions`, `undelete`: a vault seen through its keys. */
+/** `ls`, `cat`, `versions`: a vault seen through its keys. */
 import { systemClock } from '../clock.ts';
 import { places, readConfig } from '../config.ts';
-import { formatBytes, plural, safeName } from '../model/display.ts';
-import { EXIT, VaultError } from '../model/errors.ts';
+import { safeName } from '../model/display.ts';
+import { EXIT } from '../model/errors.ts';
 import { noVersions } from '../model/no-versions.ts';
 import type { ReadingOptions } from '../vaults/reading.ts';
 import { type History, type Peek, type Shown, peekInto } from '../vaults/peek.ts';
@@ -10,7 +10,6 @@ import { Foreign, tellWarning } from './foreign.ts';
 import { nothingAt, nothingToCat } from './nothing.ts';
 import { Out } from './out.ts';
 import { type Place, type PlaceFlags, placeFor } from './place.ts';
-import { openTerminal } from './prompt.ts';
 import { openOptions } from './sync.ts';
 import { parseTime } from './time.ts';
 
@@ -20,7 +19,6 @@ export interface LookFlags extends PlaceFlags {
   readonly json?: boolean;
   readonly long?: boolean;
   readonly recursive?: boolean;
-  readonly yes?: boolean;
 }
 
 interface Looked extends Place {
@@ -30,7 +28,7 @@ interface Looked extends Place {
 }
 
 /** `keyless`: names, sizes and versions are seen without a key. */
-async function looking(paths: readonly string[], flags: LookFlags, keyless: boolean): Promise<Looked> {
+export async function looking(paths: readonly string[], flags: LookFlags, keyless: boolean): Promise<Looked> {
   const where = places(process.env);
   const config = await readConfig(where);
   const place = placeFor(paths, flags, config, { here: true });
@@ -44,7 +42,7 @@ async function looking(paths: readonly string[], flags: LookFlags, keyless: bool
   return { ...place, at, open: (work) => peekInto(place.source, options, work) };
 }
 
-const now = (): string => new Date(systemClock.now()).toISOString();
+export const now = (): string => new Date(systemClock.now()).toISOString();
 
 // ----------------------------------------------------------------------------------------------------------------- ls
 
@@ -121,7 +119,7 @@ function localTime(ms: number): string {
   return `${time.getFullYear()}-${two(time.getMonth() + 1)}-${two(time.getDate())} ${two(time.getHours())}:${two(time.getMinutes())}`;
 }
 
-function summary(files: number, bytes: number, failed: number, exit: number, started: number): string {
+export function summary(files: number, bytes: number, failed: number, exit: number, started: number): string {
   const ms = Math.round(systemClock.ticks() - started);
   return JSON.stringify({ event: 'summary', time: now(), files, bytes, failed, skipped: 0, ms, exit });
 }
@@ -195,69 +193,4 @@ function versionLines({ name, key, versions }: History, peek: Peek, flags: LookF
     const what = marker ? 'removed' : String(bytes);
     return `${localTime(modified)}  ${what.padStart(15)}  ${latest ? 'current' : '       '}  ${versionId}  ${safeName(name)}`;
   });
-}
-
-// ----------------------------------------------------------------------------------------------------------- undelete
-
-/** `s3vault undelete PATH…`: removals taken back; asks where it is more than one. */
-export async function undeleteCommand(paths: readonly string[], flags: LookFlags): Promise<number> {
-  const started = systemClock.ticks();
-  if (paths.length === 0) {
-    throw new VaultError('usage', 'no-path', 'it is not said what to bring back', {
-      hint: 'name files or folders; s3vault versions PATH shows what was removed',
-    });
-  }
-  const { names, open } = await looking(paths, flags, true);
-  const out = new Out(process.stdout);
-  const back = await open(async (peek) => {
-    const removed = await removedIn(peek, names);
-    await agree(removed.length, flags);
-    for (const history of removed) {
-      await peek.undelete(history);
-      await out.line(undeletedLine(history, peek, flags));
-    }
-    return removed.length;
-  });
-  if (flags.json === true) await out.line(summary(back, 0, 0, EXIT.inStep, started));
-  else await out.line(back === 0 ? 'nothing was removed there' : `${plural(back, 'file')} brought back`);
-  await out.end();
-  return EXIT.inStep;
-}
-
-async function removedIn(peek: Peek, names: readonly string[]): Promise<readonly History[]> {
-  const removed: History[] = [];
-  for (const name of names) {
-    let found = false;
-    for await (const history of peek.histories(name)) {
-      found = true;
-      if (history.foreign === undefined && peek.removals(history) !== undefined) removed.push(history);
-    }
-    if (!found) throw await nothingAt(peek, name);
-  }
-  return removed;
-}
-
-async function agree(count: number, { yes }: LookFlags): Promise<void> {
-  if (count <= 1 || yes === true) return;
-  const answer = await openTerminal()?.ask(`bring ${plural(count, 'file')} back? [y/N] `);
-  if (answer !== undefined && /^y(es)?$/i.test(answer)) return;
-  throw new VaultError('consent', 'not-agreed', `${plural(count, 'file')} could come back: nobody agreed`, {
-    hint: 'answer on a terminal, or agree with --yes',
-  });
-}
-
-function undeletedLine(history: History, peek: Peek, { json }: LookFlags): string {
-  const { name: path, key, versions } = history;
-  const content = versions.find(({ marker }) => !marker);
-  const bytes = peek.plainSize(content?.size ?? 0);
-  if (json === true)
-    return JSON.stringify({
-      event: 'undeleted',
-      time: now(),
-      path,
-      key,
-      versionId: content?.versionId,
-      bytes,
-    });
-  return `↑ ${safeName(path)}  ${formatBytes(bytes)}`;
 }

@@ -235,7 +235,7 @@ function addLooks(program: Command, setExit: SetExit): void {
     addReadOptions(
       program.command(name).argument(argument, 'in a vault, or s3://BUCKET/KEY').description(description),
     ).action(async (paths: readonly string[], flags: object) => {
-      const looks = await import('./look.ts');
+      const looks = { ...(await import('./look.ts')), ...(await import('./undelete.ts')) };
       setExit(await looks[run](paths, flags));
     });
   const at = ['--at <time>', 'as it was then: 2026-11-24T18:30, or how long ago: 2d, 90m'] as const;

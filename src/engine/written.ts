@@ -61,10 +61,11 @@ async function firstWritten(
   }
 }
 
-/** In the order of `all`, some at a time. */
+/** In the order of `all`, `together` at a time. */
 export async function* inTurn<T, R>(
   all: AsyncIterable<T> | Iterable<T>,
   work: (one: T) => Promise<R>,
+  together = TOGETHER,
 ): AsyncIterable<R> {
   const ahead: Promise<R>[] = [];
   try {
@@ -73,7 +74,7 @@ export async function* inTurn<T, R>(
       // It is awaited in its turn; until then nobody listens.
       next.catch(() => undefined);
       ahead.push(next);
-      const first = ahead.length < TOGETHER ? undefined : ahead.shift();
+      const first = ahead.length < together ? undefined : ahead.shift();
       if (first !== undefined) yield await first;
     }
     for (let next = ahead.shift(); next !== undefined; next = ahead.shift()) yield await next;

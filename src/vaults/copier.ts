@@ -39,7 +39,7 @@ export async function openCopier(source: Source, options: ReadingOptions): Promi
     closers.push(() => pace.close());
     const mover = openMover(resolved, protection, protection, {
       clock,
-      transfers: 1,
+      transfers: reading.transfers,
       onThrottle: throttling(pace),
       pace: { from: pace.store, to: pace.store },
     });

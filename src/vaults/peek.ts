@@ -6,6 +6,7 @@ import { type Kept, type Shown, showKept, showLevel } from '../engine/level.ts';
 import { keyOfPath } from '../engine/naming.ts';
 import { type ListedPlace, type Selected, selectOne } from '../engine/selecting.ts';
 import { type History, historiesOf, removalsOf, undelete } from '../engine/undelete.ts';
+import { type TakenBack, undeleteEach } from '../engine/undelete-many.ts';
 import { asWritten } from '../engine/written.ts';
 import { MAX_KEY_BYTES, compareUtf8 } from '../model/brands.ts';
 import type { ErrorReport, VaultError } from '../model/errors.ts';
@@ -17,7 +18,7 @@ import { heldOpen } from './hold.ts';
 import { type Reading, type ReadingOptions, type Source, openReading } from './reading.ts';
 import { plainSize } from '../engine/fetching.ts';
 
-export type { History, Kept, Selected, Shown };
+export type { History, Kept, Selected, Shown, TakenBack };
 
 export interface Peek {
   readonly mode: ModeKind;
@@ -42,6 +43,8 @@ export interface Peek {
   readonly keepsVersions: () => Promise<boolean>;
   /** Where nothing was found: what to say of a place with nothing at all in it, not even a vault. */
   readonly emptyPlace: () => Promise<ErrorReport | undefined>;
+  /** Of each that is removed, as many at a time as there are transfers. Rejects as `undeleteEach` does. */
+  undeleteEach(histories: AsyncIterable<History>): AsyncIterable<TakenBack>;
   /** Bytes of plaintext of so many stored ones. */
   plainSize(stored: number): number;
 }
@@ -99,7 +102,7 @@ export async function openPeek(
 
 function peekOf(
   reader: Reader,
-  { prefix, names, keepsVersions, emptyPlace }: Reading,
+  { prefix, names, transfers, keepsVersions, emptyPlace }: Reading,
   copier: () => Promise<Mover>,
   signal: AbortSignal,
 ): Peek {
@@ -135,6 +138,12 @@ function peekOf(
     undelete: (history) => undelete(store, history, copier, { signal }),
     keepsVersions: () => reader.reach(keepsVersions),
     emptyPlace: () => reader.reach(emptyPlace),
+    undeleteEach: (histories) =>
+      undeleteEach(
+        histories,
+        (history) => reader.reach(() => undelete(store, history, copier, { signal })),
+        transfers,
+      ),
     plainSize: (stored) => plainSize(mode, stored),
   };
 }
