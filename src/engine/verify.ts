@@ -29,7 +29,9 @@ import { asHere, notSealed, unproved } from './verify-refusals.ts';
 export interface VerifyParts {
   readonly reader: Omit<Reader, 'reach'>;
   readonly mover: Pick<Mover, 'moved'>;
-  readonly index: Pick<Index, 'page' | 'count' | 'meta' | 'get'>;
+  readonly index: Pick<Index, 'page' | 'count' | 'get'>;
+  /** What the last run gave to be remembered. */
+  readonly marks: Remembered;
   readonly prefix: string;
   /** Changes come from the bucket, too: an object of another machine is news. */
   readonly receives: boolean;
@@ -72,8 +74,8 @@ const AHEAD = 256;
 /** Findings that are looked at once more before they are said; with more than these it is no sync that goes on meanwhile. */
 const LOOKED_AGAIN = 1_000;
 /** Newest object that was looked at, by the store's clock: what is older has not changed since. */
-const META_LOOKED = 'verify-looked';
-const META_SHARE = 'verify-share';
+const LOOKED = 'looked';
+const SHARE = 'share';
 const NEWS = 'it opens, so it is what another machine wrote; the next s3vault sync DIR fetches it';
 const PERHAPS = 'if another machine wrote it, the next s3vault sync DIR fetches it; --deep 100 opens it';
 
@@ -131,7 +133,7 @@ export class Verify implements EngineHandle {
   constructor(parts: VerifyParts, options: VerifyOptions) {
     this.#parts = parts;
     this.#options = options;
-    const { clock, reader, index } = parts;
+    const { clock, reader, marks } = parts;
     this.#emitter = new Emitter(clock);
     const online = new Online({
       clock,
@@ -142,7 +144,7 @@ export class Verify implements EngineHandle {
       onOnline: () => this.#emitter.emit({ event: 'state', state: 'working' }),
     });
     this.#reader = { ...reader, reach: (work) => online.reaching(work) };
-    this.#share = new DeepShare(index.meta(META_SHARE), options.deep, clock);
+    this.#share = new DeepShare(marks.get(SHARE), options.deep, clock);
   }
 
   readonly announce = (body: EventBody): void => this.#emitter.emit(body);
@@ -166,9 +168,9 @@ export class Verify implements EngineHandle {
   /** Empty where the run did not come to its end. */
   get remembered(): Remembered {
     if (this.#fatal !== undefined || this.#stopping) return new Map();
-    const remembered = new Map([[META_SHARE, this.#share.next]]);
+    const remembered = new Map([[SHARE, this.#share.next]]);
     // What is not proved is looked at again.
-    if (this.#security === 0 && this.#newest > 0) remembered.set(META_LOOKED, String(this.#newest));
+    if (this.#security === 0 && this.#newest > 0) remembered.set(LOOKED, String(this.#newest));
     return remembered;
   }
 
@@ -211,14 +213,14 @@ export class Verify implements EngineHandle {
   }
 
   async #work(): Promise<void> {
-    const { index, prefix, transfers } = this.#parts;
+    const { index, marks, prefix, transfers } = this.#parts;
     const { default: Queue } = await import('p-queue');
     const queue: PQueue = new Queue({ concurrency: transfers });
     const { signal } = this.#abort;
     const { store, mode } = this.#reader;
     const plainOf = (stored: number): number => plainSize(mode, stored);
     const remotes = listRemote({ store, prefix, signal, plainOf });
-    const looked = Number(index.meta(META_LOOKED) ?? Number.NEGATIVE_INFINITY);
+    const looked = Number(marks.get(LOOKED) ?? Number.NEGATIVE_INFINITY);
     this.#emitter.emit({ event: 'state', state: 'working' });
     for await (const { record, remote } of mergeKeys(pages(index), remotes)) {
       if (this.#stopping) break;

@@ -9,12 +9,13 @@ import { DEFAULT_TRANSFERS, type Vault } from '../model/vault.ts';
 import { resolveRemote } from '../s3/connect.ts';
 import { openMover } from '../s3/mover.ts';
 import { openStore } from '../s3/open-store.ts';
-import { openIndex, readIndex } from '../state/open-index.ts';
+import { readIndex } from '../state/open-index.ts';
 import { heldOpen } from './hold.ts';
 import { type OpenOptions, vaultState } from './options.ts';
 import { openKmsPace, throttling } from './kms-pace.ts';
 import { keysOf, protect } from './protect.ts';
 import { namesOfVault } from './settle-names.ts';
+import { type Looked, keepMarks, marksOf } from './verify-marks.ts';
 
 export type { VerifyTotals };
 
@@ -71,15 +72,17 @@ export async function openVerify(
       commitment: 'require',
       download: new RateLimit(clock, vault.rules.limitDownload),
     } as const;
+    const looked: Looked = { vault, modeFingerprint: modeFingerprint(vault.mode, key) };
     const verify = new Verify(
       {
         reader,
         mover,
         index,
+        marks: await marksOf(folder, looked),
         prefix: vault.remote.prefix,
         receives: vault.direction !== 'push',
         names,
-        modeFingerprint: modeFingerprint(vault.mode, key),
+        modeFingerprint: looked.modeFingerprint,
         clock,
         transfers,
       },
@@ -90,26 +93,13 @@ export async function openVerify(
       const outcome = await verify.run();
       index.close();
       closing.shift();
-      await remember(folder, verify);
+      await keepMarks(folder, looked, verify.remembered);
       return outcome;
     };
     return { verify, run: () => heldOpen(work, closeAll) };
   } catch (thrown) {
     await closeAll();
     throw thrown;
-  }
-}
-
-/** Where another process holds the vault, the next run looks at the same share again. */
-async function remember(folder: string, verify: Verify): Promise<void> {
-  const { remembered } = verify;
-  if (remembered.size === 0) return;
-  try {
-    const index = await openIndex({ folder });
-    for (const [name, value] of remembered) index.setMeta(name, value);
-    index.close();
-  } catch (thrown) {
-    if (!(thrown instanceof VaultError && thrown.kind === 'held')) throw thrown;
   }
 }
 

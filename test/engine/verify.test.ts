@@ -10,11 +10,11 @@ import type { ModeKind } from '../../src/model/mode.ts';
 import type { Index, ObjectStat } from '../../src/model/ports.ts';
 import { memoryIndex } from '../../src/state/open-index.ts';
 import { record } from '../support/facts.ts';
-import { ManualClock } from '../support/manual-clock.ts';
 import { MIB, PREFIX, RestoreRig } from './restore-rig.ts';
 
 class VerifyRig extends RestoreRig {
   index!: Index;
+  readonly marks = new Map<string, string>();
   /** Objects that the store does not prove. */
   readonly unproved = new Set<string>();
   looks = 0;
@@ -52,6 +52,7 @@ class VerifyRig extends RestoreRig {
           },
         },
         index: this.index,
+        marks: this.marks,
         prefix: PREFIX,
         receives: this.receives,
         names: this.names,
@@ -66,7 +67,7 @@ class VerifyRig extends RestoreRig {
     this.steps = [];
     this.looks = 0;
     const { exit } = await this.drive(verify.run());
-    for (const [name, value] of verify.remembered) this.index.setMeta(name, value);
+    for (const [name, value] of verify.remembered) this.marks.set(name, value);
     const said = events.flatMap((event) =>
       event.event === 'warning'
         ? [`${event.path} ${event.code}`]
@@ -322,18 +323,28 @@ describe('--deep', () => {
     expect(await rig.verify({ deep: 100 })).toMatchObject({ exit: 3, said: ['b changed-remotely'] });
   });
 
-  test('shares do not depend on who is asked first, and the last one ends at all', () => {
-    const clock = new ManualClock();
-    let meta: string | undefined;
-    const names = Array.from({ length: 1_000 }, (_, n) => nameKey(`name ${n}`));
-    const seen = new Map<string, number>();
-    for (let run = 0; run < 4; run++) {
-      const share = new DeepShare(meta, 30, clock);
-      for (const name of names) if (share.holds(name)) seen.set(name, (seen.get(name) ?? 0) + 1);
-      meta = share.next;
+  test('shares do not depend on who is asked first; each is as large as it was asked for, and none leaves anything out', () => {
+    let drawn = 0;
+    const clock = { random: () => (++drawn * 0.618_033) % 1 };
+    const names = Array.from({ length: 3_000 }, (_, n) => nameKey(`name ${n}`));
+    for (const percent of [12.5, 30, 33.3, 50, 70, 100]) {
+      let remembered: string | undefined;
+      const last = new Map(names.map((name) => [name, -1]));
+      const longest = 2 * Math.ceil(100 / percent);
+      for (let run = 0; run < 12; run++) {
+        const share = new DeepShare(remembered, percent, clock);
+        const held = names.filter((name) => share.holds(name));
+        expect(Math.abs(held.length / 30 - percent), `${percent} %, run ${run}`).toBeLessThan(3);
+        const waits = held.map((name) => run - last.get(name)!);
+        expect(Math.max(...waits)).toBeLessThanOrEqual(longest);
+        for (const name of held) last.set(name, run);
+        remembered = share.next;
+        if (run + 1 === Math.ceil(100 / percent)) expect(Math.min(...last.values())).toBeGreaterThan(-1);
+      }
     }
-    expect(seen.size).toBe(1_000);
-    expect(Math.max(...seen.values())).toBe(1);
+    const seldom = new DeepShare(undefined, 30, clock);
+    const next = new DeepShare(seldom.next, 30, clock);
+    expect(names.some((name) => seldom.holds(name) && next.holds(name))).toBe(false);
     expect(new DeepShare('rubbish', 10, clock).holds(nameKey('x'))).toBeTypeOf('boolean');
   });
 });
@@ -345,5 +356,5 @@ test('a store that refuses ends it, and nothing is remembered', async () => {
     if (operation === 'head') throw new VaultError('refused', 'access-denied', 'no');
   };
   expect(await rig.verify()).toMatchObject({ exit: 4, said: ['undefined access-denied'] });
-  expect(rig.index.meta('verify-looked')).toBeUndefined();
+  expect(rig.marks.size).toBe(0);
 });
