@@ -1,6 +1,7 @@
 /** Paths that names of objects say, as paths of files: anybody who may write to the bucket chooses them. */
 import { OWN_FOLDER } from '../model/brands.ts';
 import { outsideFault } from '../model/path-fault.ts';
+import type { RemoteEntry } from '../model/plan.ts';
 
 /** Bytes of one name that file systems take. */
 const MAX_NAME = 255;
@@ -27,3 +28,7 @@ function fits(segment: string, platform: NodeJS.Platform): boolean {
   if (segment.length > MAX_NAME || Buffer.byteLength(segment) > MAX_NAME) return false;
   return platform !== 'win32' || !WINDOWS_BAD.test(segment);
 }
+
+/** A folder as other programs mark one: folders come with their files. `key`: behind the prefix. */
+export const marksFolder = ({ key, size }: Pick<RemoteEntry, 'key' | 'size'>): boolean =>
+  (key === '' || key.endsWith('/')) && size === 0;

@@ -4,7 +4,7 @@ import type { Entry } from '../model/entry.ts';
 import type { Action, RemoteEntry } from '../model/plan.ts';
 import type { Record } from '../model/record.ts';
 import { type Difference, difference } from './detect.ts';
-import { fitsHere } from './remote-names.ts';
+import { fitsHere, marksFolder } from './remote-names.ts';
 import type { PlanRules, Sides } from './sides.ts';
 
 /** What became of the object since the Record was made. `unknown`: nobody has looked. */
@@ -80,9 +80,6 @@ function remoteChange({ remote, record }: Known, { listed }: PlanRules): RemoteC
   if (remote !== undefined) return remote.etag === record?.etag ? 'same' : 'changed';
   return listed ? 'gone' : 'unknown';
 }
-
-/** A folder as other programs mark one: folders come with their files. */
-const marksFolder = ({ key, size }: RemoteEntry): boolean => (key === '' || key.endsWith('/')) && size === 0;
 
 function foreign(remote: RemoteEntry): Action | undefined {
   const { key } = remote;

@@ -18,6 +18,7 @@ import { Emitter } from './emitter.ts';
 import { type Reader, hasEnvelope, memoryOf, openingOf, plainSize } from './fetching.ts';
 import { pathOf, reportOf } from './naming.ts';
 import { Online } from './online.ts';
+import { marksFolder } from './remote-names.ts';
 import { orUnprotected } from './protected.ts';
 import { listRemote, pages } from './rounds.ts';
 import { type Opened, openAndCompare } from './verify-bytes.ts';
@@ -224,6 +225,7 @@ export class Verify implements EngineHandle {
     this.#emitter.emit({ event: 'state', state: 'working' });
     for await (const { record, remote } of mergeKeys(pages(index), remotes)) {
       if (this.#stopping) break;
+      if (record === undefined && remote !== undefined && marksFolder(remote)) continue;
       this.#totals.objects++;
       const finding = await this.#compare({ record, remote });
       const both = remote !== undefined && record !== undefined;

@@ -214,6 +214,21 @@ test('of an object that nobody here sent it is said what a restore would make of
   });
 });
 
+test('folders that other programs mark are no findings, as for sync and restore', async () => {
+  for (const mode of ['client', 'sse-s3'] as const) {
+    const rig = await VerifyRig.make(mode);
+    await rig.send('photos/one', 'content');
+    for (const name of ['', 'photos/', 'empty/']) await rig.raw(name, '');
+    expect(await rig.verify({ deep: 100, every: true })).toMatchObject({
+      exit: 0,
+      said: [],
+      totals: { objects: 1, extra: 0 },
+    });
+    await rig.raw('odd/', 'content');
+    expect(await rig.verify()).toMatchObject({ exit: 3, said: ['odd/ extra'] });
+  }
+});
+
 describe('protection', () => {
   test('the hint is one that fits who is asked: what this machine sent, what came, what is another object', async () => {
     const hint = async (receives: boolean, over: 'sent' | 'received' | 'replaced', deep: number) => {
