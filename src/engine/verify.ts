@@ -24,7 +24,7 @@ import { listRemote, pages } from './rounds.ts';
 import { type Opened, openAndCompare } from './verify-bytes.ts';
 import { DeepShare } from './verify-share.ts';
 import { type Finding, compare, mergeKeys } from './verify-compare.ts';
-import { hintOfExtra } from './verify-extra.ts';
+import { judgeExtra } from './verify-extra.ts';
 import { asHere, notSealed, unproved } from './verify-refusals.ts';
 
 export interface VerifyParts {
@@ -262,6 +262,18 @@ export class Verify implements EngineHandle {
     this.#emitter.emit({ event: 'warning', ...warning, ...(elsewhere ? { hint: PERHAPS } : {}) });
   }
 
+  async #extra(finding: Finding, stat: ObjectStat | undefined): Promise<void> {
+    const { receives } = this.#parts;
+    const extra = { path: finding.path, stat, receives };
+    const { hint, news } = await judgeExtra(this.#reader, extra, this.#abort.signal);
+    if (!news) {
+      this.#found({ ...finding, hint }, false);
+      return;
+    }
+    const { kind: _, ...warning } = finding;
+    this.#emitter.emit({ event: 'warning', ...warning, hint });
+  }
+
   // ----------------------------------------------------------------------------------------------------- object by object
 
   async #one(seen: Sides, found: Finding | undefined, { look, deep }: Wants): Promise<void> {
@@ -273,8 +285,8 @@ export class Verify implements EngineHandle {
       let finding = found && (await this.#compare(now));
       const { record, remote } = now;
       if (finding?.code === 'extra') {
-        const hint = await hintOfExtra(this.#reader, finding.path, now.stat, this.#abort.signal);
-        finding = { ...finding, hint };
+        await this.#extra(finding, now.stat);
+        return;
       }
       const opened =
         deep && record !== undefined && remote !== undefined && finding?.code !== 'other-mode'

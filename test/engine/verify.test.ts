@@ -229,6 +229,28 @@ test('folders that other programs mark are no findings, as for sync and restore'
   }
 });
 
+test('what another machine added is news where changes come from the bucket too: nobody is told to remove it', async () => {
+  const rig = await VerifyRig.make();
+  rig.receives = true;
+  await rig.send('same', 'content');
+  await rig.put('new', 'content');
+  const hints = ({ events }: Awaited<ReturnType<VerifyRig['verify']>>) =>
+    events.flatMap((event) => (event.event === 'warning' ? [[event.path, event.hint]] : []));
+  const news = await rig.verify();
+  expect(news).toMatchObject({ exit: 0, said: ['new extra'], totals: { objects: 2, extra: 0 } });
+  expect(hints(news)).toEqual([
+    ['new', 'another machine wrote it; the next s3vault sync DIR fetches it, unless it is left out here'],
+  ]);
+  await rig.raw('plain', 'anybody could have written this');
+  await rig.put('docs/./dot', 'content');
+  const bad = await rig.verify();
+  expect(bad).toMatchObject({ exit: 3, totals: { extra: 2 } });
+  expect(Object.fromEntries(hints(bad))).toMatchObject({
+    plain: "it is not sealed, so s3vault refuses to fetch it; remove it if it is nobody's",
+    'docs/./dot': expect.stringContaining('no file here can have that name, so it is not fetched'),
+  });
+});
+
 describe('protection', () => {
   test('the hint is one that fits who is asked: what this machine sent, what came, what is another object', async () => {
     const hint = async (receives: boolean, over: 'sent' | 'received' | 'replaced', deep: number) => {
