@@ -4,6 +4,7 @@ import { EXIT, VaultError, asVaultError, report } from '../model/errors.ts';
 import { systemClock } from '../clock.ts';
 import type { History, Peek, TakenBack } from '../vaults/peek.ts';
 import { type CallingOff, untilCalledOff } from './called-off.ts';
+import { tellWarning } from './foreign.ts';
 import { type LookFlags, looking, now, summary } from './look.ts';
 import { nothingAt } from './nothing.ts';
 import { Out } from './out.ts';
@@ -164,13 +165,9 @@ async function tell(
   const name = taken?.history.name;
   const about =
     name === undefined || message.includes(safeName(name)) ? message : `${safeName(name)}: ${message}`;
-  if (json === true) {
-    const path = name === undefined ? {} : { path: name, key: taken?.history.key };
-    await out.line(JSON.stringify({ event: 'warning', time: now(), ...path, ...rest, message: about }));
-    return;
-  }
-  const hint = rest.hint === undefined ? '' : `  ${safeText(rest.hint)}\n`;
-  process.stderr.write(`! ${safeText(about)}\n${hint}`);
+  if (json !== true) return tellWarning(out, { ...rest, message: safeText(about) }, json);
+  const of = taken === undefined ? {} : { path: name, key: taken.history.key };
+  return tellWarning(out, { ...of, ...rest, message: about }, json);
 }
 
 function undeletedLine(history: History, peek: Peek, { json }: UndeleteFlags): string {
