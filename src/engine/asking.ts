@@ -1,10 +1,13 @@
 /** What waits for a person: a first Plan to look at, or removals that are too many at once. */
+import type { NameKey } from '../model/brands.ts';
 import { plural } from '../model/display.ts';
 import type { Command } from '../model/command.ts';
 import type { EngineState } from '../model/event.ts';
 import type { Action, ConsentReason } from '../model/plan.ts';
 import type { Clock } from '../model/ports.ts';
 import { Brake } from './brake.ts';
+import { totalsOf } from './plan.ts';
+import { Refused, type RefusedParts } from './refused.ts';
 import { type CollectedPlan, moves } from './collect.ts';
 import type { Emitter } from './emitter.ts';
 import { firstLines } from './lines.ts';
@@ -16,6 +19,7 @@ const FIRST_REMOVALS = 50;
 const DECLINED = 'removals-declined';
 
 export interface AskingOptions {
+  readonly parts: RefusedParts;
   readonly clock: Clock;
   readonly emitter: Pick<Emitter, 'emit' | 'cleared'>;
   readonly state: (state: EngineState) => void;
@@ -42,14 +46,23 @@ export type Agreed =
 
 export class Asking {
   readonly #options: AskingOptions;
-  readonly #brake: Brake;
+  readonly #refused: Refused;
+  readonly brake: Brake;
+  /** Removals that a person did not want, as that was told last. */
+  #told = 0;
   #review: boolean;
   #held: (Held & { readonly reason: Question }) | undefined;
 
   constructor(options: AskingOptions) {
     this.#options = options;
-    this.#brake = new Brake(options.clock, options.consent);
+    this.#refused = new Refused(options.parts);
+    this.brake = new Brake(options.clock, options.consent, this.#refused);
     this.#review = options.review;
+  }
+
+  /** What was refused in earlier runs. */
+  open(): void {
+    this.#refused.open();
   }
 
   /** Something waits for a person. */
@@ -58,7 +71,7 @@ export class Asking {
   }
 
   get holdsRemovals(): boolean {
-    return this.#brake.holding;
+    return this.brake.holding;
   }
 
   /** The first Plan waits for a person. */
@@ -66,14 +79,9 @@ export class Asking {
     return this.#held !== undefined;
   }
 
-  /** Removals that a person did not want, until a scan finds them again. */
+  /** Removals that a person did not want, and that are still to be done. */
   get declined(): number {
-    return this.#brake.declined;
-  }
-
-  /** The very same removal waits for an answer. */
-  has(action: Action): boolean {
-    return this.#brake.has(action);
+    return this.brake.declined;
   }
 
   /** True where the Plan waits for a person from now on. */
@@ -81,7 +89,7 @@ export class Asking {
     const { plan } = held;
     if (!this.#review || plan.removals.length + moves(plan) === 0) return false;
     const first = firstLines([...plan.removals.slice(0, FIRST_REMOVALS), ...plan.beginning]);
-    const question = this.#brake.nextQuestion();
+    const question = this.brake.nextQuestion();
     const reason = { kind: 'plan-review', question, totals: plan.totals, first } as const;
     this.#held = { ...held, reason };
     this.#ask(reason);
@@ -90,9 +98,34 @@ export class Asking {
 
   /** What may be removed now; where that is too much, a person is asked. */
   pass(removals: readonly Action[], known: number): readonly Action[] {
-    const { go, reason } = this.#brake.pass(removals, known);
+    const { go, reason, joined = [] } = this.brake.pass(removals, known);
+    // They are done with it after a yes.
+    if (joined.length > 0) this.#options.emitter.emit({ event: 'plan', ...totalsOf(joined), adds: true });
     if (reason !== undefined) this.#ask(reason);
+    this.#tellDeclined();
     return go;
+  }
+
+  /** A look is done; see `Brake.looked`. What is back is not asked about any more. */
+  looked(keys: Iterable<NameKey>): void {
+    const before = this.brake.asked;
+    const dropped = this.brake.looked(keys);
+    if (dropped.length > 0) this.#asksLess(dropped, before);
+  }
+
+  /** Nothing else comes of the look. */
+  ended(): void {
+    this.#tellDeclined();
+  }
+
+  #asksLess(dropped: readonly Action[], before: Question | undefined): void {
+    const { emitter, state } = this.#options;
+    emitter.emit({ event: 'plan.less', ...totalsOf(dropped) });
+    const { asked } = this.brake;
+    if (asked !== undefined && asked !== before) emitter.emit({ event: 'consent', reason: asked });
+    if (asked !== undefined || this.reviewing) return;
+    emitter.emit({ event: 'answered', yes: false, over: true });
+    state('working');
   }
 
   #ask(reason: ConsentReason): void {
@@ -102,8 +135,7 @@ export class Asking {
 
   /** A new scan finds again what waits. */
   reset(): void {
-    if (this.declined > 0) this.#options.emitter.cleared([DECLINED], 'warning');
-    this.#brake.reset();
+    this.brake.reset();
     this.drop();
   }
 
@@ -117,7 +149,7 @@ export class Asking {
    * question than the one that is open: that one is asked again, and nothing is done.
    */
   answered({ yes, question }: Pick<Extract<Command, { command: 'consent' }>, 'yes' | 'question'>): Agreed {
-    const open = this.#held?.reason ?? this.#brake.asked;
+    const open = this.#held?.reason ?? this.brake.asked;
     if (open === undefined) throw notAsked();
     const { emitter } = this.#options;
     if (open.question !== question) {
@@ -126,23 +158,29 @@ export class Asking {
     }
     const held = this.#held;
     this.#held = undefined;
-    const removals = held === undefined ? this.#brake.answered(yes) : [];
+    const removals = held === undefined ? this.brake.answered(yes) : [];
     emitter.emit({ event: 'answered', yes });
     if (held === undefined) {
-      if (!yes) this.#tellDeclined();
-      return { to: 'removals', removals };
+      if (!yes) emitter.emit({ event: 'plan.less', ...totalsOf(removals) });
+      this.#tellDeclined();
+      return { to: 'removals', removals: yes ? removals : [] };
     }
     this.#review = !yes;
     return yes ? { to: 'plan', held } : { to: 'refused' };
   }
 
-  /** What is not done is not in step, and nothing else says so once the question is gone. */
+  /** What is not done is not in step, and nothing else says so while it is not asked about. */
   #tellDeclined(): void {
-    this.#options.emitter.emit({
+    const declined = this.holdsRemovals ? 0 : this.declined;
+    if (declined === this.#told) return;
+    this.#told = declined;
+    const { emitter } = this.#options;
+    if (declined === 0) return emitter.cleared([DECLINED], 'warning');
+    emitter.emit({
       event: 'warning',
       code: DECLINED,
-      message: `${plural(this.declined, 'removal')} ${this.declined === 1 ? 'was' : 'were'} not done: you said no`,
-      hint: 'the next scan asks again (s on the screen scans now): agree then, or bring the files back with restore or undelete',
+      message: `${plural(declined, 'removal')} ${declined === 1 ? 'was' : 'were'} not done: you said no`,
+      hint: 'nothing removes them before you agree: s on the screen asks again, and so does the next start; or bring the files back with restore or undelete',
     });
   }
 }

@@ -183,7 +183,8 @@ export class Engine implements EngineHandle {
         return;
       case 'rescan':
         if (this.#declined) throw notLookedAt();
-        this.#hints.add({ kind: 'under', path: ROOT }, 0);
+        this.#scanning.wantScan();
+        this.#awake();
         return;
       case 'retry':
         this.#retry(command.paths?.map(pathIn));
@@ -384,7 +385,8 @@ export class Engine implements EngineHandle {
     if (this.#runs.holding) return EXIT.consent;
     if (this.#runs.totals.distrusted > 0) return EXIT.security;
     const short = this.#runs.totals.failed + this.#skips.unprotected + this.#runs.leftOut;
-    return short > 0 ? EXIT.someFailed : EXIT.inStep;
+    if (short > 0) return EXIT.someFailed;
+    return this.#runs.declined > 0 ? EXIT.consent : EXIT.inStep;
   }
 
   /** Whatever else goes on, a pause and a question that waits are what a person must see. */

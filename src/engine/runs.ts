@@ -9,6 +9,7 @@ import { DEFAULT_TRANSFERS } from '../model/vault.ts';
 import { type Agreed, Asking } from './asking.ts';
 import { type CollectedPlan, moves } from './collect.ts';
 import { clashing } from './clashes.ts';
+import type { Brake } from './brake.ts';
 import type { Committer } from './committer.ts';
 import { checkBucket } from './describe.ts';
 import { Failures } from './failures.ts';
@@ -70,7 +71,7 @@ export class Runs {
     this.#options = options;
     const { parts, committer, emitter, state, signal, once, consent, review, stopping } = options;
     this.#retries = new Retries(parts.clock, once);
-    this.#asking = new Asking({ clock: parts.clock, emitter, state, consent, review });
+    this.#asking = new Asking({ parts, clock: parts.clock, emitter, state, consent, review });
     this.#upcoming = new Upcoming(parts.clock, emitter);
     this.#leftOut = new LeftOut(parts.index, emitter);
     this.#failures = new Failures(emitter);
@@ -90,6 +91,7 @@ export class Runs {
 
   async open(paused: boolean): Promise<void> {
     this.#leftOut.open();
+    this.#asking.open();
     const { vault } = this.#options.parts;
     this.#schedule = await Schedule.create({
       transfers: vault.rules.transfers ?? DEFAULT_TRANSFERS,
@@ -173,6 +175,17 @@ export class Runs {
     this.#leftOut.lookingAt((path, kind) => (kind === 'put' ? covers(path) : both(path)));
   }
 
+  /** What holds removals back. */
+  get brake(): Brake {
+    return this.#asking.brake;
+  }
+
+  /** A look is done; `keys`: what it would have found if it were still to be removed. `plan`: what comes of it. */
+  looked(keys: Iterable<NameKey>, plan: Pick<CollectedPlan, 'empty'>): void {
+    this.#asking.looked(keys);
+    if (plan.empty) this.#asking.ended();
+  }
+
   /** A new scan finds again what is held, and what is still wrong. */
   forgetHeld(): void {
     this.#failures.lookingAt(() => true);
@@ -207,10 +220,11 @@ export class Runs {
     this.#less(action);
   }
 
-  /** Whether the same is to be done already and has not begun, or waits for an answer. */
-  waits(action: Action): boolean {
-    return this.#upcoming.has(action) || this.#asking.has(action);
-  }
+  /** Whether nothing is to be done about an Action: it was left out or refused, waits for an answer, or is to be done already. */
+  readonly passesOver = (action: Action): boolean => {
+    const waits = this.#asking.brake.sees(action);
+    return this.#leftOut.has(action) || waits || this.#upcoming.has(action);
+  };
 
   /** It is not to be done any more. */
   #less(action: Action): void {
@@ -222,8 +236,10 @@ export class Runs {
     return this.#leftOut.count;
   }
 
-  /** Whether an Action is one that a person took out of the queue. */
-  readonly isLeftOut = (action: Action): boolean => this.#leftOut.has(action);
+  /** Removals that a person did not want. */
+  get declined(): number {
+    return this.#asking.declined;
+  }
 
   /** These are not left out any more. */
   takeIn(paths: readonly RelPath[]): void {

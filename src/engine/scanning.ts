@@ -1,4 +1,4 @@
-import { type RelPath, relPath } from '../model/brands.ts';
+import { type NameKey, type RelPath, relPath } from '../model/brands.ts';
 import { asVaultError, report } from '../model/errors.ts';
 import type { Hint } from '../model/hint.ts';
 import type { Action } from '../model/plan.ts';
@@ -7,6 +7,7 @@ import { type CollectedPlan, collectPlan } from './collect.ts';
 import type { Emitter } from './emitter.ts';
 import { lostSource } from './guard.ts';
 import { without } from './left-out.ts';
+import { backAmong, bothLookedAt } from './back.ts';
 import { Planned, movedOn } from './planned.ts';
 import {
   type RoundOptions,
@@ -44,6 +45,8 @@ export class Scanning {
   readonly #planned: Planned | undefined;
   #scanDue = true;
   #scanAlone = false;
+  /** The next scan asks about removals that were refused, as the one at the start does. */
+  #asks = true;
   /** The first scan follows at once on the look at the start. */
   #scanned = false;
   #bucketDue = false;
@@ -68,8 +71,10 @@ export class Scanning {
     return this.#bucketDue;
   }
 
+  /** A person wants it. */
   wantScan(): void {
     this.#scanDue = true;
+    this.#asks = true;
   }
 
   wantBucket(): void {
@@ -97,6 +102,8 @@ export class Scanning {
     this.#scanned = true;
     const listed = mustList(this.#parts, checkRemote);
     this.#bucketDue = false;
+    const asks = this.#asks || this.#runs.brake.holding;
+    this.#asks = false;
     this.#runs.forgetHeld();
     state('scanning');
     this.#emitter.emit({ event: 'scan', state: 'start', files: 0 });
@@ -104,6 +111,7 @@ export class Scanning {
     let plan: CollectedPlan | undefined;
     await online.reaching(async () => {
       skips.restart();
+      this.#runs.brake.look(asks);
       const onSeen = (seen: number): void => {
         files = seen;
         this.#emitter.emit({ event: 'scan', state: 'progress', files });
@@ -115,8 +123,11 @@ export class Scanning {
     if (plan === undefined) {
       this.#scanDue = true;
       this.#scanAlone = true;
+      this.#asks ||= asks;
       return;
     }
+    // What comes of it is told with the Plan.
+    this.#runs.looked(this.#runs.brake.keys(), { empty: false });
     const known = index.count().files;
     if (files === 0 && known > 0 && !acceptSource) {
       throw lostSource(this.#parts.vault, { kind: 'lost-source', why: 'empty-root' });
@@ -151,7 +162,12 @@ export class Scanning {
     const remoteOf: RoundOptions['remoteOf'] = (key) => this.#runs.remoteOf(key);
     const { looks } = this.#runs;
     this.#runs.lookingAt(hints);
-    await this.#roundSome(() => {
+    const onBoth = bothLookedAt(hints, looks, this.#parts);
+    const covered = async (): Promise<readonly NameKey[]> => [
+      ...onBoth,
+      ...(await backAmong(hints, this.#runs.brake, this.#parts)),
+    ];
+    await this.#roundSome(covered, () => {
       const actions = this.#wanted(planHints(this.#sources({ listed: false, remoteOf, looks }), hints));
       return this.#planned?.only(actions, (path) => this.#options.fail(movedOn([path]))) ?? actions;
     });
@@ -163,21 +179,29 @@ export class Scanning {
     const { standing, timetable } = this.#options;
     await standing.look();
     await timetable.listing(() =>
-      this.#roundSome(() => this.#wanted(planRemote(this.#sources({ listed: true })))),
+      this.#roundSome(
+        () => this.#runs.brake.keys('remove-local'),
+        () => this.#wanted(planRemote(this.#sources({ listed: true }))),
+      ),
     );
   }
 
-  /** A round that looks at some paths only. Nothing is told of one that finds nothing. */
-  async #roundSome(actions: () => AsyncIterable<Action>): Promise<void> {
+  /** A round that looks at some paths only. Nothing is told of one that finds nothing. `covered`: see `Runs.looked`. */
+  async #roundSome(
+    covered: () => Iterable<NameKey> | Promise<Iterable<NameKey>>,
+    actions: () => AsyncIterable<Action>,
+  ): Promise<void> {
     const { online, skips } = this.#options;
     let plan: CollectedPlan | undefined;
     await online.reaching(async () => {
+      this.#runs.brake.look();
       plan = await this.#collect(actions());
     });
     if (plan === undefined) {
       this.#scanDue = true;
       return;
     }
+    this.#runs.looked(await covered(), plan);
     skips.report();
     if (plan.empty) return;
     await this.#checkSides(plan);
@@ -195,7 +219,7 @@ export class Scanning {
   }
 
   #wanted(actions: AsyncIterable<Action>): AsyncIterable<Action> {
-    return without(actions, (action) => this.#runs.isLeftOut(action) || this.#runs.waits(action));
+    return without(actions, this.#runs.passesOver);
   }
 
   #collect(actions: AsyncIterable<Action>): Promise<CollectedPlan | undefined> {

@@ -65,8 +65,11 @@ export type EventBody =
   /** What waits for a slot, in order; said at most twice a second. */
   | { readonly event: 'queue'; readonly waiting: number; readonly next: readonly PlannedLine[] }
   | { readonly event: 'consent'; readonly reason: ConsentReason }
-  /** The question that waited was answered; what was agreed to may wait for the way to be free. */
-  | { readonly event: 'answered'; readonly yes: boolean }
+  /**
+   * The question that waited was answered; what was agreed to may wait for the way to be free. `over`: by nobody, for all that it
+   * was about is back.
+   */
+  | { readonly event: 'answered'; readonly yes: boolean; readonly over?: true }
   | { readonly event: 'state'; readonly state: EngineState; readonly retryIn?: number }
   /** Nothing is left to do. `short`: although not all is well; said again when that changes. `files`: known to the Index. */
   | { readonly event: 'idle'; readonly files?: number; readonly short?: Shortfall }

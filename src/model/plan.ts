@@ -205,7 +205,7 @@ export const SHOWN_LINES = 200;
 export type ConsentReason =
   | {
       readonly kind: 'many-removals';
-      /** Another one each time the removals in question are others: a yes is for those that were shown. */
+      /** Another one each time removals join those in question: a yes is for those that were shown, or for fewer. */
       readonly question?: number;
       /** Asked anew: a yes came for another one. */
       readonly again?: true;

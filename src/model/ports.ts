@@ -9,6 +9,7 @@ import type { Entry, Seen } from './entry.ts';
 import type { Hint } from './hint.ts';
 import type { HistoryBook, HistoryLine } from './history.ts';
 import type { LeftOutBook } from './left-out.ts';
+import type { RefusedBook } from './refused.ts';
 import type { KeyInfo, KeyMaterial } from './keyref.ts';
 import type { Receipt } from './receipt.ts';
 import type { ServerMode } from './mode.ts';
@@ -343,6 +344,8 @@ export interface Index {
   intents(): Intents;
   /** What a person took out of the queue. */
   leftOut(): LeftOutBook;
+  /** Removals that a person said no to. */
+  refused(): RefusedBook;
   /** Where a Plan too long for memory waits; emptied at start. */
   spool(): PlanSpool;
   close(): void;

@@ -38,6 +38,11 @@ const MIGRATIONS: readonly string[] = [
   ) WITHOUT ROWID;
   `,
   'ALTER TABLE left_out ADD COLUMN ctime REAL; ALTER TABLE left_out ADD COLUMN mode INTEGER;',
+  `
+  CREATE TABLE refused (
+    key TEXT PRIMARY KEY, path TEXT NOT NULL, kind TEXT NOT NULL, etag TEXT NOT NULL, digest BLOB
+  ) WITHOUT ROWID;
+  `,
 ];
 
 export const SCHEMA_VERSION = MIGRATIONS.length;

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
 import type { LeftOutBook } from '../model/left-out.ts';
+import type { RefusedBook } from '../model/refused.ts';
 import type { Index, IndexChange, Intents, PlanSpool } from '../model/ports.ts';
 import { indexFile, loadSqlite, makeFolder, memoryDatabase, openDatabase, stateError } from './database.ts';
 import { openHistory } from './history.ts';
@@ -9,6 +10,7 @@ import { openJournals } from './journals.ts';
 import { openLeftOut } from './left-out.ts';
 import { takeLock } from './lock.ts';
 import { recordStatements, toRecord, toRow } from './records.ts';
+import { openRefused } from './refused.ts';
 import { openSpool } from './spool.ts';
 import { openSql } from './sql.ts';
 
@@ -69,6 +71,7 @@ function indexOn(database: DatabaseSync, release: () => void, folder: string): I
   // Not before it is needed: an Index of an older schema can still be read.
   let intents: Intents | undefined;
   let leftOut: LeftOutBook | undefined;
+  let refused: RefusedBook | undefined;
   let spool: PlanSpool | undefined;
   let history: ReturnType<typeof openHistory> | undefined;
   const historyOf = () => (history ??= openHistory(sql));
@@ -103,6 +106,7 @@ function indexOn(database: DatabaseSync, release: () => void, folder: string): I
     journal: () => journals,
     intents: intentsOf,
     leftOut: () => (leftOut ??= openLeftOut(sql)),
+    refused: () => (refused ??= openRefused(sql)),
     spool: () => (spool ??= openSpool(sql)),
     close: () => {
       sql.close();

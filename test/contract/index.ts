@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type NameKey, type RelPath, compareUtf8, nameKey, relPath } from '../../src/model/brands.ts';
 import type { HistoryLine } from '../../src/model/history.ts';
 import type { LeftOutFile } from '../../src/model/left-out.ts';
+import type { RefusedRemoval } from '../../src/model/refused.ts';
 import type { Index, UploadSubject } from '../../src/model/ports.ts';
 import type { Record } from '../../src/model/record.ts';
 
@@ -166,6 +167,29 @@ export function indexContract(name: string, make: () => Promise<IndexUnderTest>)
       again.remove(fetched.key);
       again.remove(nameKey('none'));
       expect(again.all()).toEqual([sent]);
+    });
+
+    test('removals that were refused are kept, until they are dropped', async () => {
+      const one: RefusedRemoval = {
+        key: nameKey('b'),
+        path: relPath('b'),
+        kind: 'remove-remote',
+        etag: 'e1',
+      };
+      const other: RefusedRemoval = {
+        key: nameKey('a'),
+        path: relPath('A'),
+        kind: 'remove-local',
+        etag: 'e2',
+        digest: new Uint8Array(32).fill(7),
+      };
+      index.refused().put([{ ...one, kind: 'remove-local', digest: new Uint8Array(32) }]);
+      index.refused().put([one, other]);
+      index.refused().put([]);
+      const again = (await under.again()).refused();
+      expect(again.all()).toEqual([other, one]);
+      again.remove([other.key, nameKey('none')]);
+      expect(again.all()).toEqual([one]);
     });
 
     test('a journal goes on where it was, and ends', async () => {

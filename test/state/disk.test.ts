@@ -99,7 +99,7 @@ test('an Index of schema 1 is brought to the newest, and can be looked at before
   index.close();
   const old = new DatabaseSync(indexFile(folder));
   old.exec(`DROP TABLE intents; ALTER TABLE records DROP COLUMN received; DROP TABLE spool; DROP TABLE spool_lines; DROP TABLE history;
-    DROP TABLE history_lines; DROP TABLE left_out;
+    DROP TABLE history_lines; DROP TABLE left_out; DROP TABLE refused;
     CREATE TABLE spool (seq INTEGER PRIMARY KEY, line TEXT NOT NULL); INSERT INTO spool (line) VALUES ('of a run before');
     PRAGMA user_version = 1;`);
   old.close();
@@ -114,6 +114,7 @@ test('an Index of schema 1 is brought to the newest, and can be looked at before
   expect(migrated.spool().count).toBe(0);
   expect(migrated.history().last).toBe(0);
   expect(migrated.leftOut().all()).toEqual([]);
+  expect(migrated.refused().all()).toEqual([]);
   migrated.close();
   const after = new DatabaseSync(indexFile(folder));
   expect(after.prepare('PRAGMA user_version').get()).toEqual({ user_version: SCHEMA_VERSION });
@@ -123,7 +124,7 @@ test('an Index of schema 1 is brought to the newest, and can be looked at before
 test('what was left out under schema 6 is kept as far as it says, and can be looked at before', async () => {
   (await openIndex({ folder })).close();
   const old = new DatabaseSync(indexFile(folder));
-  old.exec(`ALTER TABLE left_out DROP COLUMN ctime; ALTER TABLE left_out DROP COLUMN mode;
+  old.exec(`DROP TABLE refused; ALTER TABLE left_out DROP COLUMN ctime; ALTER TABLE left_out DROP COLUMN mode;
     INSERT INTO left_out (key, path, kind, size, mtime) VALUES ('f', 'f', 'put', 3, 1.5); PRAGMA user_version = 6;`);
   old.close();
   const f = { key: nameKey('f'), path: relPath('f'), kind: 'put' as const };

@@ -1,0 +1,47 @@
+import type { NameKey, RelPath } from './brands.ts';
+import type { Action } from './plan.ts';
+
+/** A removal: of a file or of an object. */
+export type Removal = Extract<Action, { kind: 'remove-remote' | 'remove-local' }>;
+
+export const isRemoval = (action: Action): action is Removal =>
+  action.kind === 'remove-remote' || action.kind === 'remove-local';
+
+/** A removal that a person said no to, and what it would have removed: one of something else is another matter. */
+export interface RefusedRemoval {
+  readonly key: NameKey;
+  readonly path: RelPath;
+  readonly kind: Removal['kind'];
+  /** Of the object as the Index knew it. */
+  readonly etag: string;
+  /** SHA-256 of the plaintext, as the Index knew it: it outlives a rekey, which changes the object. */
+  readonly digest?: Uint8Array;
+}
+
+/** Those of one vault, across runs. Durable when a call returns. */
+export interface RefusedBook {
+  /** In the order of keys. */
+  all(): readonly RefusedRemoval[];
+  /** Replaces what was said of the same keys. All of it or nothing. */
+  put(removals: readonly RefusedRemoval[]): void;
+  remove(keys: readonly NameKey[]): void;
+}
+
+export const refusedBy = ({ key, path, kind, record: { etag, digest } }: Removal): RefusedRemoval => ({
+  key,
+  path,
+  kind,
+  etag,
+  ...(digest === undefined ? {} : { digest }),
+});
+
+/** Whether a removal is the one that was refused. */
+export function isRefused({ kind, record }: Removal, said: RefusedRemoval): boolean {
+  if (kind !== said.kind) return false;
+  const { digest } = said;
+  const sameBytes = digest !== undefined && record.digest !== undefined && sameOf(digest, record.digest);
+  return record.etag === said.etag || sameBytes;
+}
+
+const sameOf = (a: Uint8Array, b: Uint8Array): boolean =>
+  a.length === b.length && a.every((byte, at) => byte === b[at]);
