@@ -1,4 +1,5 @@
 /** Removals that a person said no to stay undone until they agree, whatever looks find them again. */
+import * as fc from 'fast-check';
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { RelPath } from '../../src/model/brands.ts';
 import { MemoryBucket } from '../../src/s3/memory.ts';
@@ -234,3 +235,69 @@ describe('refused removals here', () => {
     await watching.stop();
   });
 });
+
+const NAMES = Array.from({ length: 10 }, (_, n) => `${n < 5 ? 'd' : 'e'}/${n}`);
+const moves = fc.array(
+  fc.oneof(
+    { weight: 4, arbitrary: fc.record({ do: fc.constant('remove'), paths: fc.subarray(NAMES) }) },
+    { weight: 3, arbitrary: fc.record({ do: fc.constant('write'), paths: fc.subarray(NAMES) }) },
+    { weight: 3, arbitrary: fc.record({ do: fc.constantFrom('no', 'no', 'yes'), paths: fc.constant([]) }) },
+    {
+      weight: 3,
+      arbitrary: fc.record({
+        do: fc.constantFrom('hint', 'folder', 'retry', 'scan', 'hour', 'restart'),
+        paths: fc.subarray(NAMES, { maxLength: 3 }),
+      }),
+    },
+  ),
+  { maxLength: 25 },
+);
+
+test.each([
+  'push',
+  'both',
+] as const)('whatever is done and looked at, nothing refused is removed without a yes (%s)', async (direction) => {
+  await fc.assert(
+    fc.asyncProperty(moves, async (history) => {
+      const machine = await EngineMachine.make();
+      machine.direction = direction;
+      machine.rules = { ...machine.rules, removals: true };
+      for (const name of NAMES) machine.tree.write(name, name);
+      let watching = await machine.watch();
+      const refused = new Set<string>();
+      const look = (path: string, kind: 'path' | 'under' = 'path'): void =>
+        watching.watcher.listener?.hint({ kind, path: path as RelPath });
+      const asked = (): readonly string[] => {
+        const { consent } = watching.engine.snapshot();
+        return consent?.kind === 'many-removals' ? (consent.first ?? []).map(({ path }) => path) : [];
+      };
+      for (const { do: what, paths } of history) {
+        if (what === 'yes' || what === 'no') {
+          const about = asked();
+          if (about.length === 0) continue;
+          for (const path of about) refused[what === 'no' ? 'add' : 'delete'](path);
+          watching.engine.command(answerTo(watching.engine, what === 'yes'));
+        } else if (what === 'restart') {
+          await watching.stop();
+          watching = await machine.watch();
+        } else if (what === 'scan') watching.engine.command({ command: 'rescan' });
+        else if (what === 'hour') look('', 'under');
+        for (const path of paths) {
+          if (what === 'remove') machine.tree.remove(path);
+          if (what === 'write') machine.tree.write(path, `${path} again`);
+          if (what === 'write') refused.delete(path);
+          if (what === 'retry') watching.engine.command({ command: 'retry', paths });
+          look(what === 'folder' ? path.slice(0, 1) : path, what === 'folder' ? 'under' : 'path');
+        }
+        await machine.wait(70_000);
+        expect(machine.remote()).toEqual(expect.arrayContaining([...refused]));
+        // Nothing is forgotten in silence either.
+        const { state, short } = watching.engine.snapshot();
+        if (state === 'idle') expect(short?.declined ?? 0).toBe(refused.size);
+        else expect(asked()).toEqual(expect.arrayContaining([...refused]));
+      }
+      await watching.stop();
+    }),
+    { numRuns: 25 },
+  );
+}, 120_000);
