@@ -81,13 +81,13 @@ export class Brake {
     if (all.length === 0) return { go: [] };
     const now = this.#clock.ticks();
     this.#passed = this.#passed.filter((past) => now - past.at < WINDOW_MS);
-    const again = this.#consent ? [] : all.filter((removal) => this.#refused.has(removal));
-    const fresh = again.length === 0 ? all : all.filter((removal) => !this.#refused.has(removal));
+    const again = new Set(this.#consent ? [] : all.filter((removal) => this.#refused.has(removal)));
+    const fresh = all.filter((removal) => !again.has(removal));
     const brakes = !this.#consent && this.#brakes(fresh, known);
     const go = brakes ? [] : fresh;
     if (go.length > 0) this.#passed = [...this.#passed, { at: now, count: go.length }];
     this.#refused.forget(go.map(({ key }) => key));
-    if (!brakes && again.length === 0) return { go };
+    if (!brakes && again.size === 0) return { go };
     return { go, ...this.#hold(brakes ? all : again, known) };
   }
 
@@ -104,7 +104,7 @@ export class Brake {
     return braked(count, known + lately);
   }
 
-  #hold(removals: readonly Removal[], known: number): Pick<Passed, 'reason' | 'joined'> {
+  #hold(removals: Iterable<Removal>, known: number): Pick<Passed, 'reason' | 'joined'> {
     for (const removal of removals) this.#held.set(removal.key, removal);
     const joined: Removal[] = [];
     for (const removal of this.#refused.standing()) {

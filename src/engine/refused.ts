@@ -52,7 +52,7 @@ export class Refused {
   /** The very removal that was refused. */
   has(action: Action): boolean {
     const said = this.#files.get(action.key);
-    return said !== undefined && isRemoval(action) && isRefused(action, saidOf(said));
+    return said !== undefined && isRemoval(action) && isRefused(action, said);
   }
 
   /** It is there to be done, still. */
@@ -75,7 +75,9 @@ export class Refused {
   forget(keys: Iterable<NameKey>): void {
     const known = [...keys].filter((key) => this.#files.has(key));
     if (known.length === 0) return;
-    this.#parts.index.refused().remove(known);
+    const book = this.#parts.index.refused();
+    if (known.length === this.#files.size) book.clear();
+    else book.remove(known);
     for (const key of known) {
       this.#files.delete(key);
       this.#asleep.delete(key);
@@ -100,6 +102,3 @@ export class Refused {
     return vault.rules.removals && vault.direction !== other && !tree.ignores(path);
   }
 }
-
-const saidOf = (said: Removal | RefusedRemoval): RefusedRemoval =>
-  'record' in said ? refusedBy(said) : said;

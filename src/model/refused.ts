@@ -25,6 +25,7 @@ export interface RefusedBook {
   /** Replaces what was said of the same keys. All of it or nothing. */
   put(removals: readonly RefusedRemoval[]): void;
   remove(keys: readonly NameKey[]): void;
+  clear(): void;
 }
 
 export const refusedBy = ({ key, path, kind, record: { etag, digest } }: Removal): RefusedRemoval => ({
@@ -35,13 +36,10 @@ export const refusedBy = ({ key, path, kind, record: { etag, digest } }: Removal
   ...(digest === undefined ? {} : { digest }),
 });
 
-/** Whether a removal is the one that was refused. */
-export function isRefused({ kind, record }: Removal, said: RefusedRemoval): boolean {
-  if (kind !== said.kind) return false;
-  const { digest } = said;
-  const sameBytes = digest !== undefined && record.digest !== undefined && sameOf(digest, record.digest);
-  return record.etag === said.etag || sameBytes;
+/** Whether a removal is the one that was refused, as it was said then or found since. */
+export function isRefused({ kind, record: now }: Removal, refused: RefusedRemoval | Removal): boolean {
+  const { etag, digest } = 'record' in refused ? refused.record : refused;
+  if (kind !== refused.kind) return false;
+  if (now.etag === etag) return true;
+  return digest !== undefined && now.digest !== undefined && Buffer.compare(digest, now.digest) === 0;
 }
-
-const sameOf = (a: Uint8Array, b: Uint8Array): boolean =>
-  a.length === b.length && a.every((byte, at) => byte === b[at]);

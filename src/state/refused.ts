@@ -9,6 +9,7 @@ export function openRefused(sql: Sql): RefusedBook {
     'INSERT OR REPLACE INTO refused (key, path, kind, etag, digest) VALUES (?, ?, ?, ?, ?)',
   );
   const remove = sql.prepare('DELETE FROM refused WHERE key = ?');
+  const clear = sql.prepare('DELETE FROM refused');
   return {
     all: () => all.all().map(toRemoval),
     put: (removals) => {
@@ -24,6 +25,7 @@ export function openRefused(sql: Sql): RefusedBook {
         for (const key of keys) remove.run(key);
       });
     },
+    clear: () => clear.run(),
   };
 }
 

@@ -190,6 +190,8 @@ export function indexContract(name: string, make: () => Promise<IndexUnderTest>)
       expect(again.all()).toEqual([other, one]);
       again.remove([other.key, nameKey('none')]);
       expect(again.all()).toEqual([one]);
+      again.clear();
+      expect(again.all()).toEqual([]);
     });
 
     test('a journal goes on where it was, and ends', async () => {
