@@ -31,6 +31,11 @@ export class Failures {
     this.#open.delete(key);
   }
 
+  /** It was found again and is not tried yet: it is as wrong as before. */
+  kept(key: NameKey): void {
+    this.#looked.delete(key);
+  }
+
   /** It is over, or does not count any more: nothing tells of it now. */
   dismiss(key: NameKey): void {
     const known = this.#open.get(key);

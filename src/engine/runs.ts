@@ -391,6 +391,7 @@ export class Runs {
     if (!mayGo()) {
       // Of what is left out it was said at once.
       if (!stopping() && !this.#leftOut.has(action)) this.#less(action);
+      if (this.#retries.holds(action)) this.#failures.kept(action.key);
       return;
     }
     const performed = await standing

@@ -660,4 +660,26 @@ describe('watching', () => {
     expect([...now().problems.keys()]).toEqual([]);
     await watching.stop();
   });
+
+  test.each(['a rescan', 'first', 'the hourly scan'] as const)(
+    'it stays one while it waits for its next try and %s finds it again',
+    async (look) => {
+      a.tree.write('bad', 'bad');
+      await a.sync();
+      damage('bad');
+      const watching = await b.watch();
+      const { engine, events } = watching;
+      // Until the wait for the next try is about as long as it gets.
+      await b.wait(1_200_000);
+      b.forget();
+      if (look === 'a rescan') engine.command({ command: 'rescan' });
+      if (look === 'first') engine.command({ command: 'first', path: 'bad' });
+      await b.wait(look === 'the hourly scan' ? 3_000_000 : 5_000);
+      expect(b.count('list') + b.count('head')).toBeGreaterThan(0);
+      expect(named(events, 'idle').map(({ short }) => short?.exit)).not.toContain(undefined);
+      expect(engine.snapshot().short).toEqual({ failed: 1, unprotected: 0, exit: 6 });
+      expect(troubled(engine)).toEqual(['bad']);
+      await watching.stop();
+    },
+  );
 });
