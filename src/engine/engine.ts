@@ -287,7 +287,7 @@ export class Engine implements EngineHandle {
       if (hints.length > 0) await this.#scanning.hinted(hints);
       else if (this.#scanning.bucketDue && !this.#declined && !this.#runs.reviewing)
         await this.#scanning.bucket();
-      else if (this.#isQuiet()) {
+      else if (this.#isQuiet() && !this.#scanning.wantLooks()) {
         if (this.#options.once) return this.#runs.over();
         this.#timetable.quiet(this.#runs.totals.sent);
         this.#becomeIdle();

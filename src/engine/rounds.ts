@@ -142,7 +142,7 @@ async function* planLooked(
     stat === undefined
       ? undefined
       : { key, etag: stat.etag, size: stat.size, plain: plainOf(stat.size), modified: stat.modified };
-  looks.done(key);
+  looks.made(key);
   const action = decide({ key, path, local, remote, record: index.get(key) }, { ...rules, listed: true });
   if (action !== undefined) yield action;
 }

@@ -63,7 +63,7 @@ export class Runs {
   #running = 0;
   #plans = 0;
   #slowedAt = Number.NEGATIVE_INFINITY;
-  readonly looks = new Looks();
+  readonly looks: Looks;
   /** `sent`: what was written to the bucket or removed there. `distrusted`: objects that could not be opened or proved; they count as failed too. */
   readonly totals = { done: { files: 0, bytes: 0 }, sent: 0, failed: 0, distrusted: 0 };
 
@@ -71,6 +71,7 @@ export class Runs {
     this.#options = options;
     const { parts, committer, emitter, state, signal, once, consent, review, stopping } = options;
     this.#retries = new Retries(parts.clock, once);
+    this.looks = new Looks(parts.clock);
     this.#asking = new Asking({ parts, clock: parts.clock, emitter, state, consent, review });
     this.#upcoming = new Upcoming(parts.clock, emitter);
     this.#leftOut = new LeftOut(parts.index, emitter);
@@ -338,7 +339,7 @@ export class Runs {
   /** A path that may have news. `remotely`: its object is looked at first. */
   #hint({ key, path }: Pick<Action, 'key' | 'path'>, remotely: boolean, delayMs?: number): void {
     const { parts, hints } = this.#options;
-    if (remotely && parts.vault.direction !== 'push') this.looks.ask(key);
+    if (remotely && parts.vault.direction !== 'push') this.looks.ask(key, path, delayMs);
     hints.add({ kind: 'path', path }, delayMs);
   }
 

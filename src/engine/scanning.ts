@@ -77,6 +77,13 @@ export class Scanning {
     this.#asks = true;
   }
 
+  /** Objects are to be looked at that no Hint leads to: then all are, and true. */
+  wantLooks(): boolean {
+    const wanted = this.#runs.looks.some && this.#options.hints.size === 0;
+    if (wanted) this.#scanDue = true;
+    return wanted;
+  }
+
   wantBucket(): void {
     this.#bucketDue = true;
   }
@@ -109,6 +116,8 @@ export class Scanning {
     this.#emitter.emit({ event: 'scan', state: 'start', files: 0 });
     let files = 0;
     let plan: CollectedPlan | undefined;
+    const { looks } = this.#runs;
+    const looked = listed ? looks.listed(this.#options.hints.size > 0) : [];
     await online.reaching(async () => {
       skips.restart();
       this.#runs.brake.look(asks);
@@ -128,6 +137,7 @@ export class Scanning {
     }
     // What comes of it is told with the Plan.
     this.#runs.looked(this.#runs.brake.keys(), { empty: false });
+    looks.done(looked);
     const known = index.count().files;
     if (files === 0 && known > 0 && !acceptSource) {
       throw lostSource(this.#parts.vault, { kind: 'lost-source', why: 'empty-root' });
@@ -168,6 +178,7 @@ export class Scanning {
       ...(await backAmong(hints, this.#runs.brake, this.#parts)),
     ];
     await this.#roundSome(covered, () => {
+      looks.begin();
       const actions = this.#wanted(planHints(this.#sources({ listed: false, remoteOf, looks }), hints));
       return this.#planned?.only(actions, (path) => this.#options.fail(movedOn([path]))) ?? actions;
     });
@@ -198,9 +209,11 @@ export class Scanning {
       plan = await this.#collect(actions());
     });
     if (plan === undefined) {
+      this.#runs.looks.begin();
       this.#scanDue = true;
       return;
     }
+    this.#runs.looks.planned();
     this.#runs.looked(await covered(), plan);
     skips.report();
     if (plan.empty) return;
