@@ -34,6 +34,14 @@ export class Looks {
     return this.#open.size > 0;
   }
 
+  /** Those of a folder and below it whose time has come. */
+  under(folder: RelPath): readonly RelPath[] {
+    const now = this.#clock.ticks();
+    return [...this.#open.values()]
+      .filter(({ path, due }) => due <= now && (path === folder || path.startsWith(`${folder}/`)))
+      .map(({ path }) => path);
+  }
+
   /** Those that a listing which begins now does instead: whose time has come; all where no Hint `leadsThere`. */
   listed(leadsThere: boolean): readonly NameKey[] {
     const now = this.#clock.ticks();
@@ -46,6 +54,11 @@ export class Looks {
     if (look === undefined) return;
     this.#open.delete(key);
     this.#made.set(key, look);
+  }
+
+  /** Whether the Plan that is being made has it already, with its object. */
+  isMade(key: NameKey): boolean {
+    return this.#made.has(key);
   }
 
   /** A Plan is made from the beginning: what was looked at for one that never came to be is looked at again. */

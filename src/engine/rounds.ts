@@ -6,6 +6,7 @@ import type { Names } from '../model/names.ts';
 import type { FileTree, Index, ObjectStore } from '../model/ports.ts';
 import { outsideFault } from '../model/path-fault.ts';
 import type { Record } from '../model/record.ts';
+import { without } from './left-out.ts';
 import type { Looks } from './looks.ts';
 import { nameIn, pathOf } from './naming.ts';
 import { decide, lacksPath, mergeSides, planActions, withPath } from './plan.ts';
@@ -119,6 +120,7 @@ async function* planPath(sources: RoundSources, path: RelPath, rules: PlanRules)
     yield* planLooked(sources, path, rules, looks);
     return;
   }
+  if (looks?.isMade(key) === true) return;
   const local = await tree.look(path);
   if (local === undefined && (await isOrWasFolder(sources, path))) {
     yield* planUnder(sources, path, rules);
@@ -171,10 +173,13 @@ export async function* planRemote(sources: RoundSources): AsyncIterable<Action> 
 
 async function* noLocals(): AsyncIterable<readonly Seen[]> {}
 
-function planUnder(sources: RoundSources, path: RelPath, rules: PlanRules): AsyncIterable<Action> {
-  const { tree, index, names, signal } = sources;
+/** A folder; the looks that are open below it are made, whatever hinted at it. */
+async function* planUnder(sources: RoundSources, path: RelPath, rules: PlanRules): AsyncIterable<Action> {
+  const { tree, index, names, looks, signal } = sources;
+  for (const one of looks?.under(path) ?? []) yield* planPath(sources, one, rules);
   const records = index.under(names.keyOf(path));
-  return planActions(tree.walk({ under: path, signal }), undefined, [records], rules);
+  const actions = planActions(tree.walk({ under: path, signal }), undefined, [records], rules);
+  yield* without(actions, ({ key }) => looks?.isMade(key) === true);
 }
 
 async function* counted(

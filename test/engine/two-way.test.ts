@@ -1,6 +1,7 @@
 /** Two machines and one bucket. */
 import { beforeEach, describe, expect, test } from 'vitest';
 import { actionLine } from '../../src/cli/plan.ts';
+import { relPath } from '../../src/model/brands.ts';
 import { VaultError } from '../../src/model/errors.ts';
 import type { Direction } from '../../src/model/vault.ts';
 import { MemoryBucket } from '../../src/s3/memory.ts';
@@ -606,6 +607,33 @@ describe('a look at an object that is begun and not done', () => {
     const { exit } = await b.sync();
     expect(contents(b)).toEqual({ f1: 'one', f2: 'two' });
     expect(exit).toBe(0);
+  });
+
+  test('below a folder that is looked at at the same moment it is made, and nothing is listed', async () => {
+    b.rules = { ...b.rules, pollRemoteMs: 36_000_000 };
+    a.tree.write('d/other', 'other');
+    await both();
+    const watching = await b.watch();
+    a.tree.write('d/f1', 'one');
+    await a.sync();
+    await b.wait(5_000);
+    let failed = false;
+    b.fault = ({ operation, key }) => {
+      if (failed || operation !== 'get' || key !== `${PREFIX}d/f1`) return;
+      failed = true;
+      throw new VaultError('changed', 'precondition', 'the object is another one');
+    };
+    b.forget();
+    watching.engine.command({ command: 'first', path: 'd/f1' });
+    await b.until(() => named(watching.events, 'transfer.failed').length > 0);
+    b.tree.write('d/new', 'new');
+    watching.watcher.listener?.hint({ kind: 'under', path: relPath('d') });
+    b.clock.advance(20_000);
+    await b.until(() => contents(b)['d/f1'] === 'one' && b.count('put', 'd/new') === 1);
+    expect(b.count('head', 'd/f1')).toBe(2);
+    expect(b.count('put')).toBe(1);
+    expect(b.count('list')).toBe(0);
+    await watching.stop();
   });
 });
 
