@@ -147,7 +147,10 @@ export class Scanning {
     skips.report();
     // Marked when all of it is done or known to the Index: a listing that led to nothing is made again.
     this.#runs.start(plan, known, listed ? { onDone: () => markListed(this.#parts) } : {});
-    this.#sweep = this.#clean();
+    // One at a time, and none that the end would not wait for.
+    this.#sweep ??= this.#clean().finally(() => {
+      this.#sweep = undefined;
+    });
   }
 
   /** Of what interrupted runs left, each time everything is looked at. */
