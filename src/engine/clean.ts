@@ -3,21 +3,26 @@ import { dropUpload } from './put.ts';
 import type { World } from './world.ts';
 
 const DAY_MS = 24 * 3_600_000;
+/** An upload that nobody added to for so long is taken for one that nobody goes on with. */
+const STILL_MS = 7 * DAY_MS;
 const META_SWEPT = 'uploads-swept-at';
 
 /**
- * Finds and aborts unfinished multipart uploads of ours: those under the vault's prefix that no journal knows and
- * that are older than a day (a lost Index leaves some), and journaled ones whose file is gone. At
- * most once a day; a store that forbids listing uploads is left in peace.
+ * Aborts journaled uploads whose file is gone, and once a day those under the vault's prefix that no journal here knows: a lost
+ * Index leaves some, or a machine that never comes back. Another machine may be at work on them, so they must have been still
+ * for a week by the store's clock, whatever this machine's says [SWEEP-1]. A store that forbids looking is left in peace.
  */
 export async function sweepUploads(world: World, signal: AbortSignal): Promise<void> {
-  const { index, store, tree, prefix, clock } = world;
+  const { index, store, tree, prefix, clock, direction } = world;
   for (const { key, path } of index.journal().all()) {
     if ((await tree.look(path)) === undefined) await dropUpload(world, key, signal);
   }
+  // Who only fetches changes nothing there.
+  if (direction === 'pull') return;
   const now = clock.now();
   const swept = Number(index.meta(META_SWEPT) ?? Number.NEGATIVE_INFINITY);
-  if (now - swept < DAY_MS) return;
+  // A clock that was far ahead must not put it off.
+  if (Math.abs(now - swept) < DAY_MS) return;
   const ours = new Set(
     index
       .journal()
@@ -25,10 +30,8 @@ export async function sweepUploads(world: World, signal: AbortSignal): Promise<v
       .map((upload) => upload.uploadId),
   );
   try {
-    for await (const upload of store.uploads(prefix, { signal })) {
-      if (!ours.has(upload.uploadId) && now - upload.initiated > DAY_MS) {
-        await store.abortUpload(upload.key, upload.uploadId, { signal });
-      }
+    for await (const { key, uploadId } of store.uploads(prefix, { signal, stillForMs: STILL_MS })) {
+      if (key.startsWith(prefix) && !ours.has(uploadId)) await store.abortUpload(key, uploadId, { signal });
     }
   } catch (thrown) {
     if (!(thrown instanceof VaultError && thrown.kind === 'refused')) throw thrown;

@@ -208,10 +208,10 @@ function sameSubject(a: UploadSubject, b: Omit<UploadSubject, 'metadata'>): bool
 /**
  * Aborts an unfinished upload of ours and forgets its journal. A journal without an upload id may belong to an upload
  * whose id never arrived (the process died while it was being created): then what is unfinished under that very key
- * is aborted.
+ * is aborted, unless it may be another machine's. No part was ever sent to ours: it costs nothing until it is swept.
  */
 export async function dropUpload(
-  world: Pick<World, 'index' | 'store' | 'prefix'>,
+  world: Pick<World, 'index' | 'store' | 'prefix' | 'direction'>,
   key: NameKey,
   signal?: AbortSignal,
 ): Promise<void> {
@@ -219,8 +219,8 @@ export async function dropUpload(
   const journal = journals.find(key);
   if (journal === undefined) return;
   const { uploadId } = journal;
-  if (uploadId === undefined) await dropNameless(world, keyIn(world, key), signal);
-  else await world.store.abortUpload(keyIn(world, key), uploadId, { signal });
+  if (uploadId !== undefined) await world.store.abortUpload(keyIn(world, key), uploadId, { signal });
+  else if (world.direction === 'push') await dropNameless(world, keyIn(world, key), signal);
   journals.remove(key);
 }
 

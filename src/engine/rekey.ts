@@ -307,15 +307,14 @@ export class Rekey implements EngineHandle {
   async #one(work: Work): Promise<void> {
     if (this.#stopping) return;
     const { signal } = this.#abort;
-    const { clock, vault, index, to } = this.#parts;
+    const { clock } = this.#parts;
     const release = await this.#memory.take(Math.min(work.size, SINGLE_MAX) * 2);
     const facts = this.#factsOf(work);
     const started = clock.ticks();
     this.#emitter.emit({ event: 'transfer.start', ...facts });
     let attempts = 0;
     try {
-      const world = { index, store: to.store, prefix: vault.remote.prefix };
-      await dropUpload(world, nameKey(this.#conversion.nameOf(work.key)), signal);
+      await dropUpload(this.#unfinished, nameKey(this.#conversion.nameOf(work.key)), signal);
       const converted = await this.#online.reaching(() => {
         attempts++;
         return this.#convert(work, { signal });
@@ -409,9 +408,13 @@ export class Rekey implements EngineHandle {
 
   /** Uploads that were begun under the old key and can't go on under the new one. */
   async #dropUploads(): Promise<void> {
+    for (const { key } of this.#parts.index.journal().all())
+      await dropUpload(this.#unfinished, key, this.#abort.signal);
+  }
+
+  get #unfinished(): Parameters<typeof dropUpload>[0] {
     const { index, to, vault } = this.#parts;
-    const world = { index, store: to.store, prefix: vault.remote.prefix };
-    for (const { key } of index.journal().all()) await dropUpload(world, key, this.#abort.signal);
+    return { index, store: to.store, prefix: vault.remote.prefix, direction: vault.direction };
   }
 
   // ------------------------------------------------------------------------------------------------------------- ending

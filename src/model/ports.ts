@@ -64,8 +64,11 @@ export interface ObjectStore {
    * it finds these, too, and takes back what hides another write.
    */
   conditions(prefix: string, options?: Waits & { known?: Partial<Conditions> }): Promise<Conditions>;
-  /** Unfinished multipart uploads under a prefix, anyone's. */
-  uploads(prefix: string, options?: Waits): AsyncIterable<PendingUpload>;
+  /**
+   * Unfinished multipart uploads under a prefix, anyone's. `stillForMs`: only those that are known to have been begun, and
+   * added to, no later than so long ago, all by the store's own clock.
+   */
+  uploads(prefix: string, options?: Waits & { stillForMs?: number }): AsyncIterable<PendingUpload>;
   abortUpload(key: ObjectKey, uploadId: string, options?: Waits): Promise<void>;
   /** One cheap request that answers whether bucket and credentials work. */
   reach(options?: Waits): Promise<void>;

@@ -4,6 +4,7 @@ import { VaultError } from '../model/errors.ts';
 import type { Clock, ListedObject, PendingUpload, Waits } from '../model/ports.ts';
 import { unquoted } from './checksums.ts';
 import { type RetryPolicy, withRetries } from './retrying.ts';
+import { hearingDate } from './sdk.ts';
 import { sdkSend } from './sdk-failure.ts';
 import { type Site, askedOf } from './site.ts';
 
@@ -52,10 +53,24 @@ export async function* listObjects(
 }
 
 export async function* listUploads(
+  listing: Listing,
+  prefix: string,
+  waits: Waits,
+): AsyncIterable<PendingUpload> {
+  for await (const { uploads } of uploadPages(listing, prefix, waits)) yield* uploads;
+}
+
+export interface UploadPage {
+  readonly uploads: readonly PendingUpload[];
+  /** When the store answered, by its own clock; NaN where it does not say. */
+  readonly at: number;
+}
+
+export async function* uploadPages(
   { site, clock, retries }: Listing,
   prefix: string,
   { signal }: Waits,
-): AsyncIterable<PendingUpload> {
+): AsyncIterable<UploadPage> {
   const { ListMultipartUploadsCommand } = await import('@aws-sdk/client-s3');
   const asked = askedOf(site, 'list');
   let after: { KeyMarker: string; UploadIdMarker: string } | undefined;
@@ -66,6 +81,7 @@ export async function* listUploads(
       EncodingType: 'url',
       ...after,
     });
+    const answeredAt = hearingDate(command);
     const page = await withRetries(
       () => sdkSend(site, asked, signal, (client, waits) => client.send(command, waits)),
       clock,
@@ -73,10 +89,13 @@ export async function* listUploads(
       signal,
     );
     const decode = decoder(page.EncodingType);
-    for (const { Key, UploadId, Initiated } of page.Uploads ?? []) {
-      if (Key === undefined || UploadId === undefined) continue;
-      yield { key: decode(Key), uploadId: UploadId, initiated: Initiated?.getTime() ?? 0 };
-    }
+    const uploads = (page.Uploads ?? []).flatMap(({ Key, UploadId, Initiated }): PendingUpload[] =>
+      Key === undefined || UploadId === undefined
+        ? []
+        : [{ key: decode(Key), uploadId: UploadId, initiated: Initiated?.getTime() ?? 0 }],
+    );
+    demandAsked(uploads, prefix);
+    yield { uploads, at: answeredAt() };
     const KeyMarker = page.NextKeyMarker === undefined ? undefined : decode(page.NextKeyMarker);
     const token = nextToken(page.IsTruncated, KeyMarker, undefined);
     after =

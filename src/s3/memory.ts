@@ -89,6 +89,8 @@ export interface Stored {
 interface Pending {
   readonly key: ObjectKey;
   readonly initiated: number;
+  /** When its newest part came; undefined: when it was begun. */
+  touched?: number;
   readonly metadata: Metadata;
   readonly parts: Map<number, Uint8Array>;
 }
@@ -289,10 +291,14 @@ class MemoryStore implements ObjectStore {
 
   async *uploads(
     prefix: string,
-    options: { signal?: AbortSignal | undefined } = {},
+    options: { signal?: AbortSignal | undefined; stillForMs?: number } = {},
   ): AsyncIterable<PendingUpload> {
+    const { stillForMs = Number.NEGATIVE_INFINITY } = options;
+    const until = this.#options.clock.now() - stillForMs;
     const found = await this.#step('uploads', prefix, options.signal, () =>
-      [...this.#bucket.pending].filter(([, { key }]) => key.startsWith(prefix)),
+      [...this.#bucket.pending].filter(
+        ([, { key, initiated, touched = initiated }]) => key.startsWith(prefix) && touched <= until,
+      ),
     );
     for (const [uploadId, { key, initiated }] of found) yield { key, uploadId, initiated };
   }
@@ -364,7 +370,9 @@ class MemoryStore implements ObjectStore {
     if (known?.answer !== undefined) return;
     if (known === undefined) journal.sending(number, digest);
     const work = (): PartAnswer => {
-      this.#pending(key, uploadId, journal).parts.set(number, Buffer.from(body));
+      const pending = this.#pending(key, uploadId, journal);
+      pending.parts.set(number, Buffer.from(body));
+      pending.touched = this.#options.clock.now();
       return { etag: `"${createHash('md5').update(body).digest('hex')}"` };
     };
     journal.sent(number, await this.#step('part', key, signal, work, sending));

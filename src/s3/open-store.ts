@@ -14,6 +14,7 @@ import { type RetryPolicy, retrying } from './retrying.ts';
 import { confirmPut, getObject, headObject, putObject, reachBucket, removeObject } from './single.ts';
 import { type Quirks, type Site, quirksOf } from './site.ts';
 import { chargeFor, throttling } from './throttling.ts';
+import { stillUploads } from './still-uploads.ts';
 import { tryConditions } from './try-conditions.ts';
 import { listVersions } from './versions.ts';
 import { Wire } from './wire.ts';
@@ -80,7 +81,10 @@ export function openStore(
         ? removeObject(site, key, remove)
         : removeMatching(listing, key, { ...remove, ifMatch }),
     conditions: (prefix, waits = {}) => tryConditions(site, prefix, waits),
-    uploads: (prefix, waits = {}) => listUploads(listing, prefix, waits),
+    uploads: (prefix, { stillForMs, ...waits } = {}) =>
+      stillForMs === undefined
+        ? listUploads(listing, prefix, waits)
+        : stillUploads(listing, prefix, stillForMs, waits),
     abortUpload: (key, uploadId, waits = {}) => abortUpload(site, key, uploadId, waits),
     reach: (waits = {}) => reachBucket(site, waits),
     close: async () => {

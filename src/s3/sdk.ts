@@ -64,10 +64,26 @@ export function carrying<C extends object>(command: C, headers: Headers): C {
   return command;
 }
 
+/** Gives when the command was last answered, in ms, by the clock of the one who did; NaN where he does not say. */
+export function hearingDate(command: object): () => number {
+  let heard = Number.NaN;
+  const { middlewareStack } = command as { readonly middlewareStack: Stack };
+  middlewareStack.add(
+    (next) => async (args) => {
+      const answer = await next(args);
+      const { headers } = (answer as { readonly response: { readonly headers?: Headers } }).response;
+      heard = Date.parse(headers?.['date'] ?? '');
+      return answer;
+    },
+    { step: 'deserialize', priority: 'low', name: 'hearDate' },
+  );
+  return () => heard;
+}
+
 interface Stack {
   add(
     middleware: (next: Next) => (args: { readonly request: unknown }) => Promise<unknown>,
-    options: { readonly step: 'build'; readonly name: string },
+    options: { readonly step: 'build' | 'deserialize'; readonly priority?: 'low'; readonly name: string },
   ): void;
 }
 

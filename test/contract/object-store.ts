@@ -111,9 +111,13 @@ export async function listAll(
   return found;
 }
 
-const pendingIn = async (store: ObjectStore, prefix: string): Promise<string[]> => {
+export const pendingIn = async (
+  store: ObjectStore,
+  prefix: string,
+  options: { readonly stillForMs?: number } = {},
+): Promise<string[]> => {
   const found: string[] = [];
-  for await (const { uploadId } of store.uploads(prefix)) found.push(uploadId);
+  for await (const { uploadId } of store.uploads(prefix, options)) found.push(uploadId);
   return found;
 };
 
@@ -388,6 +392,9 @@ export function objectStoreContract(name: string, start: () => Promise<StoreRig>
       await expect(uploading).rejects.toMatchObject(cancelled);
       expect(journal.calls).not.toContain('ended');
       expect(await pendingIn(store, key)).toEqual([journal.uploadId]);
+      // No test waits: still since an hour from now, and since an hour ago.
+      expect(await pendingIn(store, key, { stillForMs: -3_600_000 })).toEqual([journal.uploadId]);
+      expect(await pendingIn(store, key, { stillForMs: 3_600_000 })).toEqual([]);
       await store.abortUpload(key, journal.uploadId!);
       expect(await pendingIn(store, key)).toEqual([]);
     });

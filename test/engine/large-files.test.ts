@@ -144,21 +144,4 @@ describe('large files', () => {
     expect(machine.count('abort') + machine.count('create')).toBe(0);
     expect(machine.plaintext('big').equals(content)).toBe(true);
   });
-
-  test("a day's old upload of nobody is called off, a young one and one elsewhere are not", async () => {
-    machine.tree.remove('big');
-    machine.tree.write('a', 'x');
-    const now = machine.clock.now();
-    const pending = (key: string, initiated: number) => ({
-      key: key as never,
-      initiated,
-      metadata: {},
-      parts: new Map(),
-    });
-    machine.bucket.pending.set('old', pending(`${PREFIX}lost`, now - 90_000_000));
-    machine.bucket.pending.set('young', pending(`${PREFIX}other-machine`, now - 1_000_000));
-    machine.bucket.pending.set('elsewhere', pending('another/vault', now - 90_000_000));
-    await machine.sync();
-    expect([...machine.bucket.pending.keys()]).toEqual(['young', 'elsewhere']);
-  });
 });
