@@ -49,7 +49,8 @@ const LISTING_STALE_MS = 86_400_000;
 const META_LISTED = 'listed-at';
 const META_LISTED_REMOTE = 'listed-remote';
 
-const placeOf = ({ remote: { endpoint, bucket, prefix } }: Vault): string =>
+/** What stands for one store, and a place in it. */
+export const placeOf = ({ remote: { endpoint, bucket, prefix } }: Pick<Vault, 'remote'>): string =>
   JSON.stringify([endpoint ?? '', bucket, prefix]);
 
 /**

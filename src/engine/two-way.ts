@@ -5,10 +5,13 @@ import { commandLine, placeFlags } from '../model/place-flags.ts';
 import type { Conditions, ConditionSupport, Index } from '../model/ports.ts';
 import type { Remote } from '../model/vault.ts';
 import type { Emitter } from './emitter.ts';
+import { placeOf } from './rounds.ts';
 import { type EngineParts, writerOf } from './world.ts';
 
 /** Of writes, removals and copies, in this order, and whether versions tell where they are not. */
 const META_CONDITIONS = 'conditions-tried';
+/** Where that was tried: another store may do otherwise. */
+const META_TRIED_AT = 'conditions-tried-at';
 /** Of earlier versions, which did not try whether something can be changed on condition; neither does doctor. */
 const META_EARLIER = 'conditions-kept';
 const OF = ['writes', 'removals', 'copies'] as const;
@@ -22,9 +25,10 @@ function remembered(index: Pick<Index, 'meta'>): Partial<Conditions> {
   return Object.fromEntries(OF.flatMap((of, at) => (isSupport(words[at]) ? [[of, words[at]]] : [])));
 }
 
-/** That all are kept is known once; what else a store does may be mended meanwhile. */
-function knownOf({ index }: Pick<EngineParts, 'index'>): Partial<Conditions> {
-  const known = index.meta(META_CONDITIONS) === undefined ? {} : remembered(index);
+/** That all are kept is known once of a store; what else one does may be mended meanwhile. */
+function knownOf({ index, vault }: Pick<EngineParts, 'index' | 'vault'>): Partial<Conditions> {
+  const here = index.meta(META_CONDITIONS) !== undefined && index.meta(META_TRIED_AT) === placeOf(vault);
+  const known = here ? remembered(index) : {};
   return OF.every((of) => known[of] === 'kept') ? known : {};
 }
 
@@ -62,6 +66,8 @@ export async function prepareTwoWay(
   const support = await store.conditions(vault.remote.prefix, { signal, known: knownOf(parts) });
   const words = [...OF.map((of) => support[of]), ...(support.versions ? ['versions'] : [])].join(' ');
   if (index.meta(META_CONDITIONS) !== words) index.setMeta(META_CONDITIONS, words);
+  // Last: without it they are tried anew.
+  if (index.meta(META_TRIED_AT) !== placeOf(vault)) index.setMeta(META_TRIED_AT, placeOf(vault));
   if (support.unmet === true && !support.versions) {
     emitter.emit({
       event: 'warning',

@@ -24,7 +24,7 @@ import type {
   Watcher,
 } from '../../src/model/ports.ts';
 import { Secret } from '../../src/model/secret.ts';
-import type { Direction, Rules, Vault } from '../../src/model/vault.ts';
+import type { Direction, Remote, Rules, Vault } from '../../src/model/vault.ts';
 import { MemoryBucket, type MemoryStep, memoryStore } from '../../src/s3/memory.ts';
 import type { Protection } from '../../src/s3/modes.ts';
 import { memoryIndex } from '../../src/state/open-index.ts';
@@ -84,6 +84,7 @@ export class EngineMachine {
   readonly host: string;
   readonly #skew: number;
   direction: Direction = 'push';
+  place: Remote = { bucket: 'bucket', prefix: PREFIX };
   get names(): Names {
     return this.tree.names;
   }
@@ -156,7 +157,7 @@ export class EngineMachine {
     return {
       id: vaultId('11111111-1111-4111-8111-111111111111'),
       root: '/files',
-      remote: { bucket: 'bucket', prefix: PREFIX },
+      remote: this.place,
       ...(this.names.id === 'plain' ? {} : { names: SEALED }),
       mode:
         this.mode === 'client'

@@ -393,6 +393,9 @@ test('that all conditions are kept is known once, but not from an earlier versio
   const kept = { writes: 'kept', removals: 'kept', copies: 'kept' };
   a.index.setMeta('conditions-kept', 'kept kept kept');
   expect([await asked(), await asked()]).toEqual([{}, kept]);
+  // Another store says nothing of this one.
+  a.place = { ...a.place, endpoint: 'https://other.example' };
+  expect([await asked(), await asked()]).toEqual([{}, kept]);
 });
 
 describe('what must not be believed', () => {
