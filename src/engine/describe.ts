@@ -51,11 +51,22 @@ const MAX_BYTES = 64 * 1024;
 export const descriptionKey = (prefix: string) => objectKey(`${prefix}${OWN_FOLDER}/vault.json`);
 
 /** Reads the description under the vault's prefix; undefined where there is none. */
-export async function readDescription(
+export const readDescription = async (
   store: ObjectStore,
   prefix: string,
   signal?: AbortSignal,
-): Promise<VaultDescription | undefined> {
+): Promise<VaultDescription | undefined> => (await readStored(store, prefix, signal))?.found;
+
+interface StoredDescription {
+  readonly found: VaultDescription;
+  readonly etag: string;
+}
+
+async function readStored(
+  store: ObjectStore,
+  prefix: string,
+  signal: AbortSignal | undefined,
+): Promise<StoredDescription | undefined> {
   let stored: StoredObject;
   try {
     stored = await store.get(descriptionKey(prefix), { signal });
@@ -70,7 +81,8 @@ export async function readDescription(
     if (size > MAX_BYTES) break;
     chunks.push(chunk);
   }
-  return parseDescription(Buffer.concat(chunks).toString('utf8'));
+  const found = parseDescription(Buffer.concat(chunks).toString('utf8'));
+  return { found, etag: stored.stat.etag };
 }
 
 function parseDescription(text: string): VaultDescription {
@@ -160,10 +172,10 @@ export async function meetRemote(
 ): Promise<void> {
   const { vault, store, index, clock, keyFingerprint } = described;
   const { prefix } = vault.remote;
-  const found = await readDescription(store, prefix, signal);
-  if (found !== undefined) {
-    checkDescription(found, vault, keyFingerprint);
-    await settleSharing(described, found, acceptSource, signal);
+  const stored = await readStored(store, prefix, signal);
+  if (stored !== undefined) {
+    checkDescription(stored.found, vault, keyFingerprint);
+    await settleSharing(described, stored, acceptSource, signal);
     return;
   }
   if (vault.direction !== 'push' && index.count().files > 0) {
@@ -204,15 +216,19 @@ async function describe(
 
 /** Says that the vault is written from several sides, or that it no longer is; refuses to push over the others. */
 async function settleSharing(
-  { vault, store }: Described,
-  found: VaultDescription,
+  described: Described,
+  stored: StoredDescription,
   acceptSource: boolean,
   signal: AbortSignal | undefined,
 ): Promise<void> {
+  const { vault } = described;
   const { prefix, bucket } = vault.remote;
-  if (vault.direction === 'both' && found.shared !== true) {
-    await describe(store, prefix, { ...found, shared: true }, { signal });
-  }
+  const { found } = stored;
+  const change = async (description: VaultDescription): Promise<void> => {
+    const done = await redescribe(described, description, stored, signal);
+    if (!done) await meetRemote(described, acceptSource, signal);
+  };
+  if (vault.direction === 'both' && found.shared !== true) await change({ ...found, shared: true });
   if (vault.direction !== 'push' || found.shared !== true) return;
   if (!acceptSource) {
     throw new VaultError('usage', 'shared-vault', `s3://${bucket}/${prefix} is kept in step both ways`, {
@@ -220,7 +236,27 @@ async function settleSharing(
     });
   }
   const { shared: _shared, ...alone } = found;
-  await describe(store, prefix, alone, { signal });
+  await change(alone);
+}
+
+/** False where it is another one by now: a key more, say, or that a rekey has begun. */
+async function redescribe(
+  { vault, store }: Described,
+  description: VaultDescription,
+  { etag }: StoredDescription,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  const { prefix } = vault.remote;
+  try {
+    await describe(store, prefix, description, { signal, ifMatch: etag });
+  } catch (thrown) {
+    const code = thrown instanceof VaultError ? thrown.code : '';
+    if (code === 'precondition') return false;
+    if (code !== 'conditions-refused' && code !== 'not-implemented') throw thrown;
+    // A store where nothing is changed on condition: all the more must the others know that they are not alone.
+    await describe(store, prefix, description, { signal });
+  }
+  return true;
 }
 
 /**
