@@ -1,6 +1,6 @@
 /** What must be known and in order before changes of the bucket are let into the folder. */
 import { shellWord } from '../model/display.ts';
-import { VaultError } from '../model/errors.ts';
+import { VaultError, report } from '../model/errors.ts';
 import { commandLine, placeFlags } from '../model/place-flags.ts';
 import type { Conditions, ConditionSupport, Index } from '../model/ports.ts';
 import type { Remote } from '../model/vault.ts';
@@ -14,6 +14,9 @@ const META_CONDITIONS = 'conditions-tried';
 const META_TRIED_AT = 'conditions-tried-at';
 /** Of earlier versions, which did not try whether something can be changed on condition; neither does doctor. */
 const META_EARLIER = 'conditions-kept';
+/** When a try left its object in the bucket: not every start shall leave one more. */
+const META_LEFT = 'conditions-left';
+const LEFT_MS = 30 * 24 * 3_600_000;
 const OF = ['writes', 'removals', 'copies'] as const;
 
 const SUPPORT: ReadonlySet<string> = new Set(['kept', 'ignored', 'refused'] satisfies ConditionSupport[]);
@@ -26,10 +29,13 @@ function remembered(index: Pick<Index, 'meta'>): Partial<Conditions> {
 }
 
 /** That all are kept is known once of a store; what else one does may be mended meanwhile. */
-function knownOf({ index, vault }: Pick<EngineParts, 'index' | 'vault'>): Partial<Conditions> {
+function knownOf({ index, vault, clock }: EngineParts): Partial<Conditions> {
   const here = index.meta(META_CONDITIONS) !== undefined && index.meta(META_TRIED_AT) === placeOf(vault);
   const known = here ? remembered(index) : {};
-  return OF.every((of) => known[of] === 'kept') ? known : {};
+  if (OF.every((of) => known[of] === 'kept')) return known;
+  const left = Number(index.meta(META_LEFT) ?? Number.NEGATIVE_INFINITY);
+  if (known.writes !== 'kept' || Math.abs(clock.now() - left) > LEFT_MS) return {};
+  return { ...known, versions: index.meta(META_CONDITIONS)?.endsWith(' versions') ?? false };
 }
 
 /** Whether a removal on the other machine cannot have taken along what this one wrote in that moment. */
@@ -42,7 +48,7 @@ export async function prepareTwoWay(
   emitter: Emitter,
   signal: AbortSignal,
 ): Promise<void> {
-  const { sealing, vault, index, store } = parts;
+  const { sealing, vault, index, store, clock } = parts;
   if (sealing.keyring?.canOpen === false) {
     throw new VaultError(
       'usage',
@@ -68,6 +74,10 @@ export async function prepareTwoWay(
   if (index.meta(META_CONDITIONS) !== words) index.setMeta(META_CONDITIONS, words);
   // Last: without it they are tried anew.
   if (index.meta(META_TRIED_AT) !== placeOf(vault)) index.setMeta(META_TRIED_AT, placeOf(vault));
+  if (support.left !== undefined) {
+    index.setMeta(META_LEFT, String(clock.now()));
+    emitter.emit({ event: 'warning', ...report(support.left) });
+  }
   if (support.unmet === true && !support.versions) {
     emitter.emit({
       event: 'warning',

@@ -3,6 +3,7 @@
  * `keys`; fakes and the contract suites in `test/contract`. Every method that waits takes an AbortSignal and
  * rejects with a VaultError of kind `cancelled` when it fires.
  */
+import type { VaultError } from './errors.ts';
 import type { NameKey, ObjectKey, RelPath } from './brands.ts';
 import type { DraftBytes, DraftSubject, GoesOver, InPlace } from './draft.ts';
 import type { Entry, Seen } from './entry.ts';
@@ -89,6 +90,8 @@ export interface Conditions {
   readonly versions: boolean;
   /** With `writes` refused: one over what is there is, also where its `If-Match` fits; one where nothing may be is not. */
   readonly unmet?: true;
+  /** Why the object that was tried with stays: removals are refused, say. */
+  readonly left?: VaultError;
 }
 
 export interface WriteOptions extends Waits {

@@ -80,7 +80,7 @@ export function openStore(
       ifMatch === undefined
         ? removeObject(site, key, remove)
         : removeMatching(listing, key, { ...remove, ifMatch }),
-    conditions: (prefix, waits = {}) => tryConditions(site, prefix, waits),
+    conditions: (prefix, waits = {}) => tryConditions(site, prefix, clock, waits),
     uploads: (prefix, { stillForMs, ...waits } = {}) =>
       stillForMs === undefined
         ? listUploads(listing, prefix, waits)

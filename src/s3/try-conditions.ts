@@ -2,15 +2,18 @@
 import { randomUUID } from 'node:crypto';
 import { OWN_FOLDER, type ObjectKey, objectKey } from '../model/brands.ts';
 import { asVaultError, VaultError } from '../model/errors.ts';
-import type { Conditions, ConditionSupport, Waits } from '../model/ports.ts';
+import type { Clock, Conditions, ConditionSupport, Waits } from '../model/ports.ts';
 import { sumHeaders, sumsOf, unquoted } from './checksums.ts';
 import { conditions } from './conditions.ts';
 import { copySourceHeaders, writeHeaders } from './modes.ts';
-import { removeObject } from './single.ts';
+import { removeAll } from './probe-clean.ts';
 import { type Headers, encodeKey } from './sign.ts';
 import { type Site, askedOf, headAnswer, versionOf } from './site.ts';
 import { newestVersions } from './versions.ts';
 import { drain, textOf } from './wire.ts';
+
+/** Also after it was called off. */
+const CLEAN_MS = 10_000;
 
 type Support = Omit<Conditions, 'versions'>;
 const ALL_KEPT: Support = { writes: 'kept', removals: 'kept', copies: 'kept' };
@@ -20,13 +23,14 @@ const NONE_TAKEN: Support = { writes: 'refused', removals: 'refused', copies: 'r
 export async function tryConditions(
   site: Site,
   prefix: string,
+  clock: Clock,
   { known = {}, signal }: Waits & { readonly known?: Partial<Conditions> },
 ): Promise<Conditions> {
   const { writes, removals, copies, versions = site.quirks.versions ?? false, ...unmet } = known;
   if (site.remote.isAws) return { ...ALL_KEPT, versions };
   const all = writes === undefined || removals === undefined || copies === undefined;
   const found = all
-    ? await tried(site, prefix, { signal })
+    ? await tried(site, prefix, clock, { signal })
     : { writes, removals, copies, versions, ...unmet };
   // Without versions as proof a write that goes over something is refused, not sent without its condition.
   site.quirks.refusesConditions = found.writes === 'refused' && (found.unmet !== true || found.versions);
@@ -36,25 +40,35 @@ export async function tryConditions(
   return found;
 }
 
-async function tried(site: Site, prefix: string, waits: Waits): Promise<Conditions> {
+/** Nothing stays, whatever happens; where it has to, the answer says why. */
+async function tried(site: Site, prefix: string, clock: Clock, waits: Waits): Promise<Conditions> {
   const key = objectKey(`${prefix}${OWN_FOLDER}/probe-${randomUUID()}`);
   const made: Made = new Set();
-  let written = false;
+  const clean = (written: Iterable<string | undefined>): Promise<VaultError | undefined> =>
+    removeAll(site, key, written, clock, CLEAN_MS);
+  let found: Conditions;
   try {
-    written = (await put(site, key, IF_NONE, made, waits)) === 'ignored';
-    if (!written) {
-      written = (await put(site, key, NONE, made, waits)) === 'ignored';
-      return { ...NONE_TAKEN, versions: await versionsTell(site, key, made, waits) };
-    }
-    const again = await put(site, key, IF_NONE, made, waits);
-    const writes = again === 'refused' ? await tryChange(site, key, made, waits) : again;
-    const unmet = writes === 'refused' ? { unmet: true as const } : {};
-    const versions = await versionsTell(site, key, made, waits);
-    const copies = await tryCopy(site, key, made, waits);
-    return { writes, copies, removals: await tryRemoval(site, key, made, waits), versions, ...unmet };
-  } finally {
-    if (written) await clean(site, key, made, waits);
+    found = await tryAll(site, key, made, waits);
+  } catch (thrown) {
+    // A write whose answer got lost may be there, too: only a look tells.
+    await clean(made);
+    throw thrown;
   }
+  const left = await clean(made.size > 0 ? made : [undefined]);
+  return left === undefined ? found : { ...found, left };
+}
+
+async function tryAll(site: Site, key: ObjectKey, made: Made, waits: Waits): Promise<Conditions> {
+  if ((await put(site, key, IF_NONE, made, waits)) === 'refused') {
+    await put(site, key, NONE, made, waits);
+    return { ...NONE_TAKEN, versions: await versionsTell(site, key, made, waits) };
+  }
+  const again = await put(site, key, IF_NONE, made, waits);
+  const writes = again === 'refused' ? await tryChange(site, key, made, waits) : again;
+  const unmet = writes === 'refused' ? { unmet: true as const } : {};
+  const versions = await versionsTell(site, key, made, waits);
+  const copies = await tryCopy(site, key, made, waits);
+  return { writes, copies, removals: await tryRemoval(site, key, made, waits), versions, ...unmet };
 }
 
 /** A write over what is there, on condition that it is something else, and then that it is what it is. */
@@ -80,24 +94,6 @@ async function versionsTell(site: Site, key: ObjectKey, made: Made, waits: Waits
     if (thrown instanceof VaultError && thrown.kind === 'refused') return false;
     throw thrown;
   }
-}
-
-/**
- * By version where there are versions, or a delete marker would stay; it stays where they may not be removed. The key is nobody
- * else's, and not every answer names what it made (RGW's to a copy does not).
- */
-async function clean(site: Site, key: ObjectKey, made: Made, waits: Waits): Promise<void> {
-  try {
-    for (const versionId of made) await removeObject(site, key, { versionId, ...waits });
-    if (made.size > 0) {
-      for (const { versionId } of await newestVersions(site, key, waits))
-        await removeObject(site, key, { versionId, ...waits });
-      return;
-    }
-  } catch (thrown) {
-    if (!(thrown instanceof VaultError) || thrown.kind !== 'refused') throw thrown;
-  }
-  await removeObject(site, key, waits);
 }
 
 /** Versions that came to be, delete markers too. */

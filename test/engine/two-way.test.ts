@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { actionLine } from '../../src/cli/plan.ts';
 import { relPath } from '../../src/model/brands.ts';
 import { VaultError } from '../../src/model/errors.ts';
+import type { Conditions } from '../../src/model/ports.ts';
 import type { Direction } from '../../src/model/vault.ts';
 import { MemoryBucket } from '../../src/s3/memory.ts';
 import { ManualClock } from '../support/manual-clock.ts';
@@ -396,6 +397,31 @@ test('that all conditions are kept is known once, but not from an earlier versio
   // Another store says nothing of this one.
   a.place = { ...a.place, endpoint: 'https://other.example' };
   expect([await asked(), await asked()]).toEqual([{}, kept]);
+});
+
+test('that the object conditions were tried with stays is said, and not every start leaves one more', async () => {
+  const started = async (): Promise<readonly unknown[]> => {
+    let tried = false;
+    a.wrap = (store) =>
+      Object.assign(store, {
+        conditions: async (
+          _: string,
+          { known = {} }: { readonly known?: Partial<Conditions> } = {},
+        ): Promise<Conditions> => {
+          tried = known.writes === undefined;
+          const left = tried ? { left: new VaultError('refused', 'trial-left', 'it stays') } : {};
+          return { writes: 'kept', removals: 'refused', copies: 'kept', versions: true, ...known, ...left };
+        },
+      });
+    const { exit, events } = await a.sync();
+    return [exit, tried, named(events, 'warning').map(({ code }) => code)];
+  };
+  expect([await started(), await started()]).toEqual([
+    [0, true, ['trial-left']],
+    [0, false, []],
+  ]);
+  a.clock.advance(31 * 86_400_000);
+  expect(await started()).toEqual([0, true, ['trial-left']]);
 });
 
 describe('what must not be believed', () => {

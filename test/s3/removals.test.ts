@@ -129,6 +129,51 @@ describe('a store that keeps them', () => {
   });
 });
 
+describe('the object that is tried with', () => {
+  const versionsUnder = async (store: ObjectStore, prefix: string): Promise<number> => {
+    let found = 0;
+    for await (const page of store.versions(prefix)) found += page.length;
+    return found;
+  };
+
+  test.each([
+    'plain',
+    'versioned',
+  ])('stays where removals are refused, which is said and is no end: %s', async (bucket) => {
+    server.faults.add({
+      match: ({ operation }) => operation === 'DeleteObject',
+      fault: { kind: 'status', status: 403, code: 'AccessDenied', message: 'no' },
+    });
+    const found = await (await storeIn(bucket)).conditions(`stays-${++number}/`);
+    expect(found).toMatchObject({ writes: 'kept', removals: 'refused', left: { code: 'trial-left' } });
+  });
+
+  test.each([
+    'plain',
+    'versioned',
+  ])('goes also when its write is called off, or its answer gets lost: %s', async (bucket) => {
+    const store = await storeIn(bucket);
+    const prefix = `goes-${++number}/`;
+    const control = new AbortController();
+    server.faults.add({
+      match: ({ operation }) => {
+        if (operation === 'CopyObject') control.abort();
+        return false;
+      },
+      fault: { kind: 'error-500' },
+    });
+    const trying = store.conditions(prefix, { signal: control.signal });
+    await expect(trying).rejects.toMatchObject({ kind: 'cancelled' });
+    expect(await versionsUnder(store, prefix)).toBe(0);
+    server.faults.add({
+      match: ({ operation }) => operation === 'PutObject',
+      fault: { kind: 'reset-after' },
+    });
+    await expect(store.conditions(prefix)).rejects.toThrow();
+    expect(await versionsUnder(store, prefix)).toBe(0);
+  });
+});
+
 describe('a store that does not', () => {
   test('is found out: each kind by itself', async () => {
     const refused = (of: string): FaultRule => ({
