@@ -60,15 +60,11 @@ export interface ObjectStore {
   remove(key: ObjectKey, options?: Waits & { versionId?: string; ifMatch?: string }): Promise<void>;
   /**
    * What the store does with conditions of writes: AWS keeps them; another store is tried with an object of its own under the
-   * prefix, which is removed again, or taken at what is `known` of it. Where they are not kept, this adapter looks at the
-   * object before and after a write, which finds other writers but for those of the same moment; in a bucket with versions
-   * it finds these, too, and takes back what hides another write.
+   * prefix, removed again, or taken at what is `known` of it. Where they are not kept, this adapter looks at the object before
+   * and after a write: that finds other writers but for those of the same moment; with versions these, too.
    */
   conditions(prefix: string, options?: Waits & { known?: Partial<Conditions> }): Promise<Conditions>;
-  /**
-   * Unfinished multipart uploads under a prefix, anyone's. `stillForMs`: only those that are known to have been begun, and
-   * added to, no later than so long ago, all by the store's own clock.
-   */
+  /** Anyone's unfinished ones. `stillForMs`: only those begun, and last added to, so long ago by the store's own clock. */
   uploads(prefix: string, options?: Waits & { stillForMs?: number }): AsyncIterable<PendingUpload>;
   abortUpload(key: ObjectKey, uploadId: string, options?: Waits): Promise<void>;
   /** One cheap request that answers whether bucket and credentials work. */

@@ -293,8 +293,7 @@ class MemoryStore implements ObjectStore {
     prefix: string,
     options: { signal?: AbortSignal | undefined; stillForMs?: number } = {},
   ): AsyncIterable<PendingUpload> {
-    const { stillForMs = Number.NEGATIVE_INFINITY } = options;
-    const until = this.#options.clock.now() - stillForMs;
+    const until = this.#options.clock.now() - (options.stillForMs ?? Number.NEGATIVE_INFINITY);
     const found = await this.#step('uploads', prefix, options.signal, () =>
       [...this.#bucket.pending].filter(
         ([, { key, initiated, touched = initiated }]) => key.startsWith(prefix) && touched <= until,
