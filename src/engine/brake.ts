@@ -35,6 +35,10 @@ const UNCLEAR: { readonly [R in OddityReason]: true } = {
 };
 const isUnclear = (reason: SkipReason): boolean => reason in UNCLEAR;
 
+/** A file of other times or another key: says nothing of its object, which may be gone all the same. */
+const tellsNothing = (action: Action): boolean =>
+  action.kind === 'put' && (action.reason === 'touched' || action.reason === 'other-mode');
+
 /** Holds removals back when there are too many at once, until a person agrees; those they refused until they do. */
 export class Brake {
   readonly #clock: Clock;
@@ -81,7 +85,7 @@ export class Brake {
     if (all.length === 0) return { go: [] };
     const now = this.#clock.ticks();
     this.#passed = this.#passed.filter((past) => now - past.at < WINDOW_MS);
-    const again = new Set(this.#consent ? [] : all.filter((removal) => this.#refused.has(removal)));
+    const again = new Set(this.#consent ? [] : all.filter((removal) => this.#waits(removal)));
     const fresh = all.filter((removal) => !again.has(removal));
     const brakes = !this.#consent && this.#brakes(fresh, known);
     const go = brakes ? [] : fresh;
@@ -89,6 +93,11 @@ export class Brake {
     this.#refused.forget(go.map(({ key }) => key));
     if (!brakes && again.size === 0) return { go };
     return { go, ...this.#hold(brakes ? all : again, known) };
+  }
+
+  /** It was refused, or a person is asked about that file: also where it has another stamp by now. */
+  #waits(removal: Removal): boolean {
+    return this.#held.has(removal.key) || this.#refused.has(removal);
   }
 
   /** Whether these are too many, with those that wait or were refused, and those that went lately. */
@@ -149,6 +158,10 @@ export class Brake {
     const held = this.#held.get(key);
     const known = this.#known(key);
     if (known === undefined) return false;
+    if (known.kind === 'remove-local' && tellsNothing(action)) {
+      this.#seen.add(key);
+      return false;
+    }
     if (!isRemoval(action) || action.kind !== known.kind) {
       this.#changed.add(key);
       return false;

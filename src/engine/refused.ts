@@ -73,7 +73,7 @@ export class Refused {
 
   /** A person agreed to them, or the files are back. */
   forget(keys: Iterable<NameKey>): void {
-    const known = [...keys].filter((key) => this.#files.has(key));
+    const known = [...new Set(keys)].filter((key) => this.#files.has(key));
     if (known.length === 0) return;
     const book = this.#parts.index.refused();
     if (known.length === this.#files.size) book.clear();

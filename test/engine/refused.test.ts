@@ -1,8 +1,11 @@
 /** Removals that a person said no to stay undone until they agree, whatever looks find them again. */
 import * as fc from 'fast-check';
 import { beforeEach, describe, expect, test } from 'vitest';
-import type { RelPath } from '../../src/model/brands.ts';
+import { Refused } from '../../src/engine/refused.ts';
+import { type RelPath, nameKey, relPath } from '../../src/model/brands.ts';
+import type { RefusedRemoval } from '../../src/model/refused.ts';
 import { MemoryBucket } from '../../src/s3/memory.ts';
+import { memoryIndex } from '../../src/state/open-index.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { EngineMachine, type Watching, answerTo, named } from './machine.ts';
 
@@ -156,6 +159,19 @@ describe('refused removals in the bucket', () => {
   });
 });
 
+test('one that is over twice takes no other along', async () => {
+  const index = await memoryIndex();
+  const said = ['x', 'y'].map((path): RefusedRemoval => {
+    return { key: nameKey(path), path: relPath(path), kind: 'remove-remote', etag: 'e' };
+  });
+  index.refused().put(said);
+  const rules = { removals: true, include: [], exclude: [], transfers: 4 };
+  const refused = new Refused({ index, vault: { direction: 'push', rules }, tree: { ignores: () => false } });
+  refused.open();
+  refused.missed([nameKey('x'), nameKey('x')]);
+  expect(index.refused().all()).toEqual(said.slice(1));
+});
+
 test('a question loses what is back, and ends with the last of it', async () => {
   const machine = await EngineMachine.make();
   machine.rules = { ...machine.rules, removals: true };
@@ -222,6 +238,22 @@ describe('refused removals here', () => {
     expect(watching.engine.snapshot().consent).toMatchObject({ removals: 4 });
     await answer(laptop, watching, true);
     expect(laptop.tree.files.size).toBe(16);
+    await watching.stop();
+  });
+
+  test('are not over because a file was moved away and back while its object is gone', async () => {
+    for (const name of names.slice(0, 5)) desk.tree.write(name, `${name} again`);
+    await desk.sync();
+    await laptop.wait(300_000);
+    expect(declined(watching)).toBe(3);
+    // Away and back: another ctime.
+    laptop.tree.rename('f7', 'elsewhere');
+    laptop.tree.rename('elsewhere', 'f7');
+    watching.hint('f7');
+    await laptop.wait(300_000);
+    expect(laptop.tree.files.size).toBe(20);
+    expect(declined(watching)).toBe(3);
+    expect(named(watching.events, 'consent')).toHaveLength(1);
     await watching.stop();
   });
 
