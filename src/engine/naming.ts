@@ -1,7 +1,7 @@
 /** Names of objects read as paths: a cut one takes a look at its object. */
 import { type NameKey, type ObjectKey, objectKey } from '../model/brands.ts';
 import { safeName } from '../model/display.ts';
-import { type ErrorReport, type VaultError, report } from '../model/errors.ts';
+import { type ErrorReport, VaultError, report } from '../model/errors.ts';
 import type { NameRead, Names } from '../model/names.ts';
 import type { ObjectStore, Waits } from '../model/ports.ts';
 
@@ -34,8 +34,14 @@ export async function pathOf(
   const read: NameRead = naming.names.read(name);
   if (read.kind !== 'cut') return read.kind === 'path' ? read.path : undefined;
   const which = versionId === undefined ? options : { ...options, versionId };
-  const stat = await naming.store.head(key, which);
+  const stat = await naming.store.head(key, which).catch(notOurs);
   return stat === undefined ? undefined : naming.names.readCut(name, stat.metadata);
+}
+
+/** What this vault's key does not show is none of its objects, or not one that can be had: it ends no listing. */
+export function notOurs(thrown: unknown): undefined {
+  if (thrown instanceof VaultError && (thrown.code === 'other-mode' || thrown.code === 'wrong-key')) return;
+  throw thrown;
 }
 
 /** As people are shown it: the path; or the bare name, marked as nobody's. */

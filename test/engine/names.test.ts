@@ -130,6 +130,20 @@ describe('what comes', () => {
   });
 });
 
+test.each([
+  'pull',
+  'both',
+] as const)('%s: a cut name whose object is under another key ends nothing', async (direction) => {
+  const machine = await filled();
+  const key = PREFIX + machine.names.keyOf(CUT);
+  const found = machine.bucket.find(key)!;
+  machine.bucket.replace(key, found.stat.versionId, { ...found, needs: { key: 'of others' } });
+  const other = await beside(machine, direction);
+  const { events } = await other.sync();
+  expect(named(events, 'warning').map(({ code }) => code)).toEqual(['foreign-name']);
+  expect(sorted(other.tree.files.keys())).toEqual(sorted(PATHS.filter((path) => path !== CUT)));
+});
+
 describe('what does not fit together', () => {
   test('plain names where there are encrypted ones, and the other way round', async () => {
     const machine = await filled();

@@ -177,6 +177,22 @@ describe.each(['both', 'pull'] as const)('direction %s', (direction) => {
     // Every time.
     expect((await here.sync()).exit).toBe(6);
   });
+
+  test('ends no watching, whatever looks at it', async () => {
+    await inStep();
+    const watching = await here.watch();
+    await stranger('edited', false);
+    here.tree.write('edited', 'two');
+    watching.hint('edited');
+    const { engine, events } = watching;
+    await here.until(() => engine.snapshot().short?.exit === 6);
+    engine.command({ command: 'retry', paths: ['edited'] });
+    await here.wait(1_000);
+    expect(engine.snapshot()).toMatchObject({ state: 'idle', short: { failed: 1 } });
+    expect(named(events, 'transfer.failed').at(-1)).toMatchObject({ error: { code: 'not-protected' } });
+    expect(here.tree.files.get('edited')?.content.toString()).toBe('two');
+    await watching.stop();
+  });
 });
 
 test("a lost Index takes no stranger's object for its file: it is sent", async () => {
