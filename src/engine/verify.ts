@@ -295,8 +295,9 @@ export class Verify implements EngineHandle {
       // Written again since it was listed, and perhaps by a sync that has its Record by now.
       if (finding === undefined && opened === 'differs')
         finding = await this.#compare(await this.#anew(now, name, key));
-      // What fails to open is told as that; what opens may be another machine's.
-      if (finding !== undefined && opened !== 'failed') this.#found(finding, opened !== undefined);
+      // What fails to open is told as that, what is gone by now not at all; what opens may be another machine's.
+      if (finding !== undefined && opened !== 'failed' && opened !== 'gone')
+        this.#found(finding, opened !== undefined);
       if (look && opened !== 'failed' && record !== undefined && remote !== undefined)
         await this.#look({ record, remote }, key);
     } catch (thrown) {

@@ -12,8 +12,9 @@ import { type Site, askedOf, headAnswer, versionOf } from './site.ts';
 import { newestVersions } from './versions.ts';
 import { drain, textOf } from './wire.ts';
 
-/** Also after it was called off. */
 const CLEAN_MS = 10_000;
+/** After it was called off: less than a daemon waits for its vaults. */
+const CLEAN_SOON_MS = 4_000;
 
 type Support = Omit<Conditions, 'versions'>;
 const ALL_KEPT: Support = { writes: 'kept', removals: 'kept', copies: 'kept' };
@@ -45,7 +46,7 @@ async function tried(site: Site, prefix: string, clock: Clock, waits: Waits): Pr
   const key = objectKey(`${prefix}${OWN_FOLDER}/probe-${randomUUID()}`);
   const made: Made = new Set();
   const clean = (written: Iterable<string | undefined>): Promise<VaultError | undefined> =>
-    removeAll(site, key, written, clock, CLEAN_MS);
+    removeAll(site, key, written, clock, waits.signal?.aborted === true ? CLEAN_SOON_MS : CLEAN_MS);
   let found: Conditions;
   try {
     found = await tryAll(site, key, made, waits);
