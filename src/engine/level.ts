@@ -3,7 +3,9 @@ import { OWN_FOLDER, type ObjectKey } from '../model/brands.ts';
 import type { ModeKind } from '../model/mode.ts';
 import type { ListedObject, Waits } from '../model/ports.ts';
 import { hasEnvelope, plainSize } from './fetching.ts';
+import { listedAt } from './listed-at.ts';
 import { keyOfPath, shownName } from './naming.ts';
+import { marksFolder } from './remote-names.ts';
 import { type ListedPlace, type Selected, selectOne, versionsByKey } from './selecting.ts';
 
 export type Shown =
@@ -66,12 +68,8 @@ async function* oneLevel(level: Level, name: string, options: Waits): AsyncItera
 }
 
 async function* exactly(level: Level, name: string, options: Waits): AsyncIterable<Selected> {
-  const key = keyOfPath(level, name);
-  for await (const page of level.store.list(key, options)) {
-    const [first] = page;
-    if (first?.key === key && isShown(level, first)) yield await asSelected(level, first, options);
-    return;
-  }
+  const object = await listedAt(level.store, keyOfPath(level, name), options);
+  if (object !== undefined && isShown(level, object)) yield await asSelected(level, object, options);
 }
 
 /** A file of which only versions are left, or one that is there. */
@@ -118,8 +116,8 @@ const folderIn = (key: string, top: string): string | undefined => {
   return cut < 0 ? undefined : key.slice(0, cut + 1);
 };
 
-const isShown = ({ prefix }: Pick<Level, 'prefix'>, { key, size }: ListedObject): boolean =>
-  !key.startsWith(`${prefix}${OWN_FOLDER}/`) && !(key.endsWith('/') && size === 0);
+const isShown = ({ prefix }: Pick<Level, 'prefix'>, object: ListedObject): boolean =>
+  !object.key.startsWith(`${prefix}${OWN_FOLDER}/`) && !marksFolder(object);
 
 const asSelected = async (
   level: ListedPlace,

@@ -1,7 +1,6 @@
 /** Paths that names of objects say, as paths of files: anybody who may write to the bucket chooses them. */
 import { OWN_FOLDER } from '../model/brands.ts';
 import { outsideFault } from '../model/path-fault.ts';
-import type { RemoteEntry } from '../model/plan.ts';
 
 /** Bytes of one name that file systems take. */
 const MAX_NAME = 255;
@@ -29,6 +28,6 @@ function fits(segment: string, platform: NodeJS.Platform): boolean {
   return platform !== 'win32' || !WINDOWS_BAD.test(segment);
 }
 
-/** A folder as other programs mark one: folders come with their files. `key`: behind the prefix. */
-export const marksFolder = ({ key, size }: Pick<RemoteEntry, 'key' | 'size'>): boolean =>
+/** A folder as other programs mark one: folders come with their files. `key`: whole, or behind the prefix. */
+export const marksFolder = ({ key, size }: { readonly key: string; readonly size: number }): boolean =>
   (key === '' || key.endsWith('/')) && size === 0;

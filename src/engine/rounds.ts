@@ -1,12 +1,13 @@
-import { type NameKey, OWN_FOLDER, type ObjectKey, type RelPath, relPath } from '../model/brands.ts';
+import { type NameKey, OWN_FOLDER, type RelPath, relPath } from '../model/brands.ts';
 import type { Seen } from '../model/entry.ts';
 import type { Hint } from '../model/hint.ts';
 import type { Action, RemoteEntry } from '../model/plan.ts';
 import type { Names } from '../model/names.ts';
-import type { FileTree, Index, ListedObject, ObjectStore } from '../model/ports.ts';
+import type { FileTree, Index, ObjectStore } from '../model/ports.ts';
 import { outsideFault } from '../model/path-fault.ts';
 import type { Record } from '../model/record.ts';
 import { without } from './left-out.ts';
+import { listedAt } from './listed-at.ts';
 import type { Looks } from './looks.ts';
 import { nameIn, notOurs, pathOf } from './naming.ts';
 import { decide, lacksPath, mergeSides, planActions, withPath } from './plan.ts';
@@ -144,7 +145,7 @@ async function* planLooked(
   const stat = await store.head(object, { signal }).catch((thrown: unknown) => {
     // Of what is under another key the listing says enough to try it, and then it fails by itself.
     notOurs(thrown);
-    return listedAt(store, object, signal);
+    return listedAt(store, object, { signal });
   });
   const remote =
     stat === undefined
@@ -153,17 +154,6 @@ async function* planLooked(
   looks.made(key);
   const action = decide({ key, path, local, remote, record: index.get(key) }, { ...rules, listed: true });
   if (action !== undefined) yield action;
-}
-
-/** An object as a listing has it. */
-async function listedAt(
-  store: Pick<ObjectStore, 'list'>,
-  key: ObjectKey,
-  signal: AbortSignal,
-): Promise<ListedObject | undefined> {
-  // A key stands before all that begin with it.
-  for await (const [first] of store.list(key, { signal })) return first?.key === key ? first : undefined;
-  return undefined;
 }
 
 async function isOrWasFolder({ tree, index, names }: RoundSources, path: RelPath): Promise<boolean> {

@@ -2,6 +2,7 @@
 import { OWN_FOLDER, type ObjectKey, objectKey } from '../model/brands.ts';
 import type { ListedObject, ListedVersion, ObjectStore, Waits } from '../model/ports.ts';
 import { type Naming, keyOfPath, shownName } from './naming.ts';
+import { marksFolder } from './remote-names.ts';
 import { inTurn, versionAt } from './written.ts';
 
 /** An object as it was at the time asked for. */
@@ -45,7 +46,7 @@ export async function* selectOne(
   for await (const found of path === ''
     ? under(store, prefix, at, options)
     : atOrUnder(store, keyOfPath(place, path), at, options)) {
-    if (found.key.startsWith(own) || (found.key.endsWith('/') && found.size === 0)) continue;
+    if (found.key.startsWith(own) || marksFolder(found)) continue;
     yield { ...found, ...(await shownName(place, found, options)) };
   }
 }

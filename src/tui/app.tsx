@@ -8,7 +8,7 @@ import { problemCount } from '../model/in-step.ts';
 import type { Clock } from '../model/ports.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import { keyName, typedIn } from './bindings.ts';
-import { type Hint, Footer, Help } from './frame.tsx';
+import { type Hint, Footer, Help, TitleLine } from './frame.tsx';
 import { type Order, type View, BINDINGS } from './keys.ts';
 import { Browse } from './browse/view.tsx';
 import { Conflicts } from './conflicts.tsx';
@@ -17,7 +17,7 @@ import { type KeysAccess, KeysInside } from './keys-inside.tsx';
 import { press } from './orders.ts';
 import type { Pacer } from './pacer.ts';
 import { type Memory, type Ui, resumed } from './ui.ts';
-import { Fixed, Line, Name, Rule } from './parts.tsx';
+import { Rule } from './parts.tsx';
 import type { ScreenVault } from './run.tsx';
 import type { ScreenStore, Shown } from './store.ts';
 import { Said } from './said.tsx';
@@ -211,15 +211,9 @@ function Title({
   readonly selected: Shown;
 }): ReactNode {
   return (
-    <Line>
-      <Fixed>
-        <Text bold> s3vault</Text>
-      </Fixed>
-      <Name text="" />
-      <Fixed>
-        <Overall shown={shown} selected={selected} />
-      </Fixed>
-    </Line>
+    <TitleLine>
+      <Overall shown={shown} selected={selected} />
+    </TitleLine>
   );
 }
 

@@ -2,8 +2,21 @@
 import { Box, Text } from 'ink';
 import type { ReactNode } from 'react';
 import { type KeyLine, keySign, saysWhere } from './bindings.ts';
-import { Cell, Gap, Heading, Line, Name } from './parts.tsx';
+import { Cell, Fixed, Gap, Heading, Line, Name } from './parts.tsx';
 import { windowOf } from './rows.ts';
+
+/** The first line of a screen. `children`: at its right. */
+export function TitleLine({ children }: { readonly children: ReactNode }): ReactNode {
+  return (
+    <Line>
+      <Fixed>
+        <Text bold> s3vault</Text>
+      </Fixed>
+      <Name text="" />
+      <Fixed>{children}</Fixed>
+    </Line>
+  );
+}
 
 /** A key and its word in the footer. */
 export interface Hint {

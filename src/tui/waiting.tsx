@@ -4,8 +4,8 @@ import type { ReactNode } from 'react';
 import { safeText } from '../model/display.ts';
 import type { VaultError } from '../model/errors.ts';
 import { keyName } from './bindings.ts';
-import { Footer } from './frame.tsx';
-import { Fixed, Line, Name, Rule, StateSign } from './parts.tsx';
+import { Footer, TitleLine } from './frame.tsx';
+import { Rule, StateSign } from './parts.tsx';
 
 export interface WaitingProps {
   /** Of the daemon that was there. */
@@ -26,15 +26,9 @@ export function Waiting({ pid, trouble, onQuit }: WaitingProps): ReactNode {
   });
   return (
     <Box flexDirection="column" width={columns} height={rows} overflow="hidden">
-      <Line>
-        <Fixed>
-          <Text bold> s3vault</Text>
-        </Fixed>
-        <Name text="" />
-        <Fixed>
-          <StateSign sign={{ sign: '…', word: 'waiting for a daemon ', tone: 'yellow' }} />
-        </Fixed>
-      </Line>
+      <TitleLine>
+        <StateSign sign={{ sign: '…', word: 'waiting for a daemon ', tone: 'yellow' }} />
+      </TitleLine>
       <Rule width={columns} />
       <Box flexDirection="column" flexGrow={1} flexShrink={1} paddingX={1} overflow="hidden">
         <Text>The daemon (process {pid}) has ended. The screen comes back when one runs again.</Text>

@@ -148,7 +148,8 @@ test('who leaves meanwhile gets none, and a connection that comes too late is cl
   expect(closed).toBe(1);
 });
 
-test('who leaves does not wait for a connection that is being tried; one that comes late is closed', async () => {
+/** Somebody left while a connection was tried; that is still to come, or to fail. */
+async function leftWhileTrying(): Promise<PromiseWithResolvers<Client | undefined>> {
   const late = Promise.withResolvers<Client | undefined>();
   comeback = new Comeback<Client>({
     clock,
@@ -160,23 +161,18 @@ test('who leaves does not wait for a connection that is being tried; one that co
   await new Promise((resolve) => setImmediate(resolve));
   left.abort();
   expect(await found).toBeUndefined();
+  return late;
+}
+
+test('who leaves does not wait for a connection that is being tried; one that comes late is closed', async () => {
+  const late = await leftWhileTrying();
   late.resolve(client);
   await new Promise((resolve) => setImmediate(resolve));
   expect(closed).toBe(1);
 });
 
 test('who leaves is not told of a connection that fails later', async () => {
-  const late = Promise.withResolvers<Client | undefined>();
-  comeback = new Comeback<Client>({
-    clock,
-    signal: left.signal,
-    connect: () => late.promise,
-    onWaiting: () => undefined,
-  });
-  const found = comeback.next();
-  await new Promise((resolve) => setImmediate(resolve));
-  left.abort();
-  expect(await found).toBeUndefined();
+  const late = await leftWhileTrying();
   late.reject(new VaultError('usage', 'other-protocol', 'another version'));
   await new Promise((resolve) => setImmediate(resolve));
 });

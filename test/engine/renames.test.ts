@@ -16,6 +16,16 @@ beforeEach(async () => {
   machine.forget();
 });
 
+/** Somebody else replaces f1 once this machine has made its next listing, or looked at an object. */
+function replacedAfter(operation: 'list' | 'get'): void {
+  const stored = machine.bucket.find('docs/f2');
+  if (stored === undefined) throw new Error('f2 is not there');
+  machine.fault = (step) => {
+    if (step.operation === operation && step.when === 'after')
+      machine.bucket.add('docs/f1', { id: undefined, stored });
+  };
+}
+
 test('a renamed file is copied inside the store, then its old object goes', async () => {
   machine.tree.rename('f1', 'd/renamed');
   const run = await machine.sync();
@@ -67,13 +77,7 @@ describe.each(['push', 'both'] as const)('where removals are not let through (%s
 
   test('from an object that is no longer the one of its Record nothing is copied', async () => {
     machine.tree.rename('f1', 'renamed');
-    const stored = machine.bucket.find('docs/f2');
-    if (stored === undefined) throw new Error('f2 is not there');
-    machine.fault = (step) => {
-      // After the listing, where there is one; on looking at the object else.
-      if (step.operation === 'get' && step.when === 'after')
-        machine.bucket.add('docs/f1', { id: undefined, stored });
-    };
+    replacedAfter('get');
     await machine.sync();
     expect(machine.copies).toEqual([]);
     expect(machine.plaintext('renamed').toString()).toBe('content 1');
@@ -91,13 +95,7 @@ describe.each(['push', 'both'] as const)('where removals are not let through (%s
 test('an old object that somebody else replaced is not copied', async () => {
   machine.direction = 'both';
   machine.tree.rename('f1', 'renamed');
-  const stored = machine.bucket.find('docs/f2');
-  if (stored === undefined) throw new Error('f2 is not there');
-  machine.fault = (step) => {
-    // After the listing.
-    if (step.operation === 'list' && step.when === 'after')
-      machine.bucket.add('docs/f1', { id: undefined, stored });
-  };
+  replacedAfter('list');
   expect((await machine.sync()).exit).toBe(0);
   expect(machine.copies).toEqual([]);
   expect(machine.plaintext('renamed').toString()).toBe('content 1');
