@@ -117,6 +117,8 @@ function environment(keyring) {
     XDG_RUNTIME_DIR: folder('run'),
     TMPDIR: folder('t'),
     AWS_EC2_METADATA_DISABLED: 'true',
+    // What Node makes of a source file once, the next of the many processes takes from there: a fifth of the time of a command.
+    NODE_COMPILE_CACHE: folder('compiled'),
     ...(keyring ? { S3VAULT_THROWAWAY_KEYRING: '1' } : {}),
     ...(forbidden ? { S3VAULT_FORBID_SKIP: '1' } : {}),
     ...(options.has('--long') ? { S3VAULT_TEST_LONG: '1' } : {}),

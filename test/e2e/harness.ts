@@ -51,10 +51,11 @@ export class Machine {
   }
 
   env(over: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
-    const { PATH } = process.env;
+    const { PATH, NODE_COMPILE_CACHE } = process.env;
     const { accessKeyId, secretAccessKey, region } = this.endpoint;
     return {
       PATH,
+      ...(NODE_COMPILE_CACHE === undefined ? {} : { NODE_COMPILE_CACHE }),
       HOME: this.home,
       S3VAULT_HOME: join(this.home, 's3vault'),
       AWS_ACCESS_KEY_ID: accessKeyId,
