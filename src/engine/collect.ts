@@ -6,7 +6,7 @@ import { Sizes } from './renames.ts';
 import { Rest } from './rest.ts';
 import { canSpool, spoolLine } from './spooled.ts';
 
-/** Actions kept in memory; a longer Plan waits in the Index's spool. */
+/** A longer Plan waits in the Index's spool. */
 const IN_MEMORY = 20_000;
 const SPOOL_LINES = 500;
 /** Objects of files that are gone and stay, for copies: those of further ones are not found. */
@@ -35,12 +35,14 @@ export interface CollectOptions {
   readonly onSkip: (skip: Extract<Action, { kind: 'skip' }>) => void;
   /** Another Plan may still be drawn from the spool. */
   readonly spoolTaken: boolean;
+  /** Actions kept in memory; default 20,000. */
+  readonly inMemory?: number | undefined;
 }
 
 /** Undefined where the Plan is too long for memory and the spool is taken: to be made once it is free. */
 export async function collectPlan(
   actions: AsyncIterable<Action>,
-  { index, onSkip, spoolTaken }: CollectOptions,
+  { index, onSkip, spoolTaken, inMemory = IN_MEMORY }: CollectOptions,
 ): Promise<CollectedPlan | undefined> {
   let totals = EMPTY_TOTALS;
   const kept: Action[] = [];
@@ -56,7 +58,7 @@ export async function collectPlan(
       onSkip(action);
       if (action.stays !== undefined && staying.length < STAYING) staying.push(action.stays);
     } else if (action.kind === 'remove-remote' || action.kind === 'remove-local') removals.push(action);
-    else if (kept.length < IN_MEMORY || !canSpool(action)) kept.push(action);
+    else if (kept.length < inMemory || !canSpool(action)) kept.push(action);
     else if (spoolTaken) return undefined;
     else {
       spool ??= emptied(index.spool());

@@ -40,6 +40,8 @@ export interface EngineOptions {
   readonly onMet?: () => Promise<void>;
   /** Lines of a plan file (`planFileLine`): exactly these Actions are done, or none. */
   readonly planned?: readonly string[] | undefined;
+  /** Actions of a Plan kept in memory, what is more waits in the Index; default 20,000. */
+  readonly inMemory?: number;
 }
 
 /** After `stop`, single requests under way may end; then everything is called off (uploads go on another time). */
@@ -140,6 +142,7 @@ export class Engine implements EngineHandle {
       acceptSource: options.acceptSource,
       checkRemote: options.checkRemote,
       planned: options.planned,
+      inMemory: options.inMemory,
     });
     this.ended = new Promise((resolve) => {
       this.#end = resolve;

@@ -21,7 +21,6 @@ import {
 } from './rounds.ts';
 import type { Runs } from './runs.ts';
 import type { Shared } from './shared.ts';
-import type { SkipAction } from './skips.ts';
 import type { Timetable } from './timetable.ts';
 import { type EngineParts, worldOf } from './world.ts';
 
@@ -34,6 +33,7 @@ export interface ScanningOptions extends Shared {
   readonly acceptSource: boolean;
   readonly checkRemote: boolean;
   readonly planned: readonly string[] | undefined;
+  readonly inMemory: number | undefined;
 }
 
 /** Looks at both sides, as a whole or at some paths, and sets the Plans that come of it going. */
@@ -239,7 +239,12 @@ export class Scanning {
   }
 
   #collect(actions: AsyncIterable<Action>): Promise<CollectedPlan | undefined> {
-    const onSkip = (skip: SkipAction): void => this.#options.skips.add(skip);
-    return collectPlan(actions, { index: this.#parts.index, onSkip, spoolTaken: this.#runs.running > 0 });
+    const { skips, inMemory } = this.#options;
+    return collectPlan(actions, {
+      index: this.#parts.index,
+      onSkip: (skip) => skips.add(skip),
+      spoolTaken: this.#runs.running > 0,
+      inMemory,
+    });
   }
 }

@@ -1,6 +1,6 @@
 /** What is trusted: the system's certificate authorities, and those the user adds. Nothing here weakens TLS. */
 import { readFile } from 'node:fs/promises';
-import { type SecureContext, createSecureContext, getCACertificates } from 'node:tls';
+import { type SecureContext, type SecureVersion, createSecureContext, getCACertificates } from 'node:tls';
 import { VaultError } from '../model/errors.ts';
 import type { Remote } from '../model/vault.ts';
 
@@ -12,15 +12,28 @@ export async function secureContext(remote: Remote, env: NodeJS.ProcessEnv): Pro
   const extra = await extraAuthorities(remote, env);
   const minVersion = remote.tlsMin === '1.3' ? 'TLSv1.3' : 'TLSv1.2';
   if (extra.length === 0) return createSecureContext({ minVersion });
-  const ca = [...getCACertificates('default'), ...extra];
   try {
-    return createSecureContext({ minVersion, ca });
+    return trusting(minVersion, extra);
   } catch (cause) {
     throw new VaultError('usage', 'ca-bundle', 'the CA bundle is not a PEM file with certificates', {
       cause,
       hint: 'look at --ca-bundle, AWS_CA_BUNDLE and NODE_EXTRA_CA_CERTS',
     });
   }
+}
+
+const MADE_AT_MOST = 8;
+const made = new Map<string, SecureContext>();
+
+/** To read Node's whole list costs 50 ms of processor time, so stores that trust the same share a context. */
+function trusting(minVersion: SecureVersion, extra: readonly string[]): SecureContext {
+  const name = [minVersion, ...extra].join('\n');
+  const context =
+    made.get(name) ?? createSecureContext({ minVersion, ca: [...getCACertificates('default'), ...extra] });
+  made.delete(name);
+  made.set(name, context);
+  for (const oldest of made.keys()) if (made.size > MADE_AT_MOST) made.delete(oldest);
+  return context;
 }
 
 async function extraAuthorities(remote: Remote, env: NodeJS.ProcessEnv): Promise<readonly string[]> {

@@ -23,9 +23,9 @@ interface Sample {
 /**
  * A daemon under churn for so long: files come, change and go, clients join and leave, the configuration is read again,
  * keys are locked and fetched. Its memory must not grow: what the second half of the time adds stays below `growth` bytes
- * by the slope of all that was measured in it.
+ * by the slope of all that was measured in it. A round begins `everyMs` after the one before at the earliest.
  */
-export async function soak(ms: number, growth: number): Promise<void> {
+export async function soak(ms: number, growth: number, everyMs = 0): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 's3vault-soak-'));
   const server = await startEmbedded({});
   server.createBucket(BUCKET);
@@ -48,7 +48,9 @@ export async function soak(ms: number, growth: number): Promise<void> {
     const started = systemClock.ticks();
     let rounds = 0;
     while (systemClock.ticks() - started < ms) {
+      const next = systemClock.sleep(everyMs);
       await round(client, machine, rounds++);
+      await next;
       if (rounds % EVERY !== 0) continue;
       // Locking collects garbage: how much of it lies about in between is chance, and more where processors are busy.
       await client.ask({ do: 'lock' });
