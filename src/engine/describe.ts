@@ -160,23 +160,50 @@ function parseMoving(value: unknown): Pick<VaultDescription, 'movingTo'> {
   return typeof mode === 'string' && typeof key === 'string' ? { movingTo: { mode, key } } : {};
 }
 
+/** Looks at the description, where each is followed by a change that finds another one there. */
+const LOOKS = 5;
+const FIRST_MS = 100;
+
 /**
  * Compares the vault with what the bucket says of itself, and writes the description where there is none. Rejects
- * with exit 2 on another vault's prefix, another mode or another key. A place without a description may have lost its
- * objects, too: it is listed.
+ * with exit 2 on another vault's prefix, another mode or another key, with `description-unsettled` (exit 3) where it is another
+ * one at each change. A place without a description may have lost its objects, too: it is listed.
  */
 export async function meetRemote(
   described: Described,
   acceptSource: boolean,
   signal?: AbortSignal,
 ): Promise<void> {
+  const { clock, vault } = described;
+  for (let looks = 1; !(await meet(described, acceptSource, signal)); looks++) {
+    if (looks === LOOKS) throw unsettled(vault);
+    await clock.sleep(FIRST_MS * 2 ** looks * (0.5 + clock.random() / 2), { signal });
+  }
+}
+
+/** A machine that changes it does so once or twice; a store whose reads and writes disagree never ends. */
+const unsettled = (vault: Vault): VaultError =>
+  new VaultError(
+    'changed',
+    'description-unsettled',
+    `${placeOf(vault)}: .s3vault/vault.json was another one by the time it was to be changed, ${LOOKS} times in a row`,
+    {
+      hint: 'no file was sent or removed; try again in a while; if it stays so and no other machine writes there, what this store says of an object differs from one request to the next: ask whoever runs it',
+    },
+  );
+
+/** False where the description was changed by somebody else between look and write. */
+async function meet(
+  described: Described,
+  acceptSource: boolean,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
   const { vault, store, index, clock, keyFingerprint } = described;
   const { prefix } = vault.remote;
   const stored = await readStored(store, prefix, signal);
   if (stored !== undefined) {
     checkDescription(stored.found, vault, keyFingerprint);
-    await settleSharing(described, stored, acceptSource, signal);
-    return;
+    return settleSharing(described, stored, acceptSource, signal);
   }
   if (vault.direction !== 'push' && index.count().files > 0) {
     if (!acceptSource) await checkBucket(described, signal);
@@ -184,7 +211,7 @@ export async function meetRemote(
     for (const page of pages(index)) index.commit(page.map(({ key }) => ({ kind: 'remove', key })));
   }
   forgetListing(index);
-  if (vault.direction === 'pull') return;
+  if (vault.direction === 'pull') return true;
   const description: VaultDescription = {
     version: vault.names === undefined ? 1 : 2,
     id: vault.id,
@@ -200,9 +227,10 @@ export async function meetRemote(
     await describe(store, prefix, description, { signal, ...condition });
   } catch (thrown) {
     // Another machine came here in this very moment: is it the same vault?
-    if (!(thrown instanceof VaultError && thrown.code === 'precondition')) throw thrown;
-    await meetRemote(described, acceptSource, signal);
+    if (thrown instanceof VaultError && thrown.code === 'precondition') return false;
+    throw thrown;
   }
+  return true;
 }
 
 async function describe(
@@ -214,29 +242,29 @@ async function describe(
   await store.put(descriptionKey(prefix), Buffer.from(`${JSON.stringify(description)}\n`), {}, options);
 }
 
-/** Says that the vault is written from several sides, or that it no longer is; refuses to push over the others. */
+/**
+ * Says that the vault is written from several sides, or that it no longer is; refuses to push over the others. False as
+ * `redescribe`.
+ */
 async function settleSharing(
   described: Described,
   stored: StoredDescription,
   acceptSource: boolean,
   signal: AbortSignal | undefined,
-): Promise<void> {
+): Promise<boolean> {
   const { vault } = described;
   const { prefix, bucket } = vault.remote;
   const { found } = stored;
-  const change = async (description: VaultDescription): Promise<void> => {
-    const done = await redescribe(described, description, stored, signal);
-    if (!done) await meetRemote(described, acceptSource, signal);
-  };
-  if (vault.direction === 'both' && found.shared !== true) await change({ ...found, shared: true });
-  if (vault.direction !== 'push' || found.shared !== true) return;
+  if (vault.direction === 'both' && found.shared !== true)
+    return redescribe(described, { ...found, shared: true }, stored, signal);
+  if (vault.direction !== 'push' || found.shared !== true) return true;
   if (!acceptSource) {
     throw new VaultError('usage', 'shared-vault', `s3://${bucket}/${prefix} is kept in step both ways`, {
       hint: 'use --direction both here too; if no other machine writes there any more, add --accept-source to s3vault sync',
     });
   }
   const { shared: _shared, ...alone } = found;
-  await change(alone);
+  return redescribe(described, alone, stored, signal);
 }
 
 /** False where it is another one by now: a key more, say, or that a rekey has begun. */
