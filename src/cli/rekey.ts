@@ -178,6 +178,6 @@ function endLines(
     ? [done, `${vault.root} is kept under the new key or mode from now on`]
     : [
         done,
-        `it is not finished; every object is under the old key or the new one; go on with: s3vault rekey ${vault.root}`,
+        `it is not finished; every object of the vault is under the old key or the new one; go on with: s3vault rekey ${vault.root}`,
       ];
 }

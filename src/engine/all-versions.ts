@@ -2,10 +2,13 @@
 import type { ObjectKey } from '../model/brands.ts';
 import { safeName } from '../model/display.ts';
 import { VaultError } from '../model/errors.ts';
+import type { ServerMode } from '../model/mode.ts';
 import type { Clock, ListedVersion, Metadata, Mover, Waits } from '../model/ports.ts';
 import { type Link, copyOf, leftover, markOf } from './chain.ts';
 import type { Conversion } from './conversion.ts';
 import { type Converted, already, moveVersion, opensWith } from './convert.ts';
+import { refuseUnprotected } from './protected.ts';
+import { demandedOf, refusingStrangers } from './rekey-strangers.ts';
 
 export interface Histories {
   readonly conversion: Conversion;
@@ -20,6 +23,8 @@ interface Seen extends Link {
   readonly metadata: Metadata;
   /** Under the new protection. */
   readonly moved: boolean;
+  /** As the store says. */
+  readonly under?: ServerMode;
 }
 
 const TRIES = 3;
@@ -55,6 +60,7 @@ async function moveAll(
   const { conversion: c } = h;
   const from = seen.findIndex(({ marker, moved }) => !marker && !moved);
   if (from < 0) return standing(seen);
+  await refuseStranger(h, key, seen);
   const originals = seen.slice(from);
   if (c.inPlace()) {
     const updated = await inPlace(c, key, originals, options);
@@ -84,10 +90,11 @@ async function look({ conversion: c }: Histories, key: ObjectKey, options: Waits
     }
     const which = { ...options, versionId: id };
     const moved = await already(c, key, which);
-    const stat = moved ?? (await c.from.store.head(key, which));
+    const demanded = demandedOf(c, version.latest ? {} : which);
+    const stat = moved ?? (await refusingStrangers(demanded, key, () => c.from.store.head(key, which)));
     if (stat === undefined) throw overtaken(key);
     if (moved === undefined) await opensWith(c.from, key, stat.metadata, options);
-    const { metadata } = stat;
+    const { metadata, under } = stat;
     seen.push({
       id,
       marker,
@@ -95,9 +102,22 @@ async function look({ conversion: c }: Histories, key: ObjectKey, options: Waits
       version,
       metadata,
       moved: moved !== undefined,
+      ...(under === undefined ? {} : { under }),
     });
   }
   return seen;
+}
+
+/** Rejects where the newest version is content, and not as protected as the vault's own. */
+async function refuseStranger(
+  { conversion: c }: Histories,
+  key: ObjectKey,
+  seen: readonly Seen[],
+): Promise<void> {
+  const newest = seen.at(-1);
+  if (newest === undefined || newest.marker || newest.moved) return;
+  const demanded = demandedOf(c, {});
+  await refusingStrangers(demanded, key, async () => refuseUnprotected(demanded, { key, ...newest }));
 }
 
 /** The newest first. */

@@ -11,6 +11,8 @@ import { VaultError } from '../model/errors.ts';
 import type { Keyring, Metadata, Mover, ObjectStat, Waits } from '../model/ports.ts';
 import type { Receipt } from '../model/receipt.ts';
 import { type Conversion, type Side, type Which, bare, isSealed, plain } from './conversion.ts';
+import { refuseUnprotected } from './protected.ts';
+import { demandedOf, refusingStrangers } from './rekey-strangers.ts';
 import { resend } from './resend.ts';
 
 export type How = 'rewrapped' | 'copied' | 'resent' | 'updated' | 'unchanged';
@@ -38,8 +40,14 @@ export async function convertObject(c: Conversion, key: ObjectKey, options: Wait
   return moveVersion(c, key, options);
 }
 
-/** Brings what is under `from` under `to`, asked or not. Of an older version the result is a new, newest one, unless `updated`. */
-export async function moveVersion(c: Conversion, key: ObjectKey, which: Which): Promise<Converted> {
+/**
+ * Brings what is under `from` under `to`, asked or not. Of an older version the result is a new, newest one, unless `updated`.
+ * Rejects with `not-protected`, nothing touched, where the newest one is not as protected as `from` asks.
+ */
+export const moveVersion = (c: Conversion, key: ObjectKey, which: Which): Promise<Converted> =>
+  refusingStrangers(demandedOf(c, which), key, () => move(c, key, which));
+
+async function move(c: Conversion, key: ObjectKey, which: Which): Promise<Converted> {
   if (c.inPlace()) {
     const updated = await inPlace(c, key, which);
     if (updated !== undefined) return updated;
@@ -126,6 +134,7 @@ export async function opensWith(
 /** Undefined where the store does not do it with this very object (an Object Lock, say): then it is copied. */
 async function inPlace(c: Conversion, key: ObjectKey, which: Which): Promise<Converted | undefined> {
   const before = await c.from.store.head(key, plain(which));
+  if (before !== undefined) refuseUnprotected(demandedOf(c, which), before);
   try {
     const receipt = await c.mover.update(key, plain(which));
     return { ...done('updated', receipt, before?.metadata ?? {}, 0), receipt };
@@ -141,6 +150,7 @@ async function inStore(c: Conversion, key: ObjectKey, which: Which): Promise<Con
   let before: Metadata = {};
   let metadata: Metadata = {};
   const rewrite = async (stat: ObjectStat): Promise<Metadata> => {
+    refuseUnprotected(demandedOf(c, which), stat);
     before = stat.metadata;
     const envelope =
       old === undefined || next === undefined ? {} : await rewrap(old, next, stat.metadata, which);

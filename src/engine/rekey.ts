@@ -21,6 +21,7 @@ import { describeRekey, meetRekey } from './describe-rekey.ts';
 import { Emitter } from './emitter.ts';
 import { reportOf } from './naming.ts';
 import { Online } from './online.ts';
+import { isUnprotected } from './protected.ts';
 import { SINGLE_MAX, dropUpload } from './put.ts';
 import {
   NOTHING_MOVED,
@@ -42,7 +43,13 @@ const CLIMB_AFTER = 32;
 /** Over all objects, at most. */
 const PASSES = 4;
 /** Codes that are about one object, though they would end a sync. */
-const OF_ONE: ReadonlySet<string> = new Set(['cannot-open', 'not-committing', 'wrong-key', 'kind-differs']);
+const OF_ONE: ReadonlySet<string> = new Set([
+  'cannot-open',
+  'not-committing',
+  'wrong-key',
+  'kind-differs',
+  'not-protected',
+]);
 
 /** One rekey, as any screen sees an engine. `run` never rejects. */
 export class Rekey implements EngineHandle {
@@ -59,6 +66,8 @@ export class Rekey implements EngineHandle {
   #stopping = false;
   #interrupted = false;
   #fatal: VaultError | undefined;
+  /** Somebody put an object there. */
+  #strangers = false;
   #met = false;
   #begun = false;
   #older = false;
@@ -374,6 +383,7 @@ export class Rekey implements EngineHandle {
     } as const;
     this.#emitter.emit({ event: 'transfer.failed', ...facts, ...given });
     this.#totals.failed++;
+    this.#strangers ||= isUnprotected(error);
     // One object that does not open is that object's trouble; all else concerns every one of them.
     if (isFinal(error) && !OF_ONE.has(error.code)) this.#fail(error);
     else if (error.kind === 'offline') this.#fail(error);
@@ -449,6 +459,7 @@ export class Rekey implements EngineHandle {
   #exit(): number {
     if (this.#fatal !== undefined) return this.#fatal.exit;
     if (this.#interrupted) return EXIT.interrupted;
+    if (this.#strangers) return EXIT.security;
     return this.#totals.failed > 0 ? EXIT.someFailed : EXIT.inStep;
   }
 }

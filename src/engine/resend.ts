@@ -17,7 +17,9 @@ import type { Receipt } from '../model/receipt.ts';
 import { type Conversion, type Which, bare, plain } from './conversion.ts';
 import type { RateLimit } from './budget.ts';
 import { factsOf } from './facts.ts';
+import { isProtected, refuseUnprotected } from './protected.ts';
 import { SINGLE_MAX, partSizeFor } from './put.ts';
+import { demandedOf } from './rekey-strangers.ts';
 import type { Wrapping } from './sealing.ts';
 import { META_MAC } from './stats.ts';
 
@@ -57,6 +59,9 @@ async function fetched(
     ...plain(options),
     ...(ifMatch === undefined ? {} : { ifMatch }),
   });
+  const demanded = demandedOf(c, options);
+  if (!isProtected(demanded, stored.stat)) await stored.body[Symbol.asyncIterator]().return?.();
+  refuseUnprotected(demanded, stored.stat);
   return { ...stored, body: paced(c.download, stored.body, options) };
 }
 

@@ -202,7 +202,7 @@ export interface CopyOptions extends Waits {
  */
 export interface Mover {
   /**
-   * Copies an object onto itself, or to the name `to`, with the metadata that `rewrite` makes of what it has, and proves the result by asking
+   * Copies an object onto itself, or to the name `to`, with the metadata that `rewrite` makes of what it has (and is under), and proves the result by asking
    * the store for it. An object that changes meanwhile is left alone (kind `changed`). Codes of its own: `copy-unsupported` (kind
    * `file`): this store does not do it, nothing was changed; `copy-unproved` (kind `file`): it was done, but nothing the store
    * says shows that the bytes are the same; `proof-missing` (kind `security`) as of any write, but nothing is removed.

@@ -5,7 +5,7 @@ import { VaultError } from '../model/errors.ts';
 import type { Metadata, Mover, ObjectStat, Waits } from '../model/ports.ts';
 import type { Receipt } from '../model/receipt.ts';
 import { type MemoryOptions, type MemoryStep, type Stored, MemoryBucket, memoryStep } from './memory.ts';
-import { type Protection, prove, readHeaders, writeHeaders } from './modes.ts';
+import { type Protection, prove, readHeaders, saidUnder, writeHeaders } from './modes.ts';
 import { updates } from './update.ts';
 
 export interface MemoryMoverOptions extends Omit<MemoryOptions, 'protection'> {
@@ -32,9 +32,13 @@ export function memoryMover(options: MemoryMoverOptions): Mover {
     const stored = bucket.find(key, versionId);
     if (stored === undefined)
       throw new VaultError('changed', 'object-missing', `${key} is no longer in the store`);
-    if (!same(stored.needs, readHeaders(from)))
-      throw new VaultError('security', 'wrong-key', `${key} can't be read with this key`);
-    return stored;
+    const [needed, given] = [stored.needs, readHeaders(from)];
+    if (same(needed, given)) return stored;
+    const [kind, code] =
+      same(needed, {}) || same(given, {})
+        ? (['file', 'other-mode'] as const)
+        : (['security', 'wrong-key'] as const);
+    throw new VaultError(kind, code, `${key} can't be read with this key`);
   };
   const write = (key: ObjectKey, found: Stored, metadata: Metadata, id: string | undefined): Receipt => {
     const etag = createHash('md5').update(found.body).digest('hex');
@@ -55,7 +59,7 @@ export function memoryMover(options: MemoryMoverOptions): Mover {
     updates: updates(from, to),
     copy: async (key, rewrite, waits = {}) => {
       const found = await step('head', key, waits, () => find(key, waits));
-      const metadata = await rewrite(found.stat);
+      const metadata = await rewrite({ ...found.stat, ...saidUnder(from, found.under ?? {}) });
       return step('copy', key, waits, () => {
         refuse('copy', key);
         if (find(key, waits).stat.etag !== found.stat.etag)

@@ -19,6 +19,7 @@ import {
   copySourceHeaders,
   prove,
   proveEncryption,
+  saidUnder,
   writeHeaders,
 } from './modes.ts';
 import { refuseOvertaken } from './overtaken.ts';
@@ -124,7 +125,7 @@ class Copying {
     const key = this.#key;
     const { versionId } = this.#options;
     const before = await sourceHead(from, key, this.#options);
-    const stat = statOf(key, { headers: before });
+    const stat = { ...statOf(key, { headers: before }), ...saidUnder(from.protection, before) };
     const metadata = await this.#rewrite(stat);
     const inParts = stat.size > this.#limits.largestCopy;
     const kept = keptHeaders(before);

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { afterEach, describe, expect, test } from 'vitest';
 import { type ObjectKey, objectKey } from '../../src/model/brands.ts';
-import type { Clock, Metadata, Mover, ObjectStore } from '../../src/model/ports.ts';
+import type { Clock, Metadata, Mover, ObjectStat, ObjectStore } from '../../src/model/ports.ts';
 import { MemoryBucket, memoryStore } from '../../src/s3/memory.ts';
 import { memoryMover } from '../../src/s3/memory-mover.ts';
 import type { MoverOptions } from '../../src/s3/mover.ts';
@@ -105,8 +105,14 @@ export function moverContract(name: string, rigOf: () => Promise<MoverRig>): voi
         const { from, to, mover } = await pair(rig, move);
         const body = randomBytes(70_000);
         await from.put(key, body, METADATA);
-        const receipt = await mover.copy(key, rewrite);
+        let under: ObjectStat['under'];
+        const receipt = await mover.copy(key, (stat) => {
+          under = stat.under;
+          return rewrite(stat);
+        });
         expect(receipt, move.join(' → ')).toMatchObject({ key, size: body.length });
+        const was = move[0].replace('other ', '');
+        if (was !== 'client') expect(under, move.join(' → ')).toBe(was);
         expect(receipt.proof.mode).toBe(move[1].replace('other ', ''));
         const stat = await to.head(key);
         expect(stat?.etag).toBe(receipt.etag);

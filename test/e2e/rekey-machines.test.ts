@@ -87,7 +87,9 @@ describe('rekey and rotate beside others', () => {
     const stopped = await machine.run(['rekey', machine.root, '--key', 'two', '--yes', ...store()]);
     fault.remove();
     expect(stopped.code, stopped.stdout).toBe(4);
-    expect(stopped.stdout).toMatch(/every object is under the old key or the new one; go on with/);
+    expect(stopped.stdout).toMatch(
+      /every object of the vault is under the old key or the new one; go on with/,
+    );
     const told = await other(['sync', machine.root, '--once', ...store()]);
     expect([told.code, told.stderr]).toEqual([
       2,

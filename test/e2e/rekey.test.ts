@@ -13,6 +13,7 @@ import { openIndependently } from '../support/independent-open.ts';
 import { Machine } from './harness.ts';
 
 const MIB = 2 ** 20;
+const ARN = (id: string): string => `arn:aws:kms:us-east-1:000000000000:key/${id}`;
 const KMS = ['1234abcd-12ab-34cd-56ef-1234567890ab', '2234abcd-12ab-34cd-56ef-1234567890ab'] as const;
 
 describe('rekey', () => {
@@ -190,6 +191,39 @@ describe('rekey', () => {
     expect(new Set(results(ended.lines))).toEqual(new Set([how]));
     await expectUnder(held);
     await inStep();
+  });
+
+  test.each([
+    ['copied', ['--mode', 'sse-c', '--key', 'one'], ['--key', 'two']],
+    ['resent', ['--mode', 'sse-kms', '--kms-key', KMS[0]], ['--to-mode', 'client', '--key', 'one']],
+    ['in place', ['--mode', 'sse-kms', '--kms-key', ARN(KMS[0])], ['--kms-key', ARN(KMS[1])]],
+  ] as const)('%s: what a stranger put there is not, and stays as it is [READ-1]', async (_, from, to) => {
+    newMachine();
+    for (const name of ['ours', 'replaced']) machine.write(name, `of ${name}`);
+    const first = await machine.run(register(...from));
+    expect(first.code, first.stderr).toBe(0);
+    const stranger = await storeOn(machine.endpoint, bucket, { mode: 'sse-s3' });
+    for (const name of ['planted', 'replaced'])
+      await stranger.put(objectKey(`docs/${name}`), Buffer.from('evil'), { 's3vault-mtime': '1577880000.1' });
+    const before = ['planted', 'replaced'].map((name) => server.object(bucket, `docs/${name}`));
+    const ended = await machine.run(rekey(...to));
+    expect(ended.code, ended.stderr).toBe(6);
+    const failed = ended.lines.filter(({ event }) => event === 'transfer.failed');
+    expect(failed).toMatchObject([
+      { path: 'planted', error: { code: 'not-protected' } },
+      { path: 'replaced', error: { code: 'not-protected' } },
+    ]);
+    expect(results(ended.lines)).toHaveLength(1);
+    expect(['planted', 'replaced'].map((name) => server.object(bucket, `docs/${name}`))).toEqual(before);
+    // As the hint says.
+    machine.write('replaced', 'of replaced');
+    for (const name of ['planted', 'replaced']) await stranger.remove(objectKey(`docs/${name}`));
+    await stranger.close();
+    const again = await machine.run(['rekey', machine.root, '--yes', ...store()]);
+    expect(again.code, again.stderr).toBe(0);
+    await machine.run(sync());
+    const back = await machine.run(['cat', join(machine.root, 'replaced'), ...store()]);
+    expect(back).toMatchObject({ code: 0, stdout: 'of replaced' });
   });
 
   test('a store that does not copy: they go through here, and that is said once', async () => {

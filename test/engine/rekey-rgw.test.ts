@@ -61,6 +61,27 @@ describeRgw('a rekey', () => {
   });
 
   test.each([
+    ['sse-c', 'aes'],
+    ['sse-c', 'sse-c2'],
+    ['sse-kms', 'aes'],
+  ] as const)("%s to %s: a stranger's plain object stays as it is [READ-1]", async (...pair) => {
+    const m = await machine();
+    const [from, to] = [await m.side(pair[0]), await m.side(pair[1])];
+    await m.put(from, 'ours', Buffer.from('ours'));
+    const { store: stranger } = await m.side('aes');
+    const key = objectKey(`${PREFIX}planted`);
+    await stranger.put(key, Buffer.from('evil'), {});
+    const before = await stranger.head(key);
+    const { exit, events } = await m.run(from, to);
+    expect(exit).toBe(6);
+    expect(named(events, 'transfer.failed')).toMatchObject([
+      { path: 'planted', error: { code: 'not-protected' } },
+    ]);
+    expect(await stranger.head(key)).toEqual(before);
+    expect((await readBy([to], 'ours')).content.toString()).toBe('ours');
+  });
+
+  test.each([
     ['aes', 'aes2'],
     ['sse-c', 'aes'],
   ] as const)('all versions, %s to %s', async (...pair) => {
