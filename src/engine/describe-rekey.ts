@@ -3,15 +3,8 @@ import { VaultError } from '../model/errors.ts';
 import type { Clock, ObjectStore } from '../model/ports.ts';
 import type { Vault } from '../model/vault.ts';
 import type { Side } from './conversion.ts';
-import {
-  type SideName,
-  type VaultDescription,
-  checkNames,
-  descriptionKey,
-  nameOfSide,
-  placeOf,
-  readDescription,
-} from './describe.ts';
+import { checkNames, nameOfSide, placeOf } from './describe.ts';
+import { type SideName, type VaultDescription, descriptionKey, readDescription } from './description.ts';
 
 export interface DescribedRekey {
   readonly vault: Vault;

@@ -1,5 +1,6 @@
 import { asVaultError, type VaultError } from '../model/errors.ts';
-import { type Described, checkDescription, placeOf, readDescription } from './describe.ts';
+import { type Described, checkDescription, placeOf } from './describe.ts';
+import { readDescription } from './description.ts';
 import type { Emitter } from './emitter.ts';
 import { acceptingCommand } from './guard.ts';
 import type { Online } from './online.ts';

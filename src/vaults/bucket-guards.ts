@@ -1,6 +1,6 @@
 /** The vaults in a bucket, as the parts of it that they write. */
 import type { Config } from '../config.ts';
-import { type VaultDescription, readDescription } from '../engine/describe.ts';
+import { type VaultDescription, readDescription } from '../engine/description.ts';
 import { VaultError, asVaultError } from '../model/errors.ts';
 import { MODE_KINDS, type Mode, type ModeKind } from '../model/mode.ts';
 import type { Clock, ObjectStore } from '../model/ports.ts';

@@ -1,7 +1,7 @@
 /** Opens a place in S3 for reading: a registered vault, another machine's vault, or objects of other programs. */
 import { systemClock } from '../clock.ts';
 import { RateLimit } from '../engine/budget.ts';
-import { type VaultDescription, readDescription } from '../engine/describe.ts';
+import { type VaultDescription, readDescription } from '../engine/description.ts';
 import type { Reader } from '../engine/fetching.ts';
 import { demandedIn } from '../engine/protected.ts';
 import { MAX_KEY_BYTES, vaultId } from '../model/brands.ts';

@@ -2,7 +2,7 @@
 import { systemClock } from '../clock.ts';
 import { changeConfig } from '../config.ts';
 import { freshNamesKey, wrapNamesKey } from '../crypto/names-key.ts';
-import { readDescription } from '../engine/describe.ts';
+import { readDescription } from '../engine/description.ts';
 import { forgetListing } from '../engine/rounds.ts';
 import type { Names, WrappedNamesKey } from '../model/names.ts';
 import type { Index } from '../model/ports.ts';
