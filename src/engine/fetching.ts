@@ -10,6 +10,7 @@ import type { Keyring, Metadata, ObjectStat, ObjectStore, StoredObject } from '.
 import type { RateLimit } from './budget.ts';
 import { type Demanded, isProtected, orUnprotected, refuseUnprotected } from './protected.ts';
 import { SINGLE_MAX } from './put.ts';
+import type { Explain } from './underway.ts';
 
 /** What it takes to read objects of one place. */
 export interface Reader {
@@ -20,6 +21,8 @@ export interface Reader {
   readonly keyring: Keyring | undefined;
   readonly commitment: 'require' | 'allow';
   readonly download: RateLimit;
+  /** What a refusal says; default: that it is a stranger's object. */
+  readonly explain?: Explain | undefined;
   /** Tries again what passes by itself. */
   readonly reach: <T>(work: () => Promise<T>) => Promise<T>;
 }
@@ -90,7 +93,22 @@ export async function fetchIf(
     if (wrong) return undefined;
     return large ? fetchLarge(reader, wanted, wants, signal) : fetchSmall(reader, stored, wanted, signal);
   };
-  return reader.reach(() => orUnprotected(reader.demanded, wanted.key, fetch));
+  return refusing(reader, wanted.key, () =>
+    reader.reach(() => orUnprotected(reader.demanded, wanted.key, fetch)),
+  );
+}
+
+/** Runs what may refuse an object, and has the refusal explained. */
+export async function refusing<T>(
+  { explain }: Pick<Reader, 'explain'>,
+  key: ObjectKey,
+  work: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await work();
+  } catch (thrown) {
+    throw explain !== undefined && thrown instanceof VaultError ? await explain(key, thrown) : thrown;
+  }
 }
 
 const versionOf = ({ versionId }: Wanted): { versionId?: string } =>

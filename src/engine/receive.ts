@@ -15,6 +15,7 @@ import { type Way, wayFor } from './clashes.ts';
 import { freeName } from './conflict-name.ts';
 import { difference } from './detect.ts';
 import { type Fetched, fetchObject } from './fetch.ts';
+import { refusing } from './fetching.ts';
 import { released } from './memory.ts';
 import { orUnprotected } from './protected.ts';
 import { keepsRemovals } from './two-way.ts';
@@ -202,7 +203,8 @@ async function receiveConflict(
   const { digest, md5 } = await hashBoth(world, local, options.signal);
   const object = keyIn(world, key);
   const head = () => world.store.head(object, { signal: options.signal });
-  const stat = await orUnprotected(world.reader.demanded, object, head);
+  const { reader } = world;
+  const stat = await refusing(reader, object, () => orUnprotected(reader.demanded, object, head));
   if (stat === undefined) throw goneThere(path);
   const inStepAlready = (now: ObjectStat): Received => ({
     result: 'unchanged',

@@ -15,6 +15,7 @@ import {
   openingOf,
   plainSize,
   refuseTaking,
+  refusing,
 } from './fetching.ts';
 import { fillDraft } from './filling.ts';
 import { isOldLink, refuseOtherKind } from './kind.ts';
@@ -110,7 +111,8 @@ async function isThere(
   const { reader, target, force } = world;
   const { path } = wanted;
   const fits = old.size === plainSize(reader.mode, wanted.size);
-  const same = fits ? await sameness(world, wanted, old, signal) : undefined;
+  const compare = () => refusing(reader, wanted.key, () => sameness(world, wanted, old, signal));
+  const same = fits ? await compare() : undefined;
   if (same?.bytes === 'same') {
     if (force && !hasFacts(old, same.facts)) await target.amend(old, same.facts);
     return true;

@@ -8,6 +8,7 @@ import type { Reader } from './fetching.ts';
 import { demandedIn } from './protected.ts';
 import { Renames } from './renames.ts';
 import type { Sealing } from './sealing.ts';
+import { explainedBy } from './underway.ts';
 
 /** The adapters of one vault, as the composition root hands them over. */
 export interface EngineParts {
@@ -82,7 +83,8 @@ function readerOf({ store, sealing, vault, clock }: EngineParts, download: RateL
   const reach: Reader['reach'] = (work) => again(work, clock);
   const mode = vault.mode.kind;
   const demanded = demandedIn([mode]);
-  return { store, mode, demanded, keyring, commitment: 'require', download, reach };
+  const explain = explainedBy({ vault, store, mode, clock });
+  return { store, mode, demanded, keyring, commitment: 'require', download, explain, reach };
 }
 
 const TRIES = 4;

@@ -4,6 +4,7 @@ import { RateLimit } from '../engine/budget.ts';
 import { type VaultDescription, readDescription } from '../engine/description.ts';
 import type { Reader } from '../engine/fetching.ts';
 import { demandedIn } from '../engine/protected.ts';
+import { explainedBy } from '../engine/underway.ts';
 import { MAX_KEY_BYTES, vaultId } from '../model/brands.ts';
 import { safeName } from '../model/display.ts';
 import { type ErrorReport, VaultError, asVaultError } from '../model/errors.ts';
@@ -111,6 +112,7 @@ export async function openReading(source: Source, options: ReadingOptions): Prom
         store,
         mode: how.kind,
         demanded: demandedIn(modesOf(found)),
+        explain: explainFor(source, found, how.kind, store, clock),
         keyring: sealing.keyring,
         commitment: options.commitment,
         download: new RateLimit(clock, source.rules?.limitDownload),
@@ -194,6 +196,20 @@ const modesOf = ({ kind, description }: Found): readonly string[] => [
   kind,
   ...(description?.movingTo === undefined ? [] : [description.movingTo.mode]),
 ];
+
+/** Of a vault that this machine knows. Elsewhere the description has said already what may be there, or `--mode` has. */
+function explainFor(
+  { vault, around }: Source,
+  { description }: Found,
+  mode: ModeKind,
+  store: ObjectStore,
+  clock: Clock,
+): Reader['explain'] {
+  const known = vault ?? around;
+  return known === undefined || description !== undefined
+    ? undefined
+    : explainedBy({ vault: known, store, mode, clock });
+}
 
 interface DescribedAt {
   readonly description: VaultDescription;

@@ -192,6 +192,65 @@ describe('getting it back', () => {
     60_000,
   );
 
+  test.each(MODES.slice(0, 2))(
+    'mode %s, and another machine moves the vault: what it has moved is not called a stranger’s [READ-1]',
+    async (mode, args) => {
+      for (const name of ['a', 'b']) machine.write(name, `of ${name}`);
+      expect((await register(...args)).code).toBe(0);
+      const other = newMachine();
+      const keys = keyArgs(other);
+      const place = ['--to', `s3://${bucket}/docs`, ...other.remoteArgs, ...keys, '--direction', 'pull'];
+      const joined = await other.run(['sync', other.root, '--once', ...place, ...args]);
+      expect(joined.code, joined.stderr).toBe(0);
+      const fault = server.faults.add({
+        match: ({ method, key }) => method === 'PUT' && key === 'docs/b',
+        fault: { kind: 'status', status: 403, code: 'AccessDenied', message: 'no' },
+      });
+      const moving = ['rekey', machine.root, '--to-mode', 'sse-s3', '--transfers', '1', '--yes'];
+      expect((await machine.run([...moving, ...keyArgs(machine)])).code).toBe(4);
+      fault.remove();
+      const said = `docs/a is not in mode ${mode}: a rekey from ${mode} to sse-s3 is under way`;
+      const out = join(other.home, 'out');
+      const back = await other.run(['restore', '--out', out, other.root, '--json', ...keys]);
+      expect(back.code).toBe(6);
+      const failed = back.lines.filter((line) => line.event === 'transfer.failed');
+      expect(failed).toMatchObject([{ path: 'a', error: { message: expect.stringContaining(said) } }]);
+      expect(readdirSync(out)).toEqual(['b']);
+      const cat = await other.run(['cat', join(other.root, 'a'), ...keys]);
+      expect(cat).toMatchObject({ code: 6, stdout: '' });
+      expect(cat.stderr).toContain(said);
+      // As the hint says.
+      const way = ['cat', join(other.root, 'a'), '--mode', 'sse-s3', ...keys];
+      expect(await other.run(way)).toMatchObject({ code: 0, stdout: 'of a' });
+      const pull = await other.run(['sync', other.root, '--once', ...keys]);
+      expect(pull).toMatchObject({
+        code: 2,
+        stderr: expect.stringContaining('is on its way to mode sse-s3'),
+      });
+      other.remove();
+    },
+    60_000,
+  );
+
+  test('who writes into the description that a rekey is under way opens no door with it [READ-1]', async () => {
+    machine.write('a', 'of a');
+    expect((await register('--mode', 'sse-kms', '--kms-key', KMS)).code).toBe(0);
+    const stranger = await store();
+    const own = objectKey('docs/.s3vault/vault.json');
+    const found = JSON.parse(String(await bytesIn((await stranger.get(own)).body))) as object;
+    const lie = { ...found, movingTo: { mode: 'sse-s3', key: '' } };
+    await stranger.put(own, Buffer.from(JSON.stringify(lie)), {});
+    await stranger.put(objectKey('docs/planted'), Buffer.from('evil'), {});
+    const out = join(machine.home, 'out');
+    const back = await restore(out, machine.root);
+    expect(back.code).toBe(6);
+    expect(back.lines.filter((line) => line.event === 'transfer.failed')).toMatchObject([
+      { path: 'planted', error: { code: 'not-protected', hint: expect.stringContaining('if none did') } },
+    ]);
+    expect(readdirSync(out)).toEqual(['a']);
+    expect(await machine.run(['cat', join(machine.root, 'planted')])).toMatchObject({ code: 6, stdout: '' });
+  });
+
   test('one flipped byte: exit 6, no such file, the rest restored; verify says the same [REST-1]', async () => {
     writeFiles();
     expect((await register('--key', 'laptop')).code).toBe(0);
