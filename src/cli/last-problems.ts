@@ -1,4 +1,5 @@
 import { safeName } from '../model/display.ts';
+import { onceEnded } from '../model/errors.ts';
 import { problemCount } from '../model/in-step.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 
@@ -12,7 +13,7 @@ export function lastProblems(snapshot: Snapshot): readonly string[] {
   return [
     ...told.flatMap(({ message, hint }) => [
       `! ${safeName(message)}`,
-      ...(hint === undefined ? [] : [`  ${safeName(hint)}`]),
+      ...(hint === undefined ? [] : [`  ${safeName(onceEnded(hint))}`]),
     ]),
     ...(more > 0
       ? [`! and ${more.toLocaleString('en')} more: P on the screen, r there tries all that failed`]

@@ -263,9 +263,12 @@ export class Slot {
     this.#why = report(again === undefined ? error : goingOn(error));
     this.#exit = error.exit;
     this.#enter('waiting');
-    const known = before?.code === error.code && before.message === error.message;
-    const shown = this.#feed.snapshot.problems.get(error.code)?.message === error.message;
-    if (!known && !shown) this.#feed.say({ event: 'warning', ...this.#why });
+    const { message, hint } = this.#why;
+    const known = before?.code === error.code && before.message === message;
+    const shown = this.#feed.snapshot.problems.get(error.code);
+    const same = shown?.message === message;
+    // An engine that ends does not know that its vault is opened again.
+    if (same ? shown?.hint !== hint : !known) this.#feed.say({ event: 'warning', ...this.#why });
     const state = error.kind === 'offline' ? 'offline' : 'needs-you';
     this.#feed.say({ event: 'state', state, ...(again === undefined ? {} : { retryIn: again }) });
     this.#barred = again === undefined;

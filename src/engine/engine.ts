@@ -143,6 +143,7 @@ export class Engine implements EngineHandle {
       checkRemote: options.checkRemote,
       planned: options.planned,
       inMemory: options.inMemory,
+      once: options.once,
     });
     this.ended = new Promise((resolve) => {
       this.#end = resolve;

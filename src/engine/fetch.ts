@@ -1,7 +1,7 @@
 /** get → open → verify → draft: brings one object to this machine, not yet into its place. */
 import type { NameKey } from '../model/brands.ts';
 import { safeName } from '../model/display.ts';
-import { VaultError } from '../model/errors.ts';
+import { RUN_AGAIN, VaultError } from '../model/errors.ts';
 import type { FileTraits, IncomingFile, ObjectStat } from '../model/ports.ts';
 import { factsOf } from './facts.ts';
 import { fetchIf } from './fetching.ts';
@@ -62,7 +62,7 @@ export async function fetchObject(
 
 const gone = (key: string): VaultError =>
   new VaultError('changed', 'object-missing', `${safeName(key)} is no longer in the store`, {
-    hint: 'it is looked at again',
+    hint: RUN_AGAIN,
   });
 
 const tooLong = (key: string): VaultError =>

@@ -4,7 +4,7 @@ import { onlyEnvelope } from '../crypto/envelope.ts';
 import { sealedSize } from '../crypto/seal.ts';
 import { type ObjectKey, objectKey } from '../model/brands.ts';
 import { safeName } from '../model/display.ts';
-import { VaultError } from '../model/errors.ts';
+import { RUN_AGAIN, VaultError } from '../model/errors.ts';
 import type { ModeKind } from '../model/mode.ts';
 import type { Keyring, Metadata, ObjectStat, ObjectStore, StoredObject } from '../model/ports.ts';
 import type { RateLimit } from './budget.ts';
@@ -311,7 +311,7 @@ async function* inOrder(
 
 const replaced = (key: string): VaultError =>
   new VaultError('changed', 'precondition', `${safeName(key)} was written anew while it was fetched`, {
-    hint: 'run it again: the new one is fetched then',
+    hint: `${RUN_AGAIN}: the new one is fetched then`,
   });
 
 async function fetchPart(

@@ -1,6 +1,6 @@
 import type { RelPath } from '../model/brands.ts';
 import { safeName } from '../model/display.ts';
-import { VaultError, asVaultError, goingOn } from '../model/errors.ts';
+import { VaultError, asVaultError, goingOn, triedAgain } from '../model/errors.ts';
 import type { TransferFacts } from '../model/event.ts';
 import type { ModeKind } from '../model/mode.ts';
 import { type Action, bytesOf } from '../model/plan.ts';
@@ -111,6 +111,7 @@ export class Performer {
       return { ended: 'failed', error };
     }
     const again = this.#options.again(action, error);
+    const said = this.#options.patient ? goingOn : triedAgain;
     this.#emitter.emit({
       event: 'transfer.failed',
       ...facts,
@@ -118,7 +119,7 @@ export class Performer {
       proof: null,
       attempts: this.#options.attempts(action),
       ms: Math.round(this.#world.clock.ticks() - start),
-      error: reportOf(again && this.#options.patient ? goingOn(error) : error, facts),
+      error: reportOf(again ? said(error) : error, facts),
       again,
     });
     return { ended: 'failed', error };

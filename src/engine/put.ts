@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { NameKey, ObjectKey } from '../model/brands.ts';
 import type { Entry } from '../model/entry.ts';
-import { VaultError } from '../model/errors.ts';
+import { RUN_AGAIN, VaultError } from '../model/errors.ts';
 import type { Action } from '../model/plan.ts';
 import type { Metadata, UploadJournal, UploadSubject, WriteOptions } from '../model/ports.ts';
 import type { Receipt } from '../model/receipt.ts';
@@ -69,7 +69,7 @@ function asMovedOn(thrown: unknown, { path }: Put, direction: World['direction']
   const missing = thrown instanceof VaultError && thrown.code === 'object-missing';
   if (direction === 'push' || !missing) return thrown;
   return new VaultError('changed', 'precondition', `${path} is no longer in the store`, {
-    hint: 'somebody else removed it; it is looked at again',
+    hint: `somebody else removed it; ${RUN_AGAIN}`,
     cause: thrown,
   });
 }
@@ -263,7 +263,7 @@ async function* verified(
     left -= chunk.length;
     if (left === 0 && !hash.digest().equals(digest)) {
       throw new VaultError('changed', 'changed-while-reading', `${local.path} changed while it was read`, {
-        hint: 'it is sent again once it is still',
+        hint: `${RUN_AGAIN} once it is still`,
       });
     }
     yield chunk;

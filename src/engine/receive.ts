@@ -4,7 +4,7 @@ import type { RelPath } from '../model/brands.ts';
 import { safeName } from '../model/display.ts';
 import type { InPlace } from '../model/draft.ts';
 import type { Entry } from '../model/entry.ts';
-import { VaultError } from '../model/errors.ts';
+import { RUN_AGAIN, VaultError } from '../model/errors.ts';
 import { type Action, bytesOf } from '../model/plan.ts';
 import type { IndexChange, ObjectStat } from '../model/ports.ts';
 import type { Record } from '../model/record.ts';
@@ -272,7 +272,7 @@ async function receiveRemoval(
   if (now?.etag !== record.etag) throw goneThere(local.path);
   if ((await world.store.head(keyIn(world, key), { signal })) !== undefined) {
     throw new VaultError('changed', 'object-back', `${safeName(local.path)} is in the store again`, {
-      hint: 'it is looked at again',
+      hint: RUN_AGAIN,
     });
   }
   // A stamp that proves nothing: it goes only if its bytes are those that were in the bucket. Else it is a file of its own.
@@ -302,5 +302,5 @@ async function takeAway(world: World, local: Entry, record: Record): Promise<str
 
 const goneThere = (path: RelPath): VaultError =>
   new VaultError('changed', 'object-moved-on', `${safeName(path)} is no longer what it was in the store`, {
-    hint: 'it is looked at again',
+    hint: RUN_AGAIN,
   });

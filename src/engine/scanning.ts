@@ -1,5 +1,5 @@
 import { type NameKey, type RelPath, relPath } from '../model/brands.ts';
-import { asVaultError, report } from '../model/errors.ts';
+import { asVaultError, goingOn, report } from '../model/errors.ts';
 import type { Hint } from '../model/hint.ts';
 import type { Action } from '../model/plan.ts';
 import { sweepDrafts, sweepUploads } from './clean.ts';
@@ -34,6 +34,7 @@ export interface ScanningOptions extends Shared {
   readonly checkRemote: boolean;
   readonly planned: readonly string[] | undefined;
   readonly inMemory: number | undefined;
+  readonly once: boolean;
 }
 
 /** Looks at both sides, as a whole or at some paths, and sets the Plans that come of it going. */
@@ -162,7 +163,8 @@ export class Scanning {
       await sweepDrafts(world, signal);
     } catch (thrown) {
       const error = asVaultError(thrown);
-      if (error.kind !== 'cancelled') this.#emitter.emit({ event: 'warning', ...report(error) });
+      const said = this.#options.once ? error : goingOn(error);
+      if (error.kind !== 'cancelled') this.#emitter.emit({ event: 'warning', ...report(said) });
     }
   }
 

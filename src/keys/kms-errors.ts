@@ -1,4 +1,4 @@
-import { VaultError } from '../model/errors.ts';
+import { RUN_AGAIN, VaultError } from '../model/errors.ts';
 
 interface Shape {
   readonly name?: unknown;
@@ -69,7 +69,7 @@ const throttled: Build = (_keyId, error) =>
 
 const transient: Build = (_keyId, error) =>
   new VaultError('transient', 'kms-trouble', 'KMS had trouble answering', {
-    hint: 'it is tried again',
+    hint: RUN_AGAIN,
     cause: error,
     ...facts(error),
   });

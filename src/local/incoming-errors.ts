@@ -1,11 +1,11 @@
 import { safeName } from '../model/display.ts';
-import { VaultError } from '../model/errors.ts';
+import { RUN_AGAIN, VaultError } from '../model/errors.ts';
 
 /** What stands there is not what was seen. `beside`: what stood there before goes on under that name. */
 export function changedHere(path: string, beside?: string): VaultError {
   const kept = beside === undefined ? '' : `; what stood there before goes on as ${safeName(beside)}`;
   return new VaultError('changed', 'changed-here', `${safeName(path)} changed here meanwhile${kept}`, {
-    hint: 'it is looked at again',
+    hint: RUN_AGAIN,
   });
 }
 

@@ -2,7 +2,7 @@ import { type BigIntStats, type Stats, closeSync, constants, fstatSync, openSync
 import { type FileHandle, open, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Entry, sameStamp } from '../model/entry.ts';
-import { VaultError } from '../model/errors.ts';
+import { RUN_AGAIN, VaultError } from '../model/errors.ts';
 import type { Waits } from '../model/ports.ts';
 import { checkInside } from './inside.ts';
 
@@ -113,7 +113,7 @@ function check(entry: Entry, stat: Stats | BigIntStats): void {
 
 function changed(entry: Entry): VaultError {
   return new VaultError('changed', 'changed-while-reading', `${entry.path} changed while it was read`, {
-    hint: 'it is sent once it is still',
+    hint: `${RUN_AGAIN} once it is still`,
   });
 }
 

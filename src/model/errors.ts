@@ -92,11 +92,33 @@ export class VaultError extends Error {
   }
 }
 
+/** In hints about what another try may mend: true wherever nothing tries again by itself. */
+export const RUN_AGAIN = 'run it again';
+const TRIED_AGAIN = 'it is tried again';
+const AT_THE_STORE = 'check the network and the endpoint';
+const GOES_ON = `${AT_THE_STORE}; it goes on by itself once the store answers`;
+/** The way out where the store cannot be reached and nothing waits for it. */
+export const RUN_ONCE_REACHED = `${AT_THE_STORE}, and ${RUN_AGAIN} once the store can be reached`;
+
+/** As said where another try comes by itself. */
+export function triedAgain(error: VaultError): VaultError {
+  const { code, hint } = error;
+  // Of its tries there are only so many: they may all be over before the store answers.
+  if (code === 'unreachable' || hint?.includes(RUN_AGAIN) !== true) return error;
+  return hinting(error, hint.replace(RUN_AGAIN, TRIED_AGAIN));
+}
+
 /** As said by what tries again for as long as it takes, and by nothing else. */
 export function goingOn(error: VaultError): VaultError {
-  if (error.code !== 'unreachable') return error;
-  const { kind, code, message, cause } = error;
-  const hint = 'check the network and the endpoint; it goes on by itself once the store answers';
+  if (error.code !== 'unreachable') return triedAgain(error);
+  return hinting(error, GOES_ON);
+}
+
+/** A hint of `triedAgain` or `goingOn` once what tried has ended. */
+export const onceEnded = (hint: string): string =>
+  hint === GOES_ON ? RUN_ONCE_REACHED : hint.replace(TRIED_AGAIN, RUN_AGAIN);
+
+function hinting({ kind, code, message, cause }: VaultError, hint: string): VaultError {
   return new VaultError(kind, code, message, { hint, cause });
 }
 

@@ -1,5 +1,5 @@
 /** The body of a GET: counted, and its connection freed whether it is read, left or never begun. */
-import { VaultError } from '../model/errors.ts';
+import { RUN_AGAIN, VaultError } from '../model/errors.ts';
 import { failureOfThrown } from './network-failure.ts';
 import type { WireAnswer } from './wire.ts';
 
@@ -40,6 +40,6 @@ function free(body: WireAnswer['body']): void {
 
 function cutShort(seen: number, expected: number): VaultError {
   return new VaultError('transient', 'cut-short', `the store sent ${seen} bytes of ${expected}`, {
-    hint: 'it is tried again',
+    hint: RUN_AGAIN,
   });
 }

@@ -5,7 +5,7 @@
  */
 import type { ObjectKey } from '../model/brands.ts';
 import { safeName } from '../model/display.ts';
-import { VaultError } from '../model/errors.ts';
+import { RUN_AGAIN, VaultError } from '../model/errors.ts';
 import type { WriteOptions } from '../model/ports.ts';
 import { unquoted } from './checksums.ts';
 import type { Headers } from './sign.ts';
@@ -92,5 +92,5 @@ const refusesAll = (
 
 export const unmetHere = (key: ObjectKey): VaultError =>
   new VaultError('changed', 'precondition', `${safeName(key)} is no longer what it was in the store`, {
-    hint: 'somebody else wrote it; it is looked at again',
+    hint: `somebody else wrote it; ${RUN_AGAIN}`,
   });

@@ -1,6 +1,6 @@
 /** What went wrong with a request, by what the caller should do about it. */
 import { safeName, shellWord } from '../model/display.ts';
-import { VaultError } from '../model/errors.ts';
+import { RUN_AGAIN, VaultError } from '../model/errors.ts';
 import { commandLine } from '../model/place-flags.ts';
 import type { Protection } from './modes.ts';
 import type { Headers } from './sign.ts';
@@ -274,11 +274,11 @@ function particular(c: Complaint, asked: Asked): VaultError | undefined {
   const key = nameOf(asked);
   if (c.code === 'NoSuchUpload')
     return make(c, 'transient', 'upload-gone', `the unfinished upload of ${key} is gone from the store`, {
-      hint: 'it is sent anew; a lifecycle rule may end uploads too early',
+      hint: `${RUN_AGAIN}: it is sent anew then; a lifecycle rule may end uploads too early`,
     });
   if (c.status === 412 || (c.status === 404 && asked.operation === 'write'))
     return make(c, 'changed', 'precondition', `${key} is no longer what it was in the store`, {
-      hint: 'somebody else wrote it; it is looked at again',
+      hint: `somebody else wrote it; ${RUN_AGAIN}`,
     });
   if (c.status === 404 || c.code === 'NoSuchKey' || c.code === 'NoSuchVersion')
     return make(c, 'file', 'object-missing', `${key} is not in the store`, {

@@ -14,7 +14,7 @@ import { Readable } from 'node:stream';
 import { crc32 } from 'node:zlib';
 import type { ObjectKey } from '../model/brands.ts';
 import { safeName } from '../model/display.ts';
-import { VaultError } from '../model/errors.ts';
+import { RUN_AGAIN, VaultError } from '../model/errors.ts';
 import type { MultipartSource, PartAnswer, UploadJournal, Waits, WriteOptions } from '../model/ports.ts';
 import type { Receipt } from '../model/receipt.ts';
 import { crc32Text, multipartMd5, sharedChecksum, sumHeaders, sumsOf, unquoted } from './checksums.ts';
@@ -121,7 +121,7 @@ function overtaken(key: ObjectKey, cause: unknown): VaultError {
     `${safeName(key)} was written by somebody else during the upload`,
     {
       cause,
-      hint: 'it is looked at again',
+      hint: RUN_AGAIN,
     },
   );
 }

@@ -1,5 +1,5 @@
 /** What went wrong before the store answered, or while it did: names, connections, certificates, time. */
-import { VaultError } from '../model/errors.ts';
+import { RUN_AGAIN, RUN_ONCE_REACHED, VaultError } from '../model/errors.ts';
 
 const OFFLINE = new Set([
   'ENOTFOUND',
@@ -77,7 +77,7 @@ export function failureOfThrown(thrown: unknown, signal: AbortSignal | undefined
   if (OFFLINE.has(code))
     return new VaultError('offline', 'unreachable', `the store can't be reached (${code})`, {
       cause: thrown,
-      hint: 'check the network and the endpoint, and run it again once the store can be reached',
+      hint: RUN_ONCE_REACHED,
     });
   if (isLocal(thrown, code))
     return new VaultError('file', 'bad-request', `the request can't be made: ${message}`, {
@@ -86,7 +86,7 @@ export function failureOfThrown(thrown: unknown, signal: AbortSignal | undefined
     });
   return new VaultError('transient', 'connection', `the connection to the store broke: ${message}`, {
     cause: thrown,
-    hint: 'it is tried again',
+    hint: RUN_AGAIN,
   });
 }
 

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { lastProblems } from '../../src/cli/last-problems.ts';
+import { RUN_AGAIN, VaultError, goingOn } from '../../src/model/errors.ts';
 import type { Event } from '../../src/model/event.ts';
 import { EMPTY_SNAPSHOT, foldAll } from '../../src/model/snapshot.ts';
 
@@ -11,6 +12,18 @@ const warning = (n: number): Event => ({
   code: 'too-large',
   message: `f${n} is too large`,
   hint: 'split it',
+});
+
+test('nothing is said to be tried again by itself any more', () => {
+  const told = (error: VaultError): readonly string[] => {
+    const { code, message, hint = '' } = goingOn(error);
+    return lastProblems(
+      foldAll(EMPTY_SNAPSHOT, [{ event: 'warning', time, path: 'a', code, message, hint }]),
+    );
+  };
+  const make = (code: string, hint: string): VaultError => new VaultError('transient', code, code, { hint });
+  expect(told(make('connection', RUN_AGAIN))).toEqual(['! connection', '  run it again']);
+  expect(told(make('unreachable', ''))[1]).toContain('run it again once the store can be reached');
 });
 
 test('the first ten with what to do, then how many more there are, listed or not', () => {

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { vaultLines } from '../../src/cli/daemon-lines.ts';
 import { statusText } from '../../src/daemon/status-text.ts';
-import { VaultError } from '../../src/model/errors.ts';
+import { RUN_AGAIN, VaultError } from '../../src/model/errors.ts';
 import { EMPTY_TOTALS } from '../../src/model/plan.ts';
 import { FakeWorld, settled, vault } from './fakes.ts';
 
@@ -142,6 +142,21 @@ test('a vault is said to do what its plan does, and to be in step only where it 
   world.engine(A).emit({ event: 'idle', short: { failed: 1_500, unprotected: 0, exit: 3 } });
   expect(world.line(A)).toMatchObject({ problems: 1_500, unlisted: 1_499 });
   expect(vaultLines(world.line(A))[0]).toBe('/files/a  in step but for 1,500 problems');
+});
+
+test('where an engine gave up, its vault is said to be tried again: it is', async () => {
+  world = new FakeWorld(A);
+  await world.daemon.start();
+  for (let times = 0; times < 2; times++) {
+    const engine = world.engine(A);
+    const message = 'the connection to the store broke';
+    engine.emit({ event: 'warning', code: 'connection', message, hint: RUN_AGAIN });
+    engine.end(3);
+    await settled();
+    const problem = world.daemon.slots[0]?.snapshot.problems.get('connection');
+    expect([world.line(A).why?.hint, problem?.hint]).toEqual(['it is tried again', 'it is tried again']);
+    await world.clock.run(200_000, 1_000);
+  }
 });
 
 test('an engine that ends by itself is a problem with its own words, and begins again later', async () => {

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { OddityReason } from '../../src/model/entry.ts';
-import { VaultError } from '../../src/model/errors.ts';
+import { RUN_AGAIN, VaultError } from '../../src/model/errors.ts';
 import { relPath } from '../../src/model/brands.ts';
 import { EngineMachine, PREFIX, named } from './machine.ts';
 
@@ -101,6 +101,31 @@ describe('offline', () => {
     expect(exit).toBe(4);
     expect(hints(events).join()).not.toContain('by itself');
     expect(named(events, 'warning').at(-1)?.hint ?? '').not.toContain('by itself');
+  });
+
+  test('that it is tried again is said while it is, and by nothing that has given up', async () => {
+    const broken = () => new VaultError('transient', 'connection', 'it broke', { hint: RUN_AGAIN });
+    const failures = (events: Parameters<typeof named>[0]) =>
+      named(events, 'transfer.failed').map(({ again, error }) => [again, error.hint]);
+    let down = true;
+    machine.fault = ({ when, operation, key }) => {
+      if (down && when === 'before' && operation === 'put' && key === `${PREFIX}f3`) throw broken();
+    };
+    const { exit, events } = await machine.sync();
+    expect(exit).toBe(3);
+    const tries = failures(events);
+    expect(tries.slice(0, -1).every(([again, hint]) => again && hint === 'it is tried again')).toBe(true);
+    expect(tries.length).toBeGreaterThan(1);
+    expect(tries.at(-1)).toEqual([false, 'run it again']);
+    down = false;
+    const life = await machine.watch();
+    down = true;
+    machine.tree.write('f3', 'another');
+    life.hint('f3');
+    await machine.until(() => failures(life.events).length > 6);
+    expect(failures(life.events).every(([again, hint]) => again && hint === 'it is tried again')).toBe(true);
+    down = false;
+    await life.stop();
   });
 
   test('the waits grow to a minute and no further, while watching', async () => {

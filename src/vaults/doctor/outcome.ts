@@ -1,5 +1,5 @@
 import type { Check } from '../../model/doctor.ts';
-import type { VaultError } from '../../model/errors.ts';
+import { RUN_AGAIN, type VaultError } from '../../model/errors.ts';
 import type { DoctorFacts } from './facts.ts';
 
 export const pass = (message: string): Outcome => ({ state: 'pass', message });
@@ -28,7 +28,7 @@ function wayOut({ code, hint }: VaultError): { readonly hint?: string } {
   if (hint === undefined) return {};
   if (code === 'unreachable')
     return { hint: 'check the network, proxies and the endpoint, then run s3vault doctor again' };
-  if (hint === 'it is tried again')
+  if (hint === RUN_AGAIN)
     return { hint: 'run s3vault doctor again; if it stays so, ask whoever runs the store or the network' };
   if (hint.includes('s3vault doctor'))
     return { hint: 'this store does not do what s3vault needs; ask whoever runs it, or take another one' };

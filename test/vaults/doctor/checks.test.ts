@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { objectKey } from '../../../src/model/brands.ts';
 import { CHECK_NAMES } from '../../../src/model/doctor.ts';
-import { VaultError } from '../../../src/model/errors.ts';
+import { RUN_AGAIN, VaultError } from '../../../src/model/errors.ts';
 import type { Receipt } from '../../../src/model/receipt.ts';
 import type { StoreProbe } from '../../../src/s3/probe-store.ts';
 import { capabilitiesOf, causeOf, checksOf, exitOf } from '../../../src/vaults/doctor/checks.ts';
@@ -294,7 +294,7 @@ test('nobody is sent back to doctor, nor told that it goes on by itself', () => 
     return causeOf(checksOf({ ...healthy, ...without(...asked), reach }))?.hint;
   };
   expect(hintOf('unreachable', 'it goes on by itself')).toContain('run s3vault doctor again');
-  expect(hintOf('connection', 'it is tried again')).toContain('ask whoever runs the store');
+  expect(hintOf('connection', RUN_AGAIN)).toContain('ask whoever runs the store');
   expect(hintOf('answer', 's3vault doctor tells what this store supports')).not.toContain('tells');
 });
 
