@@ -8,6 +8,7 @@ import { EXIT, VaultError } from '../model/errors.ts';
 import type { KeyDesk } from '../model/key-desk.ts';
 import type { Clock, Waits } from '../model/ports.ts';
 import type { Vault } from '../model/vault.ts';
+import { type BrokenOff, brokenOffLines, exitWith } from './broken-off.ts';
 import { Comeback } from './comeback.ts';
 import { desksOf } from './desks.ts';
 import type { ScreenFacts } from './screen.ts';
@@ -89,9 +90,10 @@ export async function attach(
     process.off('SIGTERM', attached.leave).off('SIGHUP', attached.leave).off('SIGINT', attached.leave);
     // Before anything is said.
     await attached.close();
+    for (const line of attached.broken.flatMap(brokenOffLines)) world.say(`${line}\n`);
   }
   if (attached.nothing) world.say(only === undefined ? NO_VAULTS : without(only, attached.shown));
-  return EXIT.inStep;
+  return exitWith(attached.broken, EXIT.inStep);
 }
 
 /** What is said of one vault that the daemon has no more. Throws where it never had it. */
@@ -124,6 +126,8 @@ class Attached {
   nothing = false;
   /** There was something once. */
   shown = false;
+  /** Restores that ended with the screen. */
+  readonly broken: BrokenOff[] = [];
 
   constructor(only: Only | undefined, world: AttachWorld) {
     this.#only = only;
@@ -216,7 +220,7 @@ class Attached {
         changed,
       });
     } finally {
-      for (const { browser } of shown) await browser?.close();
+      for (const { browser } of shown) this.broken.push(...((await browser?.close()) ?? []));
     }
   }
 

@@ -15,6 +15,7 @@ import { EXIT, VaultError } from '../model/errors.ts';
 import type { Clock, Waits } from '../model/ports.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import type { Secret } from '../model/secret.ts';
+import type { BrokenOff } from './broken-off.ts';
 import type { OpenOptions } from '../vaults/options.ts';
 import { type History, type Kept, type Peek, type Shown, openPeek } from '../vaults/peek.ts';
 import type { ReadingOptions, Source } from '../vaults/reading.ts';
@@ -32,17 +33,21 @@ export interface BrowserPlace {
 }
 
 export interface OpenBrowser extends Browser {
-  /** Ends what is under way and frees everything. */
-  close(): Promise<void>;
+  /** Ends what is under way and frees everything. Gives the restores that were. */
+  close(): Promise<readonly BrokenOff[]>;
 }
 
-/** Both are asked each time something is opened: the vault may have changed since. Nothing is opened before it is needed. */
+/**
+ * Both are asked each time something is opened: the vault may have changed since. Nothing is opened before it is needed.
+ * `from`: the folder of a registered vault.
+ */
 export function openBrowser(
   place: () => Promise<BrowserPlace>,
   options: () => Promise<OpenOptions>,
+  from?: string,
   clock: Clock = systemClock,
 ): OpenBrowser {
-  return new VaultBrowser(place, options, clock);
+  return new VaultBrowser(place, options, from, clock);
 }
 
 type Opened = Awaited<ReturnType<typeof openPeek>>;
@@ -51,14 +56,21 @@ class VaultBrowser implements OpenBrowser {
   ask: ((question: string) => Promise<Secret>) | undefined;
   readonly #place: () => Promise<BrowserPlace>;
   readonly #options: () => Promise<OpenOptions>;
+  readonly #from: string | undefined;
   readonly #clock: Clock;
   readonly #ended = new AbortController();
-  readonly #underWay = new Set<Promise<unknown>>();
+  readonly #underWay = new Map<Promise<RestoreEnd>, RestoreWish>();
   #opened: Promise<Opened> | undefined;
 
-  constructor(place: () => Promise<BrowserPlace>, options: () => Promise<OpenOptions>, clock: Clock) {
+  constructor(
+    place: () => Promise<BrowserPlace>,
+    options: () => Promise<OpenOptions>,
+    from: string | undefined,
+    clock: Clock,
+  ) {
     this.#place = place;
     this.#options = options;
+    this.#from = from;
     this.#clock = clock;
   }
 
@@ -110,7 +122,7 @@ class VaultBrowser implements OpenBrowser {
     { signal }: Waits = {},
   ): Promise<RestoreEnd> {
     const ending = this.#restore(wish, onProgress, signal);
-    this.#underWay.add(ending);
+    this.#underWay.set(ending, wish);
     const over = (): void => void this.#underWay.delete(ending);
     ending.then(over, over);
     return ending;
@@ -162,11 +174,18 @@ class VaultBrowser implements OpenBrowser {
     };
   }
 
-  async close(): Promise<void> {
+  async close(): Promise<readonly BrokenOff[]> {
     this.#ended.abort();
-    await Promise.allSettled(this.#underWay);
+    const from = this.#from;
+    const broken = await Promise.all(
+      Array.from(this.#underWay, async ([ending, wish]) => {
+        const end = await ending.catch(() => undefined);
+        return end === undefined ? [] : [{ wish, end, from }];
+      }),
+    );
     await (await this.#opened?.catch(() => undefined))?.close();
     this.#opened = undefined;
+    return broken.flat();
   }
 
   /** Opened once for all listings; anew after a failure. */

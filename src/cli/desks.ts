@@ -25,6 +25,7 @@ export function desksOf(where: Places, flags: SyncFlags, keyStore: KeyStoreKind 
       browser: openBrowser(
         async () => placeOfVault(await asRegistered(vault, where), [], flags),
         async () => openOptions(flags, where, await readConfig(where)),
+        vault.root,
       ),
       conflicts: vaultConflicts(vault, where),
       posture: postureDesk(vault, env),

@@ -13,6 +13,7 @@ import { AskedOnce } from './asked-once.ts';
 import { desksOf } from './desks.ts';
 import { OPENING } from './key-desk.ts';
 import { keyOfMode, storeOf } from './key-uses.ts';
+import { type BrokenOff, brokenOffLines, exitWith } from './broken-off.ts';
 import { lastProblems } from './last-problems.ts';
 import { openTerminal } from './prompt.ts';
 import { openOptions, refuseRekeyed, screenFacts } from './sync.ts';
@@ -66,6 +67,7 @@ export async function showHere(config: Config, { where, passphrase, review }: He
       return asVaultError(thrown);
     },
   );
+  const broken: BrokenOff[] = [];
   try {
     const { runScreen } = await import('../tui/run.tsx');
     const vaults = await Promise.all(
@@ -77,7 +79,7 @@ export async function showHere(config: Config, { where, passphrase, review }: He
     try {
       await runScreen({ vaults, clock: systemClock, keyDesk: desksOf(where, {}, undefined).keyDesk });
     } finally {
-      for (const { browser } of vaults) await browser?.close();
+      for (const { browser } of vaults) broken.push(...((await browser?.close()) ?? []));
     }
   } finally {
     process.off('SIGTERM', stop);
@@ -89,7 +91,8 @@ export async function showHere(config: Config, { where, passphrase, review }: He
     STOP_LIMIT_MS,
     here.ended.then(() => true),
   );
-  const exit = sayProblems(here);
+  const exit = exitWith(broken, sayProblems(here));
+  for (const line of broken.flatMap(brokenOffLines)) process.stderr.write(`${line}\n`);
   // A key store that hangs would hold the process.
   if (inOrder !== true) process.exit(EXIT.interrupted);
   const error = await failed;

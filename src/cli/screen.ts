@@ -6,6 +6,7 @@ import type { ModeKind } from '../model/mode.ts';
 import type { PostureDesk } from '../model/posture.ts';
 import type { SettingsDesk } from '../model/settings-desk.ts';
 import type { OpenVault } from '../vaults/open.ts';
+import { type BrokenOff, brokenOffLines, exitWith } from './broken-off.ts';
 import type { OpenBrowser } from './browser.ts';
 import { lastProblems } from './last-problems.ts';
 
@@ -29,6 +30,7 @@ export async function showVault(open: OpenVault, facts: ScreenFacts): Promise<nu
   const ended = open.run();
   const quit = (): void => open.engine.command({ command: 'stop' });
   let told = false;
+  let broken: readonly BrokenOff[] = [];
   const end = (): void => {
     told = true;
     quit();
@@ -44,11 +46,11 @@ export async function showVault(open: OpenVault, facts: ScreenFacts): Promise<nu
   } finally {
     process.off('SIGTERM', end);
     quit();
-    await vault.browser?.close();
+    broken = (await vault.browser?.close()) ?? [];
   }
   const problems = lastProblems(open.engine.snapshot());
   const { exit } = await ended;
-  for (const line of problems) process.stderr.write(`${line}\n`);
+  for (const line of [...problems, ...broken.flatMap(brokenOffLines)]) process.stderr.write(`${line}\n`);
   // Leaving the screen is how one ends watching: not an interruption.
-  return exit === EXIT.interrupted && !told ? EXIT.inStep : exit;
+  return exitWith(broken, exit === EXIT.interrupted && !told ? EXIT.inStep : exit);
 }

@@ -1,6 +1,7 @@
 import { beforeEach, expect, test } from 'vitest';
 import { type AttachWorld, type AttachedDaemon, attach } from '../../src/cli/attach.ts';
 import { RemoteVault } from '../../src/daemon/client.ts';
+import type { OpenBrowser } from '../../src/cli/browser.ts';
 import { VaultError } from '../../src/model/errors.ts';
 import { EMPTY_SNAPSHOT } from '../../src/model/snapshot.ts';
 import type { Vault } from '../../src/model/vault.ts';
@@ -138,6 +139,27 @@ test('a vault that comes while the screen is being opened is shown', async () =>
   expect(daemon.closed).toBe(true);
   expect(daemon.listeners).toBe(0);
   expect([stages, closed]).toStrictEqual([1, 1]);
+});
+
+test('a restore that ended with the screen has a last word once the terminal is as before', async () => {
+  const end = { out: '/back', files: 1, bytes: 5, failed: 0, stopped: true, whole: false, problems: [] };
+  const browser = {
+    ...({} as OpenBrowser),
+    close: async () => [{ wish: { path: 'a', out: '/back' }, end, from: A.root }],
+  };
+  const seen: number[] = [];
+  const { facts, ...rest } = world();
+  const attached = attach(new FakeDaemon(A), undefined, {
+    ...rest,
+    facts: async (one) => ({ ...(await facts(one)), browser }),
+    say: (text) => {
+      seen.push(closed);
+      said.push(text);
+    },
+  });
+  expect(await attached).toBe(130);
+  expect(said.join('')).toContain('the restore was broken off: 1 file restored into /back, 5 B so far');
+  expect(seen).toEqual([1, 1]);
 });
 
 test('stays on the same stage until the next daemon is there, and where that is not one yet', async () => {

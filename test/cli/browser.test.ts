@@ -152,6 +152,22 @@ test('what cannot be restored says why, and what is called off is stopped', asyn
   expect(stopped).toMatchObject({ files: 0, whole: false, stopped: true });
 }, 60_000);
 
+test('what is under way when it is closed ends, and is told with the command that goes on', async () => {
+  browser = openBrowser(
+    async () => placeOfVault(vault, [], {}),
+    async () => ({ ...options, material: material() }),
+    root,
+  );
+  const out = join(home, 'out');
+  const wish = { path: 'notes/', out };
+  const going = browser.restore(wish, () => undefined);
+  const [broken, ...others] = await browser.close();
+  expect(others).toEqual([]);
+  expect(broken).toEqual({ wish, end: await going, from: root });
+  expect(broken?.end).toMatchObject({ stopped: true, whole: false });
+  expect(await browser.close()).toEqual([]);
+}, 60_000);
+
 test('conflicts are found in the Index, and the posture of the bucket in its settings', async () => {
   const desk = vaultConflicts(vault, options.places);
   const [conflict, ...others] = await desk.list();

@@ -1,6 +1,6 @@
 /** The screen of the built program in a real terminal, on the embedded server and on Ceph RGW. */
 import { GetObjectCommand, S3Client } from '@aws-sdk/client-s3';
-import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { Agent } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -303,6 +303,35 @@ function screenSuite(storeOf: () => Store, name: string): void {
     terminal.press(keyOf('quit'));
     await terminal.shows(/exit/);
   }, 120_000);
+
+  test('a restore that it was left from has a last word, and goes on by the command in it', async () => {
+    const slow = ['--limit-download', '1M'];
+    start(storeOf(), 200, 24, 'r', { 'a/first': 'first', 'a/large': 'x'.repeat(60_000_000) }, ...slow);
+    await terminal.shows(/✓ in step/);
+    terminal.press(keyOf('browse'));
+    await terminal.shows(/▶ a\//);
+    terminal.press(keyOf('restore'));
+    await terminal.shows(/restore into: ~\/restored-a/);
+    terminal.press('Enter');
+    await terminal.shows(/RESTORE [^\n]* 1 of 2 files/);
+    terminal.press(keyOf('quit'));
+    const said = await terminal.shows(/exit 130/);
+    expect(terminal.alternate).toBe(false);
+    expect(said).toMatch(/! the restore was broken off: 1 file restored into \/\S+\/restored-a, 5 B so far/);
+    const command = /goes on from there: s3vault (restore .*)/.exec(said)?.[1] ?? '';
+    const out = join(machine.home, 'restored-a');
+    expect(command.trim()).toBe(`restore a --from ${machine.root} --out ${out}`);
+    const before = statSync(join(out, 'a', 'first')).ino;
+    const ended = await machine.run([
+      ...command.trim().split(' '),
+      '--limit-download',
+      '1G',
+      ...machine.keyArgs.slice(2),
+    ]);
+    expect(ended.code).toBe(0);
+    expect(statSync(join(out, 'a', 'first')).ino).toBe(before);
+    expect(statSync(join(out, 'a', 'large')).size).toBe(60_000_000);
+  }, 60_000);
 
   test('names of any script stay in their lines; a soft kill puts the terminal back', async () => {
     start(storeOf(), 80, 24, 'b', Object.fromEntries(ODD.map((odd) => [odd, 'x'])));

@@ -132,10 +132,10 @@ export class BrowseStore {
     this.#again();
   }
 
-  /** Ends everything; what is whole of a restore stays. */
+  /** Nothing is shown any more. A restore is ended by whoever closes the browser, who can still say so. */
   close(): void {
     this.#ended.abort();
-    this.stop();
+    this.hidden.refuse();
     this.leave();
     this.#browser.ask = undefined;
   }
