@@ -72,7 +72,9 @@ export async function showHere(config: Config, { where, passphrase, review }: He
     const { runScreen } = await import('../tui/run.tsx');
     const vaults = await Promise.all(
       here.vaults.map(async (handle) => {
-        const { note: _, ...facts } = await screenFacts(handle.vault, where, {}, () => here.reload());
+        const { note: _, ...facts } = await screenFacts(handle.vault, where, {}, () =>
+          here.reload(handle.vault.id),
+        );
         return { ...facts, handle };
       }),
     );

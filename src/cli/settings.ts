@@ -1,7 +1,7 @@
 import { type Places, changeConfig, readConfig } from '../config.ts';
 import { formatBytes } from '../model/display.ts';
 import { VaultError } from '../model/errors.ts';
-import type { Setting, SettingsDesk } from '../model/settings-desk.ts';
+import type { Setting, SettingsDesk, Taken } from '../model/settings-desk.ts';
 import { DEFAULT_SETTLE_MS, DEFAULT_TRANSFERS, type Rules, type Vault } from '../model/vault.ts';
 import { parseCount, parseRate } from './options.ts';
 import { nameOfMode } from './register.ts';
@@ -131,11 +131,17 @@ function checked<T>(parse: () => T): T {
   }
 }
 
-/** The settings of one vault. `onChanged` tells a daemon that holds it; it gives true where the change holds at once. */
+const SAVED: { readonly [T in Taken]: string } = {
+  now: 'saved',
+  'after-transfers': 'saved; it holds once what is under way has ended, in two minutes at most',
+  'at-next-start': 'saved; it holds from the next start on',
+};
+
+/** The settings of one vault. `onChanged` tells a daemon that holds it; it tells from when on the change holds. */
 export function settingsDesk(
   id: Vault['id'],
   where: Places,
-  onChanged: () => Promise<boolean> = () => Promise.resolve(false),
+  onChanged: () => Promise<Taken> = () => Promise.resolve('at-next-start'),
 ): SettingsDesk {
   return {
     read: async () => {
@@ -158,7 +164,7 @@ export function settingsDesk(
           vaults: config.vaults.map((vault) => (vault.id === id ? write(vault, value) : vault)),
         };
       });
-      return (await onChanged()) ? 'saved' : 'saved; it holds from the next start on';
+      return SAVED[await onChanged()];
     },
   };
 }

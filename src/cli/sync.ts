@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { type Config, type Places, findVault, places, readConfig } from '../config.ts';
 import { systemClock } from '../clock.ts';
 import { VaultError } from '../model/errors.ts';
+import type { Taken } from '../model/settings-desk.ts';
 import type { Vault } from '../model/vault.ts';
 import { joined } from '../vaults/join.ts';
 import { keyNotes } from '../vaults/keys.ts';
@@ -139,13 +140,13 @@ async function onScreen(open: OpenVault, vault: Vault, flags: SyncFlags): Promis
 
 /**
  * A vault as the screen names it. A change of its settings is told to the daemon, where one runs, or to whoever else holds
- * the vault; that gives true where the change holds at once.
+ * the vault; that tells from when on the change holds.
  */
 export async function screenFacts(
   vault: Vault,
   where: Places,
   flags: SyncFlags = {},
-  onChanged?: () => Promise<boolean>,
+  onChanged?: () => Promise<Taken>,
 ): Promise<ScreenFacts> {
   const [{ settingsDesk }, { desksOf }] = await Promise.all([import('./settings.ts'), import('./desks.ts')]);
   const { id, root, remote, mode } = vault;

@@ -2,8 +2,10 @@
 import type { Places } from '../config.ts';
 import { type DaemonClient, connectDaemon } from '../daemon/client.ts';
 import type { VaultLine } from '../daemon/protocol.ts';
+import { takenBy } from '../daemon/taken.ts';
 import { safeText } from '../model/display.ts';
 import { asVaultError } from '../model/errors.ts';
+import type { Taken } from '../model/settings-desk.ts';
 import type { Vault } from '../model/vault.ts';
 
 export interface Holding {
@@ -52,26 +54,25 @@ export async function withReleased<T>(
 }
 
 /**
- * Tells the daemon, where one runs, that the configuration changed; true where it runs the vault named and so takes the
- * change over at once. What goes wrong there is said, and is no failure here.
+ * Tells the daemon, where one runs, that the configuration changed, and from when on that holds for the vault named. What
+ * goes wrong there is said, and is no failure here.
  */
 export async function reloadDaemon(
   where: Places,
   vault?: Vault['id'],
   say: (text: string) => void = (text) => void process.stderr.write(text),
-): Promise<boolean> {
+): Promise<Taken> {
   let client: DaemonClient | undefined;
   try {
     client = await connectDaemon(where);
-    if (client === undefined) return false;
+    if (client === undefined) return 'at-next-start';
     await client.reload();
-    const line = (await client.status()).vaults.find(({ id }) => id === vault);
-    return line !== undefined && line.phase !== 'waiting' && line.phase !== 'released';
+    return takenBy((await client.status()).vaults.find(({ id }) => id === vault));
   } catch (thrown) {
     say(
       `! the daemon was not told: ${safeText(asVaultError(thrown).message)}\n  tell it with: s3vault daemon reload\n`,
     );
-    return false;
+    return 'at-next-start';
   } finally {
     client?.close();
   }

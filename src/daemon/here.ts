@@ -3,12 +3,14 @@ import type { Config } from '../config.ts';
 import type { Command } from '../model/command.ts';
 import { type VaultError, asVaultError } from '../model/errors.ts';
 import type { Clock } from '../model/ports.ts';
+import type { Taken } from '../model/settings-desk.ts';
 import { EMPTY_SNAPSHOT } from '../model/snapshot.ts';
 import type { Vault } from '../model/vault.ts';
 import { RemoteVault } from './client.ts';
 import { Daemon } from './daemon.ts';
 import type { News, VaultLine } from './protocol.ts';
 import type { Opened } from './slot.ts';
+import { takenBy } from './taken.ts';
 
 export interface HereOptions {
   readonly clock: Clock;
@@ -52,10 +54,12 @@ export class Here {
     return this.#daemon.start();
   }
 
-  /** Vaults whose configuration changed go on under the new one. */
-  async reload(): Promise<boolean> {
+  /** Vaults whose configuration changed go on under the new one; tells from when on this one does. */
+  async reload(id: string): Promise<Taken> {
     await this.#daemon.reload(false);
-    return true;
+    const line = this.lines().find((one) => one.id === id);
+    // One that waits is opened under the new one, too.
+    return line?.phase === 'waiting' ? 'now' : takenBy(line);
   }
 
   lines(): readonly VaultLine[] {

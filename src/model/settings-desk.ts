@@ -16,6 +16,9 @@ export interface Setting {
     | { readonly kind: 'no'; readonly instead: string };
 }
 
+/** From when on a change holds; what is under way may end first, which takes two minutes at most. */
+export type Taken = 'now' | 'after-transfers' | 'at-next-start';
+
 /** The settings of one vault, for a screen that knows no configuration. */
 export interface SettingsDesk {
   read(): Promise<readonly Setting[]>;

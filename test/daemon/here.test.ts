@@ -111,11 +111,28 @@ test('queue and history are those of the engine', async () => {
   expect(await here.vaults[0]?.history?.(ask)).toMatchObject({ total: 8 });
 });
 
+test('a change holds at once, but for a vault whose transfers are under way', async () => {
+  const vaults = [A, B];
+  const { here, engines } = await start(undefined, vaults);
+  const engine = engines.get(A.id);
+  if (engine === undefined) throw new Error('it does not run');
+  engine.obeys = false;
+  engine.emit({ event: 'state', state: 'working' });
+  const facts = { id: 1, path: 'a', key: 'a', bytes: 1, mode: 'sse-s3', direction: 'up' } as const;
+  engine.emit({ event: 'transfer.start', ...facts });
+  vaults.splice(0, 2, { ...A, direction: 'both' }, { ...B, direction: 'both' });
+  expect(await here.reload(A.id)).toBe('after-transfers');
+  expect(await here.reload(B.id)).toBe('now');
+  engine.end(130);
+  await settled();
+  expect(await here.reload(A.id)).toBe('now');
+});
+
 test('a vault that is forgotten meanwhile says so, and asking for its queue breaks nothing', async () => {
   const vaults = [A, B];
   const { here } = await start(undefined, vaults);
   vaults.shift();
-  await here.reload();
+  await here.reload(A.id);
   const [gone] = here.vaults;
   expect(gone?.snapshot().state).toBe('needs-you');
   expect(gone?.snapshot().problems.get('forgotten')?.message).toMatch(/forget/);
