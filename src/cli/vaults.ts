@@ -91,20 +91,20 @@ export async function statusCommand(
   if (wanted.length === 0 && flags.json !== true) sayNone();
   const daemon = await daemonStatus(where);
   for (const vault of wanted) {
-    const { files, bytes, unfinished, leftOut } = await vaultStatus(vault, where);
+    const { files, bytes, unfinished, leftOut, declined } = await vaultStatus(vault, where);
     const kms = await vaultKms(vault, where, systemClock);
     const facts = { id: vault.id, root: vault.root, target: targetOf(vault), mode: vault.mode.kind };
     const line = daemon?.vaults.find(({ id }) => id === vault.id);
     if (flags.json === true) {
       const live = line === undefined ? { daemon: null } : { daemon: daemon?.pid, ...liveOf(line) };
       process.stdout.write(
-        `${JSON.stringify({ ...facts, files, bytes, unfinished, leftOut, ...kmsFacts(kms), ...live })}\n`,
+        `${JSON.stringify({ ...facts, files, bytes, unfinished, leftOut, declined, ...kmsFacts(kms), ...live })}\n`,
       );
     } else {
       const more = unfinished > 0 ? `, ${plural(unfinished, 'upload')} to go on with` : '';
       process.stdout.write(
         `${safeName(vault.root)}  →  ${safeText(targetOf(vault))}  ${nameOfMode(vault.mode)}\n` +
-          `  ${plural(files, 'file')}, ${formatBytes(bytes)} in the Index${more}\n${leftOutLines(leftOut)}${kmsLines(kms)}`,
+          `  ${plural(files, 'file')}, ${formatBytes(bytes)} in the Index${more}\n${leftOutLines(leftOut)}${declinedLines(declined)}${kmsLines(kms)}`,
       );
       if (line !== undefined)
         for (const text of vaultLines(line, 'daemon:')) process.stdout.write(`  ${text}\n`);
@@ -127,6 +127,14 @@ function leftOutLines(paths: readonly string[]): string {
   return (
     `  ! ${plural(paths.length, 'file')} left out by you until ${changes}: ${named}${more}\n` +
     `    take ${it} back with u among the problems of the screen\n`
+  );
+}
+
+function declinedLines(count: number): string {
+  if (count === 0) return '';
+  return (
+    `  ! ${plural(count, 'removal')} ${count === 1 ? 'was' : 'were'} not done: you said no\n` +
+    '    nothing removes them before you agree: the next start of s3vault sync asks again\n'
   );
 }
 

@@ -20,6 +20,7 @@ export interface RefusedRemoval {
 
 /** Those of one vault, across runs. Durable when a call returns. */
 export interface RefusedBook {
+  count(): number;
   /** In the order of keys. */
   all(): readonly RefusedRemoval[];
   /** Replaces what was said of the same keys. All of it or nothing. */

@@ -45,7 +45,7 @@ export async function memoryIndex(): Promise<Index> {
 /** What can be looked at without holding the vault. */
 export type IndexView = Pick<
   Index,
-  'count' | 'get' | 'page' | 'under' | 'journal' | 'leftOut' | 'close' | 'meta'
+  'count' | 'get' | 'page' | 'under' | 'journal' | 'leftOut' | 'refused' | 'close' | 'meta'
 >;
 
 /** Opens an Index for reading only, also while another process holds the vault. Undefined where there is none. */

@@ -4,6 +4,10 @@ import type { Row, Sql } from './sql.ts';
 
 /** Removals that a person said no to, in the Index. */
 export function openRefused(sql: Sql): RefusedBook {
+  // An Index of an older schema can still be looked at.
+  const known = sql.prepare("SELECT 1 FROM sqlite_master WHERE name = 'refused'").get();
+  if (known === undefined) return NONE;
+  const count = sql.prepare('SELECT count(*) AS count FROM refused');
   const all = sql.prepare('SELECT * FROM refused ORDER BY key');
   const put = sql.prepare(
     'INSERT OR REPLACE INTO refused (key, path, kind, etag, digest) VALUES (?, ?, ?, ?, ?)',
@@ -11,6 +15,7 @@ export function openRefused(sql: Sql): RefusedBook {
   const remove = sql.prepare('DELETE FROM refused WHERE key = ?');
   const clear = sql.prepare('DELETE FROM refused');
   return {
+    count: () => Number(count.get()?.['count']),
     all: () => all.all().map(toRemoval),
     put: (removals) => {
       if (removals.length === 0) return;
@@ -28,6 +33,14 @@ export function openRefused(sql: Sql): RefusedBook {
     clear: () => clear.run(),
   };
 }
+
+const NONE: RefusedBook = {
+  count: () => 0,
+  all: () => [],
+  put: () => undefined,
+  remove: () => undefined,
+  clear: () => undefined,
+};
 
 function toRemoval({ key, path, kind, etag, digest }: Row): RefusedRemoval {
   return {

@@ -18,18 +18,21 @@ export interface VaultStatus {
   readonly unfinished: number;
   /** What a person took out of the queue, by path. */
   readonly leftOut: readonly string[];
+  /** Removals that a person said no to. */
+  readonly declined: number;
 }
 
 /** What the Index of a vault knows, without holding the vault. */
 export async function vaultStatus(vault: Vault, places: Places): Promise<VaultStatus> {
   const index = await readIndex({ folder: vaultState(places, vault) });
-  if (index === undefined) return { files: 0, bytes: 0, unfinished: 0, leftOut: [] };
+  if (index === undefined) return { files: 0, bytes: 0, unfinished: 0, leftOut: [], declined: 0 };
   try {
     const leftOut = index
       .leftOut()
       .all()
       .map(({ path }) => path);
-    return { ...index.count(), unfinished: index.journal().all().length, leftOut };
+    const unfinished = index.journal().all().length;
+    return { ...index.count(), unfinished, leftOut, declined: index.refused().count() };
   } finally {
     index.close();
   }

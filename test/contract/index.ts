@@ -188,6 +188,7 @@ export function indexContract(name: string, make: () => Promise<IndexUnderTest>)
       index.refused().put([]);
       const again = (await under.again()).refused();
       expect(again.all()).toEqual([other, one]);
+      expect(again.count()).toBe(2);
       again.remove([other.key, nameKey('none')]);
       expect(again.all()).toEqual([one]);
       again.clear();

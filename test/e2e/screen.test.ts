@@ -282,6 +282,10 @@ function screenSuite(storeOf: () => Store, name: string): void {
     await terminal.shows(/in step/);
     terminal.press(keyOf('quit'));
     await terminal.shows(/exit \d/);
+    const { stdout } = await machine.run(['status']);
+    expect(stdout).toContain('! 9 removals were not done: you said no\n    nothing removes them before you');
+    const json = (await machine.run(['status', '--json'])).stdout;
+    expect(JSON.parse(json)).toMatchObject({ daemon: null, declined: 9 });
 
     await server.close();
     types(again);

@@ -106,6 +106,7 @@ test('an Index of schema 1 is brought to the newest, and can be looked at before
   const view = await readIndex({ folder });
   expect(view?.count().files).toBe(1);
   expect(view?.leftOut().all()).toEqual([]);
+  expect([view?.refused().count(), view?.refused().all()]).toEqual([0, []]);
   expect(view?.get(nameKey('kept'))).toEqual({ ...record('kept'), received: undefined });
   view?.close();
   const migrated = await openIndex({ folder });
