@@ -65,6 +65,11 @@ export class Asking {
     this.#refused.open();
   }
 
+  /** What was refused is in the Index; or not, once `signal` fires: then the next run asks about every removal. */
+  settled(signal: AbortSignal): Promise<void> {
+    return this.#refused.settled(signal);
+  }
+
   /** Something waits for a person. */
   get holding(): boolean {
     return this.holdsRemovals || this.reviewing;

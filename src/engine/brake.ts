@@ -87,7 +87,8 @@ export class Brake {
     this.#passed = this.#passed.filter((past) => now - past.at < WINDOW_MS);
     const again = new Set(this.#consent ? [] : all.filter((removal) => this.#waits(removal)));
     const fresh = all.filter((removal) => !again.has(removal));
-    const brakes = !this.#consent && this.#brakes(fresh, known);
+    const brakes = !this.#consent && (this.#refused.doubtful || this.#brakes(fresh, known));
+    if (this.#consent) this.#refused.trust();
     const go = brakes ? [] : fresh;
     if (go.length > 0) this.#passed = [...this.#passed, { at: now, count: go.length }];
     this.#refused.forget(go.map(({ key }) => key));
@@ -234,6 +235,7 @@ export class Brake {
     // A no that could not be kept is none: the question stays.
     if (yes) this.#refused.forget(this.#held.keys());
     else this.#refused.add(held);
+    this.#refused.trust();
     this.#held.clear();
     return held;
   }

@@ -375,6 +375,7 @@ export class Engine implements EngineHandle {
     this.#runs.stop();
     while (this.#runs.running > 0) await this.#sleepUntilWoken();
     await this.#scanning.settled();
+    await this.#runs.settled();
     this.#committer.flush();
     try {
       await this.#parts.watcher?.close();

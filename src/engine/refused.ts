@@ -1,12 +1,12 @@
 import type { NameKey, RelPath } from '../model/brands.ts';
-import type { FileTree, Index } from '../model/ports.ts';
-import { type RefusedRemoval, type Removal, isRefused, isRemoval, refusedBy } from '../model/refused.ts';
+import type { FileTree } from '../model/ports.ts';
+import { type RefusedRemoval, type Removal, isRefused, isRemoval } from '../model/refused.ts';
 import type { Action } from '../model/plan.ts';
 import type { Vault } from '../model/vault.ts';
+import { Refusing, type RefusingParts } from './refusing.ts';
 
 /** Where they are kept, and the rules that removals come by. */
-export interface RefusedParts {
-  readonly index: Pick<Index, 'refused'>;
+export interface RefusedParts extends RefusingParts {
   readonly vault: Pick<Vault, 'direction' | 'rules'>;
   readonly tree: Pick<FileTree, 'ignores'>;
 }
@@ -20,14 +20,32 @@ export class Refused {
   /** As it was found last; only as it was said where no look has found it in this run. */
   readonly #files = new Map<NameKey, Removal | RefusedRemoval>();
   readonly #asleep = new Set<NameKey>();
+  readonly #written: Refusing;
 
   constructor(parts: RefusedParts) {
     this.#parts = parts;
+    this.#written = new Refusing(parts);
   }
 
   /** Those of earlier runs. */
   open(): void {
+    this.#written.open();
     for (const said of this.#parts.index.refused().all()) this.#files.set(said.key, said);
+  }
+
+  /** See `Refusing`: no removal is done unasked. */
+  get doubtful(): boolean {
+    return this.#written.doubtful;
+  }
+
+  /** A person was asked about all there is. */
+  trust(): void {
+    this.#written.trust();
+  }
+
+  /** See `Refusing.settled`. */
+  settled(signal: AbortSignal): Promise<void> {
+    return this.#written.settled(signal);
   }
 
   /** Those that would be done now, but for the no. */
@@ -67,7 +85,7 @@ export class Refused {
   }
 
   add(removals: readonly Removal[]): void {
-    this.#parts.index.refused().put(removals.map(refusedBy));
+    this.#written.put(removals);
     for (const removal of removals) this.found(removal);
   }
 
@@ -75,9 +93,8 @@ export class Refused {
   forget(keys: Iterable<NameKey>): void {
     const known = [...new Set(keys)].filter((key) => this.#files.has(key));
     if (known.length === 0) return;
-    const book = this.#parts.index.refused();
-    if (known.length === this.#files.size) book.clear();
-    else book.remove(known);
+    if (known.length === this.#files.size) this.#written.clear();
+    else this.#written.remove(known);
     for (const key of known) {
       this.#files.delete(key);
       this.#asleep.delete(key);

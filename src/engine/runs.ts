@@ -72,7 +72,8 @@ export class Runs {
     const { parts, committer, emitter, state, signal, once, consent, review, stopping } = options;
     this.#retries = new Retries(parts.clock, once);
     this.looks = new Looks(parts.clock);
-    this.#asking = new Asking({ parts, clock: parts.clock, emitter, state, consent, review });
+    const asked = { ...parts, fail: options.fail };
+    this.#asking = new Asking({ parts: asked, clock: parts.clock, emitter, state, consent, review });
     this.#upcoming = new Upcoming(parts.clock, emitter);
     this.#leftOut = new LeftOut(parts.index, emitter);
     this.#failures = new Failures(emitter);
@@ -112,6 +113,11 @@ export class Runs {
   /** Plans being carried out, or waiting for a person. */
   get running(): number {
     return this.#running + (this.#asking.reviewing ? 1 : 0);
+  }
+
+  /** See `Asking.settled`. */
+  settled(): Promise<void> {
+    return this.#asking.settled(this.#options.signal);
   }
 
   /** Something waits for a person. */

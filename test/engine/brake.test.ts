@@ -1,7 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { Brake } from '../../src/engine/brake.ts';
 import { Refused } from '../../src/engine/refused.ts';
+import { SLICE } from '../../src/engine/refusing.ts';
+import { VaultError } from '../../src/model/errors.ts';
 import type { Action, ConsentReason } from '../../src/model/plan.ts';
+import type { Index } from '../../src/model/ports.ts';
 import { memoryIndex } from '../../src/state/open-index.ts';
 import { record } from '../support/facts.ts';
 import { ManualClock } from '../support/manual-clock.ts';
@@ -12,11 +15,25 @@ const removals = (count: number, from = 0): Action[] =>
     return { kind: 'remove-remote', key: known.key, path: known.path, reason: 'gone-locally', record: known };
   });
 
-async function brakeOf({ clock = new ManualClock(), consent = false, index = memoryIndex() } = {}) {
+interface BrakeOptions {
+  readonly clock?: ManualClock;
+  readonly consent?: boolean;
+  readonly index?: Promise<Index>;
+  readonly fail?: (error: VaultError) => void;
+}
+
+const brakeOf = async (options: BrakeOptions = {}): Promise<Brake> => (await brakeAnd(options)).brake;
+
+async function brakeAnd({
+  clock = new ManualClock(),
+  consent = false,
+  index = memoryIndex(),
+  fail = () => undefined,
+}: BrakeOptions) {
   const vault = { direction: 'push', rules: { removals: true, include: [], exclude: [] } } as const;
-  const refused = new Refused({ index: await index, vault, tree: { ignores: () => false } });
+  const refused = new Refused({ index: await index, vault, tree: { ignores: () => false }, fail });
   refused.open();
-  return new Brake(clock, consent, refused);
+  return { brake: new Brake(clock, consent, refused), refused };
 }
 
 const numberOf = (reason: ConsentReason | undefined): number | undefined =>
@@ -93,6 +110,73 @@ describe('the brake [DEL-4]', () => {
     expect(brake.pass([two], 100)).toMatchObject({ go: [], reason: { removals: 3 }, joined: others });
     brake.answered(true);
     expect([brake.declined, (await index).refused().all()]).toEqual([0, []]);
+  });
+
+  test('more than can be written at once are kept slice by slice; nothing of what is dropped meanwhile comes back', async () => {
+    const index = memoryIndex();
+    const { signal } = new AbortController();
+    const { brake, refused } = await brakeAnd({ index });
+    const many = removals(3 * SLICE + 7);
+    brake.pass(many, many.length);
+    brake.answered(false);
+    const book = (await index).refused();
+    expect([brake.declined, book.count()]).toEqual([many.length, SLICE]);
+    const back = [many[0], many[SLICE], many.at(-1)].flatMap((one) => (one === undefined ? [] : [one.key]));
+    refused.forget(back);
+    await refused.settled(signal);
+    const left = many.map(({ key }) => key).filter((key) => !back.includes(key));
+    expect(new Set(book.all().map(({ key }) => key))).toEqual(new Set(left));
+    // And those that are over, when there are as many.
+    refused.forget(left.slice(1));
+    await refused.settled(signal);
+    expect(book.all().map(({ key }) => key)).toEqual(left.slice(0, 1));
+    const next = await brakeOf({ index });
+    expect(next.pass(removals(3, 10_000), many.length).go).toHaveLength(3);
+  });
+
+  test.each([
+    'failed',
+    'called off',
+  ] as const)('a no that %s half way has every removal asked about until there is an answer', async (how) => {
+    const index = await memoryIndex();
+    const failures: unknown[] = [];
+    let puts = 0;
+    const book = {
+      ...index.refused(),
+      put: (some: Parameters<ReturnType<typeof index.refused>['put']>[0]) => {
+        if (++puts > 2 && how !== 'called off') throw new VaultError('usage', 'state-full', 'no room');
+        index.refused().put(some);
+      },
+    };
+    const { brake, refused } = await brakeAnd({
+      index: Promise.resolve({ ...index, refused: () => book }),
+      fail: (error) => failures.push(error.code),
+    });
+    const many = removals(3 * SLICE);
+    brake.pass(many, many.length);
+    brake.answered(false);
+    await refused.settled(how === 'called off' ? AbortSignal.abort() : new AbortController().signal);
+    expect(failures).toEqual(how === 'called off' ? [] : ['state-full']);
+    expect(index.refused().count()).toBeLessThan(many.length);
+    const next = (): ReturnType<typeof brakeOf> => brakeOf({ index: Promise.resolve(index) });
+    const first = await next();
+    expect(first.pass(removals(1, 10_000), many.length)).toMatchObject({ go: [], reason: { removals: 1 } });
+    first.answered(true);
+    expect(first.pass(removals(1, 10_001), many.length).go).toHaveLength(1);
+    expect((await next()).pass(removals(1, 10_002), many.length).go).toHaveLength(1);
+  });
+
+  test('a no of which nothing can be written is none', async () => {
+    const index = await memoryIndex();
+    const put = (): void => {
+      throw new VaultError('usage', 'state-full', 'no room');
+    };
+    const full = Promise.resolve({ ...index, refused: () => ({ ...index.refused(), put }) });
+    const brake = await brakeOf({ index: full });
+    const many = removals(2 * SLICE);
+    brake.pass(many, many.length);
+    expect(() => brake.answered(false)).toThrow('no room');
+    expect([brake.asked?.removals, brake.declined]).toEqual([many.length, 0]);
   });
 
   test('what was refused is so after a rekey, and not when it is something else', async () => {
