@@ -61,8 +61,8 @@ export class Asking {
   }
 
   /** What was refused in earlier runs. */
-  open(): void {
-    this.#refused.open();
+  open(): Promise<void> {
+    return this.#refused.open();
   }
 
   /** What was refused is in the Index; or not, once `signal` fires: then the next run asks about every removal. */

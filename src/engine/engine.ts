@@ -263,7 +263,8 @@ export class Engine implements EngineHandle {
     const { vault, watcher } = this.#parts;
     const { acceptSource, onMet } = this.#options;
     if (!acceptSource) await checkSource(this.#parts);
-    await this.#runs.open(this.#paused);
+    await this.#runs.open();
+    if (this.#paused) this.#runs.pause();
     const { signal } = this.#abort;
     if (vault.direction !== 'push')
       await this.#online.reaching(() => prepareTwoWay(this.#parts, this.#emitter, signal));

@@ -28,9 +28,8 @@ export class Refused {
   }
 
   /** Those of earlier runs. */
-  open(): void {
-    this.#written.open();
-    for (const said of this.#parts.index.refused().all()) this.#files.set(said.key, said);
+  async open(): Promise<void> {
+    for await (const page of this.#written.open()) for (const said of page) this.#files.set(said.key, said);
   }
 
   /** See `Refusing`: no removal is done unasked. */

@@ -1,7 +1,7 @@
 import type { NameKey } from '../model/brands.ts';
 import { asVaultError, type VaultError } from '../model/errors.ts';
 import type { Index } from '../model/ports.ts';
-import { type Removal, refusedBy } from '../model/refused.ts';
+import { type RefusedRemoval, type Removal, refusedBy } from '../model/refused.ts';
 
 /** Rows written at a time: tens of milliseconds. */
 export const SLICE = 2_000;
@@ -31,8 +31,18 @@ export class Refusing {
     this.#parts = parts;
   }
 
-  open(): void {
-    this.#doubtful = this.#parts.index.meta(UNFINISHED) !== undefined;
+  /** What earlier runs wrote, page by page. */
+  async *open(): AsyncIterable<readonly RefusedRemoval[]> {
+    const { index } = this.#parts;
+    this.#doubtful = index.meta(UNFINISHED) !== undefined;
+    const book = index.refused();
+    let page = book.page(undefined, SLICE);
+    while (page.length > 0) {
+      yield page;
+      if (page.length < SLICE) return;
+      await turn();
+      page = book.page(page.at(-1)?.key, SLICE);
+    }
   }
 
   /** A no was not written to its end: nobody knows what else it was about. */
@@ -82,7 +92,7 @@ export class Refusing {
   async #writeAll(): Promise<void> {
     try {
       while (this.#due.size > 0) {
-        await new Promise((resolve) => setImmediate(resolve));
+        await turn();
         this.#write(firstOf(this.#due, SLICE));
       }
       if (!this.#given && !this.#doubtful) this.#parts.index.setMeta(UNFINISHED, undefined);
@@ -106,6 +116,8 @@ export class Refusing {
     for (const [key] of some) this.#due.delete(key);
   }
 }
+
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 function firstOf<K, V>(entries: Iterable<readonly [K, V]>, count: number): readonly (readonly [K, V])[] {
   const first: (readonly [K, V])[] = [];

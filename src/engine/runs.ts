@@ -91,9 +91,9 @@ export class Runs {
     });
   }
 
-  async open(paused: boolean): Promise<void> {
+  async open(): Promise<void> {
     this.#leftOut.open();
-    this.#asking.open();
+    await this.#asking.open();
     const { vault } = this.#options.parts;
     this.#schedule = await Schedule.create({
       transfers: vault.rules.transfers ?? DEFAULT_TRANSFERS,
@@ -102,7 +102,6 @@ export class Runs {
       onKnown: (action) => this.#less(action),
       onPace: () => undefined,
     });
-    if (paused) this.#schedule.pause();
   }
 
   /** A Plan is being carried out. */

@@ -23,6 +23,8 @@ export interface RefusedBook {
   count(): number;
   /** In the order of keys. */
   all(): readonly RefusedRemoval[];
+  /** At most `limit` of them behind a key, or from the beginning. */
+  page(after: NameKey | undefined, limit: number): readonly RefusedRemoval[];
   /** Replaces what was said of the same keys. All of it or nothing. */
   put(removals: readonly RefusedRemoval[]): void;
   remove(keys: readonly NameKey[]): void;

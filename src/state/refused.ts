@@ -9,6 +9,7 @@ export function openRefused(sql: Sql): RefusedBook {
   if (known === undefined) return NONE;
   const count = sql.prepare('SELECT count(*) AS count FROM refused');
   const all = sql.prepare('SELECT * FROM refused ORDER BY key');
+  const page = sql.prepare('SELECT * FROM refused WHERE key > ? ORDER BY key LIMIT ?');
   const put = sql.prepare(
     'INSERT OR REPLACE INTO refused (key, path, kind, etag, digest) VALUES (?, ?, ?, ?, ?)',
   );
@@ -17,6 +18,8 @@ export function openRefused(sql: Sql): RefusedBook {
   return {
     count: () => Number(count.get()?.['count']),
     all: () => all.all().map(toRemoval),
+    // No key is empty.
+    page: (after, limit) => page.all(after ?? '', limit).map(toRemoval),
     put: (removals) => {
       if (removals.length === 0) return;
       sql.transaction(() => {
@@ -37,6 +40,7 @@ export function openRefused(sql: Sql): RefusedBook {
 const NONE: RefusedBook = {
   count: () => 0,
   all: () => [],
+  page: () => [],
   put: () => undefined,
   remove: () => undefined,
   clear: () => undefined,

@@ -189,6 +189,11 @@ export function indexContract(name: string, make: () => Promise<IndexUnderTest>)
       const again = (await under.again()).refused();
       expect(again.all()).toEqual([other, one]);
       expect(again.count()).toBe(2);
+      expect([again.page(undefined, 1), again.page(other.key, 5), again.page(one.key, 5)]).toEqual([
+        [other],
+        [one],
+        [],
+      ]);
       again.remove([other.key, nameKey('none')]);
       expect(again.all()).toEqual([one]);
       again.clear();

@@ -32,7 +32,7 @@ async function brakeAnd({
 }: BrakeOptions) {
   const vault = { direction: 'push', rules: { removals: true, include: [], exclude: [] } } as const;
   const refused = new Refused({ index: await index, vault, tree: { ignores: () => false }, fail });
-  refused.open();
+  await refused.open();
   return { brake: new Brake(clock, consent, refused), refused };
 }
 
@@ -126,6 +126,7 @@ describe('the brake [DEL-4]', () => {
     await refused.settled(signal);
     const left = many.map(({ key }) => key).filter((key) => !back.includes(key));
     expect(new Set(book.all().map(({ key }) => key))).toEqual(new Set(left));
+    expect(new Set((await brakeOf({ index })).keys())).toEqual(new Set(left));
     // And those that are over, when there are as many.
     refused.forget(left.slice(1));
     await refused.settled(signal);

@@ -167,7 +167,7 @@ test('one that is over twice takes no other along', async () => {
   index.refused().put(said);
   const rules = { removals: true, include: [], exclude: [], transfers: 4 };
   const refused = new Refused({ index, vault: { direction: 'push', rules }, tree: { ignores: () => false } });
-  refused.open();
+  await refused.open();
   refused.missed([nameKey('x'), nameKey('x')]);
   expect(index.refused().all()).toEqual(said.slice(1));
 });
