@@ -6,6 +6,8 @@ import { describeWithout } from './rgw.ts';
 
 const hasTmux = spawnSync('tmux', ['-V']).status === 0;
 
+const PATIENCE_MS = 40_000;
+
 /** A suite that needs tmux. Where there is none it shows as skipped, or fails where skipping is forbidden. */
 export function describeTerminal(name: string, suite: () => void): void {
   if (hasTmux) describe(`${name} [tmux]`, suite);
@@ -62,12 +64,13 @@ export class Terminal {
 
   /**
    * Resolves with the screen once it fits and stands still (what is drawn can be met half way; what never stands still is
-   * taken as it is after a while); rejects with the last one after 45 s (a passphrase costs seconds where processors are busy).
+   * taken as it is after a while); rejects with the last one after 40 s (a passphrase costs seconds where processors are busy).
    */
   async shows(fits: RegExp | ((screen: string) => boolean)): Promise<string> {
     const test = typeof fits === 'function' ? fits : (screen: string) => fits.test(screen);
+    const started = performance.now();
     let before: string | undefined;
-    for (let turn = 0, fitting = 0; turn < 900; turn++) {
+    for (let fitting = 0; performance.now() - started < PATIENCE_MS; ) {
       const screen = this.screen();
       if (test(screen) && (screen === before || ++fitting > 20)) return screen;
       before = screen;

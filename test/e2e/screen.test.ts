@@ -108,12 +108,14 @@ async function stored({ endpoint, bucket }: Store, key: string): Promise<string>
 }
 
 async function becomes(store: Store, key: string, text: string): Promise<void> {
-  for (let turn = 0; turn < 100; turn++) {
+  const started = performance.now();
+  let screen = '';
+  while (performance.now() - started < 30_000) {
     if ((await stored(store, key)) === text) return;
     // The screen is asked in between: what is waited for is the program.
-    await terminal.shows(/s3vault/);
+    screen = await terminal.shows(/s3vault/);
   }
-  expect(await stored(store, key)).toBe(text);
+  expect(await stored(store, key), screen).toBe(text);
 }
 
 const fits = (columns: number) => (screen: string) =>
