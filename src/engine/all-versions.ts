@@ -64,7 +64,7 @@ async function moveAll(
   const originals = seen.slice(from);
   if (c.inPlace()) {
     const updated = await inPlace(c, key, originals, options);
-    if (updated) return { ...standing(await look(h, key, options)), how: 'updated' };
+    if (updated) return { ...standing(await unovertaken(h, key, seen, options)), how: 'updated' };
   }
   await refuseKept(h, key, originals, options);
   let last: Converted;
@@ -118,6 +118,19 @@ async function refuseStranger(
   if (newest === undefined || newest.marker || newest.moved) return;
   const demanded = demandedOf(c, {});
   await refusingStrangers(demanded, key, async () => refuseUnprotected(demanded, { key, ...newest }));
+}
+
+/** The versions after an update in place. Rejects where one came meanwhile: nobody has looked at that. */
+async function unovertaken(
+  h: Histories,
+  key: ObjectKey,
+  seen: readonly Seen[],
+  options: Waits,
+): Promise<readonly Seen[]> {
+  const now = await look(h, key, options);
+  const same = now.length === seen.length && now.every(({ id }, at) => id === seen[at]?.id);
+  if (!same || !now.every(({ marker, moved }) => marker || moved)) throw overtaken(key);
+  return now;
 }
 
 /** The newest first. */

@@ -11,7 +11,7 @@ import { VaultError } from '../model/errors.ts';
 import type { Keyring, Metadata, Mover, ObjectStat, Waits } from '../model/ports.ts';
 import type { Receipt } from '../model/receipt.ts';
 import { type Conversion, type Side, type Which, bare, isSealed, plain } from './conversion.ts';
-import { refuseUnprotected } from './protected.ts';
+import { isUnprotected, refuseUnprotected } from './protected.ts';
 import { demandedOf, refusingStrangers } from './rekey-strangers.ts';
 import { resend } from './resend.ts';
 
@@ -44,8 +44,17 @@ export async function convertObject(c: Conversion, key: ObjectKey, options: Wait
  * Brings what is under `from` under `to`, asked or not. Of an older version the result is a new, newest one, unless `updated`.
  * Rejects with `not-protected`, nothing touched, where the newest one is not as protected as `from` asks.
  */
-export const moveVersion = (c: Conversion, key: ObjectKey, which: Which): Promise<Converted> =>
-  refusingStrangers(demandedOf(c, which), key, () => move(c, key, which));
+export async function moveVersion(c: Conversion, key: ObjectKey, which: Which): Promise<Converted> {
+  try {
+    return await refusingStrangers(demandedOf(c, which), key, () => move(c, key, which));
+  } catch (thrown) {
+    if (!(thrown instanceof VaultError) || !isUnprotected(thrown)) throw thrown;
+    // Another machine goes on with the same rekey, and was here between the looks.
+    const there = await already(c, key, which);
+    if (there === undefined) throw thrown;
+    return done('unchanged', there, there.metadata, 0);
+  }
+}
 
 async function move(c: Conversion, key: ObjectKey, which: Which): Promise<Converted> {
   if (c.inPlace()) {

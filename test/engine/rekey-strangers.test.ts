@@ -142,6 +142,29 @@ test('the message says what is wrong, and the hint what to do', async () => {
 });
 
 describe('what a rekey must move is moved', () => {
+  test('what another machine of the same rekey moves in this very moment is no stranger’s', async () => {
+    const pairs: readonly (readonly [SideName, SideName])[] = [
+      ['sse-kms', 'sse-s3'],
+      ['sse-c', 'sse-kms'],
+      ['sse-c', 'aes'],
+    ];
+    for (const pair of pairs) {
+      for (let at = 1; at <= 6; at++) {
+        const r = await rig(pair);
+        await r.machine.put(r.from, 'hit', Buffer.from('hit'));
+        let seen = 0;
+        r.world.fault = async ({ key, when }) => {
+          if (when !== 'before' || key !== `${PREFIX}hit` || ++seen !== at) return;
+          r.world.fault = () => undefined;
+          await r.machine.put(r.to, 'hit', Buffer.from('hit'));
+        };
+        const strange = failedOf(await r.machine.run(r.from, r.to)).filter((one) => one.includes('not-pro'));
+        expect(strange, `${pair.join(' to ')}, step ${at}`).toEqual([]);
+        expect((await readBy([r.to], 'hit')).content.toString()).toBe('hit');
+      }
+    }
+  });
+
   test('either mode of KMS, under any key', async () => {
     const r = await rig(['sse-kms', 'aes']);
     for (const name of ['dsse-kms', 'sse-kms2'] as const)
