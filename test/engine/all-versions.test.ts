@@ -226,6 +226,19 @@ test('what others write in the middle stays the newest, and nothing is removed',
   expect(await historyOf([r.from], 'f')).toEqual(['one', 'two', 'three', 'by others']);
 });
 
+test('what others write while versions are changed in place is not taken for moved', async () => {
+  const r = await rig(['sse-kms', 'sse-kms2']);
+  await write(r, 'f', ['one', 'two']);
+  let updates = 0;
+  r.world.fault = async ({ operation, when }) => {
+    if (operation === 'update' && when === 'after' && ++updates === 2) await write(r, 'f', ['by others']);
+  };
+  const { exit } = await r.machine.run(r.from, r.to, { allVersions: true });
+  expect(exit).toBe(3);
+  expect((await r.machine.run(r.from, r.to, { allVersions: true })).exit).toBe(0);
+  expect(await historyOf([r.to], 'f')).toEqual(['one', 'two', 'by others']);
+});
+
 test('a version under a third key, or one that Object Lock keeps: that object stays as it is, the others move', async () => {
   const r = await rig();
   await write(r, 'mixed', ['one']);
